@@ -1,0 +1,102 @@
+//! What a run asks of the world it acts on: a door that tests swap for a fake.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::host::clock::Clock;
+use crate::model::dose::{Meter, Reading};
+use crate::model::probe::ProbeSpec;
+use crate::model::sample::Measurement;
+use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+
+/// Why something could not be done on this machine, and what to try.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}{}", .help.as_ref().map(|help| format!("; {help}")).unwrap_or_default())]
+pub struct Trouble {
+    /// What was tried: "listen on 127.0.0.1:9102".
+    pub what: String,
+    /// Why it failed: "address already in use".
+    pub why: String,
+    /// What to try.
+    pub help: Option<String>,
+}
+
+impl Trouble {
+    /// A trouble without advice.
+    pub fn new(what: impl Into<String>, why: impl ToString) -> Self {
+        Self { what: what.into(), why: why.to_string(), help: None }
+    }
+
+    /// The same with advice.
+    #[must_use = "advice is added to the trouble that is returned"]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What is known about a machine when a fault is turned into steps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// The numbers of the cores this process may use; never empty on a real machine.
+    pub cores: Vec<usize>,
+    /// Bytes of memory available without swapping.
+    pub memory_available: u64,
+    /// The processes of the experiment's services that run, by name.
+    pub services: BTreeMap<String, ProcessIdentity>,
+}
+
+/// The answer to a [`Check`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No {
+        /// What is there instead.
+        because: String,
+    },
+    /// It could not be found out, which is never a yes.
+    Unknown {
+        /// Why.
+        because: String,
+    },
+}
+
+/// Takes one sample at a time; several may be under way at once.
+pub trait Prober: Send + Sync {
+    /// Takes one sample. Never panics; ends by itself within the probe's timeout.
+    fn take(&self) -> Pin<Box<dyn Future<Output = Measurement> + Send + '_>>;
+}
+
+/// The world a run acts on.
+///
+/// Every act is one primitive effect, either done completely or reported as a trouble; even then its undo is safe.
+/// Undo is idempotent: an absent object is a success. No call waits without a limit of its own.
+pub trait Machine: Send + Sync + 'static {
+    /// The clock of this world.
+    fn clock(&self) -> Clock;
+
+    /// What is known now.
+    fn facts(&self) -> impl Future<Output = Facts> + Send;
+
+    /// Does something.
+    fn apply(&self, act: &Act) -> impl Future<Output = Result<Receipt, Trouble>> + Send;
+
+    /// Undoes it; `receipt` is empty when the act was cut short.
+    fn undo(&self, undo: &Undo, receipt: &Receipt) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Reads back.
+    fn check(&self, check: &Check, receipt: &Receipt) -> impl Future<Output = Checked> + Send;
+
+    /// Reads a dose.
+    fn read(&self, meter: &Meter) -> impl Future<Output = Result<Reading, Trouble>> + Send;
+
+    /// Prepares a probe.
+    fn prober(&self, spec: &ProbeSpec) -> Result<Arc<dyn Prober>, Trouble>;
+
+    /// Distinct users touched by any toxic so far.
+    fn affected_users(&self) -> u64;
+}

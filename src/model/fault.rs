@@ -1,0 +1,283 @@
+//! The settings of the faults: what is broken, where and when.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::units::{Bytes, Rate, Share, Timespan};
+
+/// One fault of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultSpec {
+    /// Its name, unique in the experiment.
+    pub name: String,
+    /// What it does.
+    pub kind: FaultKind,
+    /// What it does it to.
+    pub target: Target,
+    /// When it starts, counted from the start of the observe phase.
+    pub start: Timespan,
+    /// How long it stays.
+    pub duration: Timespan,
+}
+
+impl FaultSpec {
+    /// When it ends, counted from the start of the observe phase.
+    pub fn end(&self) -> Timespan {
+        Timespan(self.start.0 + self.duration.0)
+    }
+}
+
+/// What a fault acts on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A proxy of the experiment.
+    Proxy(String),
+    /// The process of one of the experiment's own services.
+    Service(String),
+    /// This machine.
+    Host,
+}
+
+/// The kinds of targets, to say which a fault takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// `{ proxy: NAME }`
+    Proxy,
+    /// `{ process: { service: NAME } }`
+    Service,
+    /// `{ host: local }`
+    Host,
+}
+
+impl TargetKind {
+    /// How such a target is written.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::Proxy => "{ proxy: NAME }",
+            Self::Service => "{ process: { service: NAME } }",
+            Self::Host => "{ host: local }",
+        }
+    }
+}
+
+impl Target {
+    /// Of which kind it is.
+    pub const fn kind(&self) -> TargetKind {
+        match self {
+            Self::Proxy(_) => TargetKind::Proxy,
+            Self::Service(_) => TargetKind::Service,
+            Self::Host => TargetKind::Host,
+        }
+    }
+
+    /// For people: `proxy generator`, `service demo`, `this machine`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Proxy(name) => format!("proxy {name}"),
+            Self::Service(name) => format!("service {name}"),
+            Self::Host => "this machine".to_owned(),
+        }
+    }
+}
+
+/// The kinds of faults, by the word in `fault:`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FaultKind {
+    /// Delays bytes.
+    #[serde(rename = "network.latency")]
+    NetworkLatency(NetworkLatency),
+    /// Answers in place of the upstream.
+    #[serde(rename = "http.error")]
+    HttpError(HttpError),
+    /// Keeps cores busy.
+    #[serde(rename = "cpu.stress")]
+    CpuStress(CpuStress),
+    /// Keeps memory resident.
+    #[serde(rename = "memory.stress")]
+    MemoryStress(MemoryStress),
+    /// Keeps a disk busy.
+    #[serde(rename = "disk.stress")]
+    DiskStress(DiskStress),
+    /// Kills a process.
+    #[serde(rename = "process.kill")]
+    ProcessKill(ProcessKill),
+    /// Stops a process for a while.
+    #[serde(rename = "process.pause")]
+    ProcessPause(ProcessPause),
+}
+
+impl FaultKind {
+    /// Every word that `fault:` may say, in the order of the catalogue.
+    pub const WORDS: [&'static str; 7] = [
+        "network.latency",
+        "http.error",
+        "cpu.stress",
+        "memory.stress",
+        "disk.stress",
+        "process.kill",
+        "process.pause",
+    ];
+
+    /// The word in `fault:`.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NetworkLatency(_) => "network.latency",
+            Self::HttpError(_) => "http.error",
+            Self::CpuStress(_) => "cpu.stress",
+            Self::MemoryStress(_) => "memory.stress",
+            Self::DiskStress(_) => "disk.stress",
+            Self::ProcessKill(_) => "process.kill",
+            Self::ProcessPause(_) => "process.pause",
+        }
+    }
+
+    /// The kind of target it takes.
+    pub const fn takes(&self) -> TargetKind {
+        match self {
+            Self::NetworkLatency(_) | Self::HttpError(_) => TargetKind::Proxy,
+            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => TargetKind::Host,
+            Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
+        }
+    }
+
+    /// The share of traffic it asks for, where it acts on traffic and says so.
+    pub const fn share(&self) -> Option<Share> {
+        match self {
+            Self::NetworkLatency(fault) => fault.share,
+            Self::HttpError(fault) => fault.share,
+            _ => None,
+        }
+    }
+}
+
+/// Which way bytes travel through a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// From the client to the server.
+    Upstream,
+    /// From the server to the client.
+    #[default]
+    Downstream,
+}
+
+/// Settings of `network.latency`: every byte arrives later, in order; throughput is not limited.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkLatency {
+    /// How much later; greater than zero.
+    pub delay: Timespan,
+    /// Each chunk is delayed by `delay` plus or minus up to this much, uniformly; at most `delay`.
+    #[serde(default)]
+    pub jitter: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `http.error`: the proxy answers in place of the upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpError {
+    /// The status of the answer, 400 to 599.
+    #[serde(default = "service_unavailable")]
+    pub status: u16,
+    /// The body of the answer.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// Only requests whose path begins with this; all when absent.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Share of the matching requests that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+const fn service_unavailable() -> u16 {
+    503
+}
+
+/// Settings of `cpu.stress`: burns a share of the time of some cores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CpuStress {
+    /// Share of each core's time.
+    pub load: Share,
+    /// How many cores; all when absent.
+    #[serde(default)]
+    pub cores: Option<u32>,
+}
+
+/// Settings of `memory.stress`: maps memory and keeps it resident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryStress {
+    /// How much.
+    pub size: MemorySize,
+}
+
+/// An amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MemorySize {
+    /// So many bytes.
+    Bytes(Bytes),
+    /// This share of what is available when the fault starts.
+    Available(Share),
+}
+
+/// Settings of `disk.stress`: reads and writes blocks of a file of its own at a steady pace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskStress {
+    /// A directory on the file system in question.
+    pub path: PathBuf,
+    /// Operations per second.
+    pub iops: Rate,
+    /// Bytes of one operation: a power of two from 512 B to 16 MiB.
+    #[serde(default = "four_kib")]
+    pub block_size: Bytes,
+    /// Share of the operations that read.
+    #[serde(default)]
+    pub read: Share,
+    /// Size of the file.
+    #[serde(default = "sixty_four_mib")]
+    pub file_size: Bytes,
+}
+
+const fn four_kib() -> Bytes {
+    Bytes(4096)
+}
+
+const fn sixty_four_mib() -> Bytes {
+    Bytes(64 << 20)
+}
+
+/// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessKill {
+    /// The signal.
+    #[serde(default)]
+    pub signal: KillSignal,
+}
+
+/// Signals that end a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum KillSignal {
+    /// Cannot be caught.
+    #[default]
+    Kill,
+    /// Asks politely.
+    Term,
+    /// As Ctrl-C.
+    Int,
+    /// Quits with a core dump.
+    Quit,
+    /// Aborts.
+    Abrt,
+}
+
+/// Settings of `process.pause`: none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessPause {}

@@ -1,0 +1,15 @@
+//! The nouns and units of chaos engineering as this tool speaks them. Floor 0: no I/O, no clock, no other room.
+
+pub mod dose;
+pub mod event;
+pub mod expectation;
+pub mod experiment;
+pub mod fault;
+pub mod phase;
+pub mod probe;
+pub mod sample;
+pub mod secret;
+pub mod statistics;
+pub mod step;
+pub mod units;
+pub mod verdict;
