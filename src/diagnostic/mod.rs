@@ -151,6 +151,11 @@ impl Diagnostics {
         self.list.iter()
     }
 
+    /// Forgets the warnings: beside errors they only distract.
+    pub fn forget_warnings(&mut self) {
+        self.list.retain(|diagnostic| diagnostic.level == Level::Error);
+    }
+
     /// Puts them in the order of the file.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|diagnostic| diagnostic.span.as_ref().map_or((0, 0), |span| (span.start, span.end)));
