@@ -1,0 +1,73 @@
+//! What every fault must pass, and the small experiment they are tested in.
+
+use std::time::Duration;
+
+use crate::host::Facts;
+use crate::model::experiment::{BlastRadius, Experiment, Recovery, Scope};
+use crate::model::fault::{FaultKind, FaultSpec, Target};
+use crate::model::step::{Act, Check, Undo};
+use crate::model::units::{Share, Timespan};
+
+pub(super) fn facts() -> Facts {
+    Facts { cores: vec![0, 1], memory_available: 4 << 30, ..Facts::default() }
+}
+
+pub(super) fn fault(kind: FaultKind, target: Target) -> FaultSpec {
+    FaultSpec { name: "it".into(), kind, target, start: Timespan::ZERO, duration: Timespan::seconds(5) }
+}
+
+pub(super) fn experiment() -> Experiment {
+    Experiment {
+        name: "test".into(),
+        description: None,
+        tags: Vec::new(),
+        services: Vec::new(),
+        proxies: Vec::new(),
+        steady_state: Vec::new(),
+        faults: Vec::new(),
+        blast_radius: BlastRadius {
+            scope: Scope::SingleInstance,
+            traffic: Share::ALL,
+            max_affected_users: None,
+            duration: Timespan::seconds(5),
+        },
+        stop_conditions: Vec::new(),
+        baseline: Timespan::seconds(5),
+        recovery: Recovery { within: Timespan::seconds(5) },
+        allow_irreversible: false,
+    }
+}
+
+/// The conformance of a fault: it acts, every act has its way back and a read-back of the same thing, and a meter of
+/// another kind is never taken for a dose.
+pub(super) fn conforms(fault: &FaultSpec) {
+    let plan = super::plan(fault, &experiment(), &facts()).expect("can be planned");
+    assert!(!plan.steps.is_empty(), "a fault without steps breaks nothing");
+    for step in &plan.steps {
+        assert!(mirrors(&step.apply, &step.undo, &step.verify), "{step:?} is not undone by its undo");
+    }
+    assert_eq!(fault.target.kind(), fault.kind.takes());
+    let alien = match plan.meter {
+        crate::model::dose::Meter::Worker { .. } => crate::model::dose::Reading::Toxic(Default::default()),
+        _ => crate::model::dose::Reading::Worker(Default::default()),
+    };
+    assert!(super::dose(fault, &facts(), &alien, Duration::from_secs(1)).ineffective.is_some());
+}
+
+fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
+    match (act, undo, check) {
+        (
+            Act::AddToxic { proxy, toxic },
+            Undo::RemoveToxic { proxy: p, toxic: t },
+            Check::ToxicGone { proxy: q, toxic: u },
+        ) => (proxy, &toxic.name) == (p, t) && (p, t) == (q, u),
+        (Act::StartWorker { worker, .. }, Undo::StopWorker { worker: w }, Check::WorkerGone { worker: v }) => {
+            worker == w && w == v
+        }
+        (Act::PauseService { service }, Undo::ResumeService { service: s }, Check::ServiceRunning { service: r })
+        | (Act::KillService { service, .. }, Undo::ReviveService { service: s }, Check::ServiceReady { service: r }) => {
+            service == s && s == r
+        }
+        _ => false,
+    }
+}
