@@ -4,5 +4,7 @@
 //! `docs/ARCHITECTURE.md` explains it).
 
 pub mod fault;
+pub mod guard;
 pub mod host;
+pub mod journal;
 pub mod model;

@@ -55,10 +55,11 @@ mod tests {
     use std::time::Duration;
 
     use super::dose;
-    use crate::fault::testing::{conforms, experiment, fault};
+    use crate::fault::testing::{conforms, fault};
     use crate::model::dose::ToxicReading;
     use crate::model::fault::{FaultKind, NetworkLatency, Stream, Target};
     use crate::model::step::Act;
+    use crate::model::testing::experiment;
     use crate::model::units::{Share, Timespan};
 
     fn settings() -> NetworkLatency {

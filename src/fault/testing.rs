@@ -1,12 +1,12 @@
-//! What every fault must pass, and the small experiment they are tested in.
+//! What every fault must pass, and what they are tested with.
 
 use std::time::Duration;
 
 use crate::host::Facts;
-use crate::model::experiment::{BlastRadius, Experiment, Recovery, Scope};
 use crate::model::fault::{FaultKind, FaultSpec, Target};
 use crate::model::step::{Act, Check, Undo};
-use crate::model::units::{Share, Timespan};
+use crate::model::testing::experiment;
+use crate::model::units::Timespan;
 
 pub(super) fn facts() -> Facts {
     Facts { cores: vec![0, 1], memory_available: 4 << 30, ..Facts::default() }
@@ -14,28 +14,6 @@ pub(super) fn facts() -> Facts {
 
 pub(super) fn fault(kind: FaultKind, target: Target) -> FaultSpec {
     FaultSpec { name: "it".into(), kind, target, start: Timespan::ZERO, duration: Timespan::seconds(5) }
-}
-
-pub(super) fn experiment() -> Experiment {
-    Experiment {
-        name: "test".into(),
-        description: None,
-        tags: Vec::new(),
-        services: Vec::new(),
-        proxies: Vec::new(),
-        steady_state: Vec::new(),
-        faults: Vec::new(),
-        blast_radius: BlastRadius {
-            scope: Scope::SingleInstance,
-            traffic: Share::ALL,
-            max_affected_users: None,
-            duration: Timespan::seconds(5),
-        },
-        stop_conditions: Vec::new(),
-        baseline: Timespan::seconds(5),
-        recovery: Recovery { within: Timespan::seconds(5) },
-        allow_irreversible: false,
-    }
 }
 
 /// The conformance of a fault: it acts, every act has its way back and a read-back of the same thing, and a meter of
