@@ -9,7 +9,7 @@ use crate::model::testing::experiment;
 use crate::model::units::Timespan;
 
 pub(super) fn facts() -> Facts {
-    Facts { cores: vec![0, 1], memory_available: 4 << 30, ..Facts::default() }
+    Facts { cores: vec![0, 1], memory_available: 4 << 30 }
 }
 
 pub(super) fn fault(kind: FaultKind, target: Target) -> FaultSpec {
