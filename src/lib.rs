@@ -8,3 +8,4 @@ pub mod guard;
 pub mod host;
 pub mod journal;
 pub mod model;
+pub mod probe;
