@@ -23,6 +23,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use linux::LinuxMachine;
+pub use set_up::steps as set_up_steps;
 pub use store::FileStore;
 
 use crate::host::Machine;
