@@ -9,3 +9,4 @@ pub mod host;
 pub mod journal;
 pub mod model;
 pub mod probe;
+pub mod proxy;
