@@ -3,6 +3,7 @@
 //! The rooms stand on floors; a room uses only rooms on lower floors (`tests/house.rs` enforces it, and
 //! `docs/ARCHITECTURE.md` explains it).
 
+pub mod analysis;
 pub mod fault;
 pub mod guard;
 pub mod host;
@@ -10,3 +11,4 @@ pub mod journal;
 pub mod model;
 pub mod probe;
 pub mod proxy;
+pub mod runner;

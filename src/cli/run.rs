@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::arguments::{Output, RunArguments};
 use super::run_folder::RunFolder;
 use super::{OUR_BUG, REFUSED, colour, experiment_file};
-use crate::analysis::{self, Analysis, run::Run};
+use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::host::clock::Clock;
 use crate::host::output::{self, Stream};

@@ -37,6 +37,8 @@ pub struct Trials {
     pub sample_fails: f64,
     /// A sample fails while something is broken.
     pub sample_fails_when_broken: f64,
+    /// A sample fails once something was broken, although it is undone: harm that lasts.
+    pub sample_fails_afterwards: f64,
 }
 
 /// What happened on the machine, in order.
@@ -61,6 +63,7 @@ struct State {
     things: BTreeMap<String, bool>,
     dead: BTreeSet<String>,
     deeds: Vec<Deed>,
+    was_broken: bool,
 }
 
 impl FakeMachine {
@@ -71,6 +74,7 @@ impl FakeMachine {
             things: BTreeMap::new(),
             dead: BTreeSet::new(),
             deeds: Vec::new(),
+            was_broken: false,
         };
         Self { trials, state: Arc::new(Mutex::new(state)) }
     }
@@ -111,6 +115,7 @@ impl State {
             self.dead.insert(service.clone());
         }
         let thing = thing_of(act);
+        self.was_broken |= is_fault(&thing);
         let stuck = self.chance(stuck);
         self.deeds.push(Deed::Did(thing.clone()));
         self.things.insert(thing, stuck);
@@ -217,9 +222,10 @@ impl Prober for FakeMachine {
     fn take(&self) -> Pin<Box<dyn Future<Output = Measurement> + Send + '_>> {
         Box::pin(async move {
             Clock::Tokio.sleep(Duration::from_millis(2)).await;
-            let chance = match self.broken() {
-                true => self.trials.sample_fails_when_broken,
-                false => self.trials.sample_fails,
+            let chance = match (self.broken(), self.state().was_broken) {
+                (true, _) => self.trials.sample_fails_when_broken,
+                (false, true) => self.trials.sample_fails_afterwards.max(self.trials.sample_fails),
+                (false, false) => self.trials.sample_fails,
             };
             match self.state().chance(chance) {
                 true => Measurement::failed(Outcome::Wrong, "the dice say no"),

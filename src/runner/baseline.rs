@@ -2,7 +2,7 @@
 
 use super::transition::Ended;
 use super::walk::{Heard, Walk};
-use crate::analysis::baseline::baseline_problems;
+use crate::analysis::baseline_problems;
 use crate::guard::StopWatch;
 use crate::host::Machine;
 use crate::model::event::EventKind;

@@ -42,9 +42,10 @@ impl<M: Machine> Hands<M> {
 
     async fn apply_one(&mut self, owner: Owner, step: Step) -> Result<Receipt, Undone> {
         let what = step.apply.to_string();
-        let unwritten = |error| Trouble::new(format!("write \"{what}\" into the journal"), error).help(
-            "without its way back on disk nothing is touched: free some space or choose another --state-dir",
-        );
+        let unwritten = |error| {
+            Trouble::new(format!("write \"{what}\" into the journal"), error)
+                .help("without its way back on disk nothing is touched: free some space or choose another --state-dir")
+        };
         let entry = self.journal.intend(owner, step).map_err(|error| Undone::Trouble(unwritten(error)))?;
         let receipt = tokio::select! {
             biased;

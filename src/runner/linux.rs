@@ -118,10 +118,7 @@ impl Machine for LinuxMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts {
-            cores: system::cores(),
-            memory_available: system::memory().map_or(0, |memory| memory.available),
-        }
+        Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
     }
 
     async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {

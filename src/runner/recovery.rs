@@ -2,7 +2,7 @@
 
 use super::transition::Ended;
 use super::walk::{Heard, Walk};
-use crate::analysis::recovery::RecoveryWatch;
+use crate::analysis::RecoveryWatch;
 use crate::host::Machine;
 use crate::model::event::EventKind;
 
@@ -11,7 +11,7 @@ impl<M: Machine> Walk<M> {
         let undone = self.emitter.elapsed();
         // What was sent before the undo was read back still belongs to the fault.
         self.drain_samples();
-        self.recovery = Some(RecoveryWatch::new(&self.header.experiment, &self.baseline, undone));
+        self.recovery = Some((undone, RecoveryWatch::new(&self.header.experiment, &self.baseline)));
         let deadline = self.clock.now() + self.header.experiment.recovery.within.0;
         let heard = self.listen_until(deadline).await;
         self.recovery = None;

@@ -10,7 +10,7 @@ use super::emitter::Emitter;
 use super::hands::Hands;
 use super::observe::Active;
 use super::transition::{Ended, next};
-use crate::analysis::recovery::RecoveryWatch;
+use crate::analysis::RecoveryWatch;
 use crate::guard::{Fired, StopWatch};
 use crate::host::Machine;
 use crate::host::clock::Clock;
@@ -36,7 +36,8 @@ pub(super) struct Walk<M: Machine> {
     pub(super) schedules: Vec<Scheduled>,
     pub(super) baseline: Vec<Sample>,
     pub(super) stop: Option<StopWatch>,
-    pub(super) recovery: Option<RecoveryWatch>,
+    /// The verified undo, and the watch over what was sent after it.
+    pub(super) recovery: Option<(Duration, RecoveryWatch)>,
     pub(super) active: Active,
     interruption_told: bool,
 }
@@ -55,7 +56,13 @@ pub(super) enum Heard {
 }
 
 impl<M: Machine> Walk<M> {
-    pub fn new(header: RunHeader, machine: Arc<M>, journal: Journal, cancel: Cancel, events: UnboundedSender<Event>) -> Self {
+    pub fn new(
+        header: RunHeader,
+        machine: Arc<M>,
+        journal: Journal,
+        cancel: Cancel,
+        events: UnboundedSender<Event>,
+    ) -> Self {
         let clock = machine.clock();
         let emitter = Emitter::new(clock, events);
         let (send_samples, samples) = unbounded_channel();
@@ -154,8 +161,10 @@ impl<M: Machine> Walk<M> {
 
     fn see(&mut self, sample: Sample) -> Option<Heard> {
         let fired = self.stop.as_mut().and_then(|stop| stop.see(&sample));
-        let recovered = self.recovery.as_mut().is_some_and(|recovery| {
-            recovery.see(&sample);
+        let recovered = self.recovery.as_mut().is_some_and(|(undone, recovery)| {
+            if sample.intended >= *undone {
+                recovery.see(&sample);
+            }
             recovery.recovered().is_some()
         });
         if sample.phase == Phase::Baseline {
