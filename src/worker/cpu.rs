@@ -23,7 +23,7 @@ pub fn burn(load: Share, cores: &[usize]) -> Result<(), Trouble> {
     let (tell, started) = channel();
     for &core in cores {
         let tell = tell.clone();
-        let thread = std::thread::Builder::new().name(format!("burn {core}")).spawn(move || run(load, core, &tell));
+        let thread = std::thread::Builder::new().name(format!("burn {core}")).spawn(move || run(load, core, tell));
         thread.map_err(|error| Trouble::new("start a thread", error))?;
     }
     drop(tell);
@@ -32,10 +32,12 @@ pub fn burn(load: Share, cores: &[usize]) -> Result<(), Trouble> {
     })
 }
 
-fn run(load: Share, core: usize, tell: &Sender<(usize, io::Result<()>)>) {
+fn run(load: Share, core: usize, tell: Sender<(usize, io::Result<()>)>) {
     let pinned = thread::pin(core);
     let failed = pinned.is_err();
     let _ = tell.send((core, pinned));
+    // Who listens waits until the last sender is gone.
+    drop(tell);
     // The process ends at once when a thread failed.
     if !failed {
         thread::wake_exactly();
