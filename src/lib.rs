@@ -12,3 +12,4 @@ pub mod model;
 pub mod probe;
 pub mod proxy;
 pub mod runner;
+pub mod worker;

@@ -6,6 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
+use rustix::io::Errno;
+
 /// Makes a folder and those above it that are missing, for our user only (0700). One that is there is left as it is.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -19,6 +22,39 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 /// Opens a file to write at its end, and makes it (0600) when it is missing.
 pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Makes a file without a name, which is gone when its last descriptor is closed, however that happens. With `direct` its
+/// reads and writes go past the page cache; file systems that cannot do that answer with `InvalidInput`.
+pub fn nameless(folder: &Path, direct: bool) -> io::Result<File> {
+    let direct = if direct { OFlags::DIRECT } else { OFlags::empty() };
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | direct;
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::open(folder, flags | OFlags::TMPFILE, mode) {
+        Ok(file) => Ok(file.into()),
+        // The file system (or, before Linux 3.11, the kernel) has no nameless files: take the name away at once.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+            let path = folder.join(format!(".chaos-{:016x}", super::dice::random_seed()));
+            let file = rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, mode);
+            // A refused O_DIRECT leaves the file behind on some file systems.
+            remove_file(&path)?;
+            Ok(file?.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes room for a file on the disk; file systems that cannot do that ahead only give it its length.
+pub fn allocate(file: &File, length: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(Errno::OPNOTSUPP) => file.set_len(length),
+        done => Ok(done?),
+    }
+}
+
+/// Drops what the page cache keeps of a part of a file, so that the next read of it comes from the disk.
+pub fn forget_cached(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::DontNeed)?)
 }
 
 /// Reads a whole file.

@@ -12,6 +12,7 @@ pub mod process;
 pub mod service;
 pub mod signals;
 pub mod system;
+pub mod this_process;
 pub mod thread;
 pub mod workers;
 

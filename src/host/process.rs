@@ -1,7 +1,7 @@
 //! Processes: started so that they die with us, watched and signalled by identity, never by a bare pid.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -117,15 +117,6 @@ pub fn resolve_program(word: &str) -> PathBuf {
 /// Sends a signal to this very process; false when it is gone.
 pub fn send_signal(process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
     super::linux::identity::send(process, signal.raw())
-}
-
-/// Asks the kernel to choose this process first when memory runs out.
-pub fn die_first_when_memory_ends() -> Result<(), Trouble> {
-    std::fs::OpenOptions::new()
-        .write(true)
-        .open("/proc/self/oom_score_adj")
-        .and_then(|mut file| file.write_all(b"1000"))
-        .map_err(|error| Trouble::new("write /proc/self/oom_score_adj", error))
 }
 
 /// Runs a command to its end, in a process group of its own; the group is killed and reaped at the timeout, and when

@@ -18,11 +18,6 @@ pub fn cpu_time() -> Duration {
     duration(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-/// CPU time that this process has used, all threads together.
-pub fn process_cpu_time() -> Duration {
-    duration(clock_gettime(ClockId::ProcessCPUTime))
-}
-
 /// Sleeps until a moment on the clock of [`now`].
 pub fn sleep_until(moment: Duration) {
     let Ok(tv_sec) = moment.as_secs().try_into() else { return };
@@ -45,6 +40,6 @@ pub fn wake_exactly() {
     let _ = set_current_timer_slack(NonZeroU64::new(1));
 }
 
-fn duration(time: Timespec) -> Duration {
+pub(super) fn duration(time: Timespec) -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
