@@ -78,7 +78,7 @@ impl Process {
         }
     }
 
-    /// A pid in the file means the process that had it first: a later one with the same number is another.
+    /// A pid in the experiment means the process that had it first: a later one with the same number is another.
     fn known(&self, pid: i32) -> Option<ProcessIdentity> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).process.clone();
         seen.or_else(|| identity(pid))

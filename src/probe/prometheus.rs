@@ -22,8 +22,9 @@ struct Prometheus {
     age: Option<AgeLimit>,
 }
 
-/// An instant query shows samples up to five minutes old (the server's look-back) as if they were of now. Servers from
-/// 2.44 take another look-back with the query; any server tells the true time of a plain series by `timestamp()`.
+/// An instant query shows samples up to five minutes old (the server's look-back) as if they were of now. Newer servers
+/// take another look-back with the query (`lookback_delta`; 2.42 ignores it); every server tells the true time of a
+/// plain series by `timestamp()`, on its own clock.
 struct AgeLimit {
     query: Request,
     most: Timespan,
@@ -64,7 +65,8 @@ pub(super) fn prepare(
     let client = HttpClient::new(&server, None, around.clock, spec.timeout.0)?;
     let ask = |query: &str, look_back| client.request(Method::GET, instant_query(&server, query, look_back));
     let query = ask(&prometheus.query, prometheus.max_age)?;
-    let limit = |most| Ok(AgeLimit { query: ask(&format!("timestamp({})", prometheus.query), None)?, most });
+    // The line break ends a comment at the end of the query.
+    let limit = |most| Ok(AgeLimit { query: ask(&format!("timestamp({}\n)", prometheus.query), None)?, most });
     let age = prometheus.max_age.map(limit).transpose()?;
     Ok(Prometheus { client, query, age })
 }
