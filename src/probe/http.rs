@@ -41,8 +41,8 @@ pub(super) fn prepare(
     let client = HttpClient::new(&url, http.ca_file.as_deref(), around.clock, spec.timeout.0)?;
     let method = Method::from_bytes(http.method.as_bytes())
         .map_err(|error| Trouble::new(format!("use `{}` as an HTTP method", http.method.escape_debug()), error))?;
-    let mut request = Request::new(method, url);
-    *request.headers_mut() = headers(http)?;
+    let mut request = client.request(method, url)?;
+    request.headers_mut().extend(headers(http)?);
     *request.body_mut() = http.body.clone().map(Body::from);
     Ok(Http { client, request, wants: Wants::read(http)? })
 }
@@ -64,13 +64,7 @@ fn headers(http: &HttpProbe) -> Result<HeaderMap, Trouble> {
 impl Prober for Http {
     fn take(&self) -> Pin<Box<dyn Future<Output = Measurement> + Send + '_>> {
         Box::pin(async {
-            let Some(request) = self.request.try_clone() else {
-                return Measurement::failed(
-                    Outcome::NoData,
-                    "the request cannot be sent twice: this is a bug in chaos",
-                );
-            };
-            match self.client.exchange(request, self.wants.body_length()).await {
+            match self.client.exchange(&self.request, self.wants.body_length()).await {
                 Ok(answer) => self.wants.judge(&answer),
                 Err(failure) => failure,
             }
@@ -288,6 +282,17 @@ mod tests {
             ..get(server.url("/"))
         };
         assert_eq!(ask(probe).await, Measurement::ok());
+    }
+
+    #[tokio::test]
+    async fn a_user_and_a_password_in_the_url_are_sent_as_a_header() {
+        let server = Server::http(|request| {
+            let right = request.headers().get("authorization").is_some_and(|value| value == "Basic dXNlcjpzM2NyZXQ=");
+            std::future::ready(response(if right { 200 } else { 401 }, ""))
+        })
+        .await;
+        let url = server.url("/").replace("http://", "http://user:s3cret@");
+        assert_eq!(ask(get(url)).await, Measurement::ok());
     }
 
     #[tokio::test]

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Request, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Method, Request, Response, StatusCode, Url};
 
 use super::failure;
 use crate::host::Trouble;
 use crate::host::clock::Clock;
-use crate::model::sample::Measurement;
+use crate::model::sample::{Measurement, Outcome};
 
 /// More of a body than this is never kept, only read.
 pub(super) const LONGEST_BODY: usize = 1 << 20;
@@ -51,8 +51,20 @@ impl HttpClient {
         Ok(Self { client, clock, timeout })
     }
 
+    /// A request that can be sent again and again. A user and a password in the URL become a header.
+    pub(super) fn request(&self, method: Method, url: Url) -> Result<Request, Trouble> {
+        let request = self.client.request(method, url).build();
+        request.map_err(|error| Trouble::new("prepare an HTTP request", root(&error.without_url())))
+    }
+
     /// Sends the request and reads the answer to its end, at most for the timeout; keeps so many bytes of its body.
-    pub(super) async fn exchange(&self, request: Request, keep: usize) -> Result<Answer, Measurement> {
+    pub(super) async fn exchange(&self, request: &Request, keep: usize) -> Result<Answer, Measurement> {
+        let Some(request) = request.try_clone() else {
+            return Err(Measurement::failed(
+                Outcome::NoData,
+                "the request cannot be sent twice: this is a bug in chaos",
+            ));
+        };
         let work = async {
             let response = self.client.execute(request).await?;
             read(response, keep).await

@@ -18,14 +18,15 @@ use crate::model::units::Timespan;
 
 struct Prometheus {
     client: HttpClient,
-    query: Url,
+    query: Request,
     age: Option<AgeLimit>,
 }
 
-/// An instant query shows samples up to five minutes old (the server's look-back) as if they were of now. Servers from
-/// 2.44 take another look-back with the query; any server tells the true time of a plain series by `timestamp()`.
+/// An instant query shows samples up to five minutes old (the server's look-back) as if they were of now. Newer servers
+/// take another look-back with the query (`lookback_delta`; 2.42 ignores it); every server tells the true time of a
+/// plain series by `timestamp()`, on its own clock.
 struct AgeLimit {
-    query: Url,
+    query: Request,
     most: Timespan,
 }
 
@@ -62,11 +63,12 @@ pub(super) fn prepare(
 ) -> Result<impl Prober + use<>, Trouble> {
     let server = http_client::url(&prometheus.server)?;
     let client = HttpClient::new(&server, None, around.clock, spec.timeout.0)?;
-    let age = prometheus.max_age.map(|most| AgeLimit {
-        query: instant_query(&server, &format!("timestamp({})", prometheus.query), None),
-        most,
-    });
-    Ok(Prometheus { client, query: instant_query(&server, &prometheus.query, prometheus.max_age), age })
+    let ask = |query: &str, look_back| client.request(Method::GET, instant_query(&server, query, look_back));
+    let query = ask(&prometheus.query, prometheus.max_age)?;
+    // The line break ends a comment at the end of the query.
+    let limit = |most| Ok(AgeLimit { query: ask(&format!("timestamp({}\n)", prometheus.query), None)?, most });
+    let age = prometheus.max_age.map(limit).transpose()?;
+    Ok(Prometheus { client, query, age })
 }
 
 fn instant_query(server: &Url, query: &str, look_back: Option<Timespan>) -> Url {
@@ -110,8 +112,7 @@ impl Prometheus {
             .then(|| format!("the sample is {age:.1} s old, wanted at most {}", limit.most))
     }
 
-    async fn ask(&self, url: &Url) -> Result<Reply, String> {
-        let request = Request::new(Method::GET, url.clone());
+    async fn ask(&self, request: &Request) -> Result<Reply, String> {
         let answer = self.client.exchange(request, LONGEST_BODY).await.map_err(|failure| {
             let detail = failure.detail.unwrap_or_default();
             format!("Prometheus: {}: {detail}", failure.outcome.word())
