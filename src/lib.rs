@@ -3,6 +3,7 @@
 //! The rooms stand on floors; a room uses only rooms on lower floors (`tests/house.rs` enforces it, and
 //! `docs/ARCHITECTURE.md` explains it).
 
+pub mod demo;
 pub mod host;
 pub mod model;
 pub mod proxy;
