@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod fault;
 pub mod guard;
+pub mod demo;
 pub mod host;
 pub mod journal;
 pub mod model;

@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 use crate::host::clock::Clock;
 
+type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// Rings at a moment; keeps the wait that is under way as long as the moment stays the same.
 pub(super) struct Alarm {
     clock: Clock,
-    set: Option<(Instant, Pin<Box<dyn Future<Output = ()> + Send + Sync>>)>,
+    set: Option<(Instant, Wait)>,
 }
 
 impl Alarm {

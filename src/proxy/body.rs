@@ -76,7 +76,9 @@ impl Delay {
                 _ = self.changes.changed() => queue.retime(),
                 permit = frames.reserve(), if sending => {
                     let Ok(permit) = permit else { return };
-                    outgoing.take().map(|frame| permit.send(frame));
+                    if let Some(frame) = outgoing.take() {
+                        permit.send(frame);
+                    }
                     idle_since = self.clock.now();
                 }
                 () = alarm.at(due), if due.is_some() => {}

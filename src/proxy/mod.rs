@@ -18,4 +18,7 @@ mod tcp;
 mod toxics;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 pub use set::ProxySet;
