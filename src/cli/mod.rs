@@ -10,6 +10,9 @@ mod run;
 mod run_folder;
 mod validate;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -23,10 +26,11 @@ const REFUSED: u8 = 2;
 const OUR_BUG: u8 = 70;
 
 /// Runs one command; the exit code is as documented in `chaos run --help`.
-pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::try_parse_from(words) {
-        Ok(arguments) => dispatch(arguments.verb),
-        Err(error) => tell_usage(&error),
+        Ok(Arguments { verb: Verb::Worker { job } }) => worker::main(&job),
+        Ok(arguments) => ExitCode::from(dispatch(arguments.verb)),
+        Err(error) => ExitCode::from(tell_usage(&error)),
     }
 }
 
@@ -37,7 +41,7 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
-        Verb::Worker { job } => return worker::main(&job),
+        Verb::Worker { .. } => Ok(REFUSED),
     };
     outcome.unwrap_or_else(|error| {
         output::stderr(&format!("error: {error:#}\n"));
