@@ -1,7 +1,9 @@
 //! The settings of the faults: what is broken, where and when.
 
+use std::fmt;
 use std::path::PathBuf;
 
+use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use super::units::{Bytes, Rate, Share, Timespan};
@@ -218,13 +220,33 @@ pub struct MemoryStress {
 }
 
 /// An amount of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum MemorySize {
     /// So many bytes.
     Bytes(Bytes),
     /// This share of what is available when the fault starts.
     Available(Share),
+}
+
+impl<'de> Deserialize<'de> for MemorySize {
+    /// By hand: serde's own words for a text that fits no variant help no one.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = MemorySize;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size such as `64MiB`, or a share such as `25%` of what is available")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<MemorySize, E> {
+                let share = text.trim_end().ends_with('%');
+                let size =
+                    if share { text.parse().map(MemorySize::Available) } else { text.parse().map(MemorySize::Bytes) };
+                size.map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
 }
 
 /// Settings of `disk.stress`: reads and writes blocks of a file of its own at a steady pace.

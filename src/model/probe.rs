@@ -1,8 +1,10 @@
 //! The settings of the probes: how the system is looked at.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
+use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use super::expectation::Expectation;
@@ -96,8 +98,8 @@ pub struct HttpProbe {
     /// The body to send.
     #[serde(default)]
     pub body: Option<String>,
-    /// Statuses that count as success; any 2xx when empty.
-    #[serde(default)]
+    /// Statuses that count as success; any 2xx when empty. One may be written without a list.
+    #[serde(default, deserialize_with = "one_or_many")]
     pub status: Vec<u16>,
     /// The body must contain this text.
     #[serde(default)]
@@ -112,6 +114,28 @@ pub struct HttpProbe {
     /// servers whose authority the system does not know.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<u16>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an HTTP status, such as `200`, or a list of them")
+        }
+        fn visit_u64<E: de::Error>(self, status: u64) -> Result<Vec<u16>, E> {
+            let fits = u16::try_from(status).map(|status| vec![status]);
+            fits.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(status), &self))
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut statuses: A) -> Result<Vec<u16>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(status) = statuses.next_element()? {
+                all.push(status);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_any(Visitor)
 }
 
 fn get() -> String {

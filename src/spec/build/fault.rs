@@ -1,0 +1,202 @@
+//! `faults`.
+
+use std::ops::Range;
+
+use super::Context;
+use super::limits::HOUR;
+use super::names::{Names, Unique};
+use crate::model::experiment::BlastRadius;
+use crate::model::fault::{FaultKind, FaultSpec, MemorySize, Target};
+use crate::model::units::{Bytes, Timespan};
+use crate::spec::catalogue::{FAULTS, Flat, read_flat};
+use crate::spec::decode::{Field, Raw, Spanned};
+use crate::spec::file::{ExperimentFile, FaultFile, TargetFile};
+use crate::spec::suggest;
+use crate::spec::tree::NodeId;
+
+/// A fault that is right, and what to underline for it.
+pub(super) type Placed = (FaultSpec, Range<usize>);
+
+/// The faults that are right.
+pub(super) fn faults(
+    context: &Context<'_, '_>,
+    file: &ExperimentFile,
+    names: &Names,
+    blast_radius: &BlastRadius,
+) -> Vec<Placed> {
+    let drafts: Vec<Draft> = file.faults.each().iter().filter_map(|&Raw(node)| draft(context, node, names)).collect();
+    let mut unique = Unique::new("fault");
+    drafts.iter().filter_map(|draft| draft.name.as_ref()).for_each(|name| unique.add(context, &name.value, &name.span));
+    let first = drafts.iter().map(|draft| draft.start).min().unwrap_or_default();
+    let last = Timespan(first.0 + blast_radius.duration.0);
+    drafts.into_iter().filter_map(|draft| finish(context, draft, last, blast_radius)).collect()
+}
+
+/// A fault before its times are judged together with those of the others.
+struct Draft {
+    node: NodeId,
+    name: Option<Spanned<String>>,
+    kind: Option<FaultKind>,
+    target: Option<Target>,
+    start: Timespan,
+    duration: Field<Timespan>,
+}
+
+fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft> {
+    let Flat { common: file, kind } = read(context, node);
+    let file = file?;
+    let head = context.decoder.tree.head(node);
+    let target = context.require(&file.target, "target", &head).and_then(|given| target(context, given, names));
+    if let (Some(kind), Some(target), Some(place)) = (&kind, &target, file.target.given())
+        && target.kind() != kind.takes()
+    {
+        let message = format!("`{}` cannot act on {}", kind.word(), target.describe());
+        context.error(&place.span, message, format!("write `target: {}`", kind.takes().example()));
+    }
+    if let Some(kind) = &kind {
+        settings(context, node, kind);
+    }
+    let word = kind.as_ref().map(FaultKind::word);
+    let name = match file.name.given() {
+        Some(given) => context.name(given).map(|value| Spanned { value, span: given.span.clone() }),
+        None => word.map(|word| Spanned { value: word.to_owned(), span: context.place(node, "fault") }),
+    };
+    let start = if file.start.get() == Some(&Timespan::ZERO) {
+        Timespan::ZERO
+    } else {
+        context.time(&file.start, "start", Timespan::ZERO, HOUR, Timespan::ZERO)
+    };
+    Some(Draft { node, name, kind, target, start, duration: file.duration })
+}
+
+/// Reads an entry; reports a word that no fault has.
+fn read(context: &Context<'_, '_>, node: NodeId) -> Flat<FaultFile, FaultKind> {
+    let flat: Flat<FaultFile, FaultKind> = read_flat(context.decoder, node, "fault", &FAULTS);
+    if let (None, Some(file)) = (&flat.kind, &flat.common)
+        && let Some(word) = context.require(&file.fault, "fault", &context.decoder.tree.head(node))
+        && !FaultKind::WORDS.contains(&word.value.as_str())
+    {
+        let help = suggest::hint(&word.value, &FaultKind::WORDS);
+        context.error(&word.span, format!("there is no fault `{}`", word.value), help);
+    }
+    flat
+}
+
+/// The one target that is named.
+fn target(context: &Context<'_, '_>, given: &Spanned<TargetFile>, names: &Names) -> Option<Target> {
+    const HELP: &str = "write `{ proxy: NAME }`, `{ process: { service: NAME } }` or `{ host: local }`";
+    let file = &given.value;
+    match (file.proxy.given(), file.process.given(), file.host.given()) {
+        (Some(proxy), None, None) => {
+            names.proxies.check(context, &proxy.value, &proxy.span);
+            Some(Target::Proxy(proxy.value.clone()))
+        }
+        (None, Some(process), None) => {
+            let service = context.require(&process.value.service, "service", &process.span)?;
+            names.services.check(context, &service.value, &service.span);
+            Some(Target::Service(service.value.clone()))
+        }
+        (None, None, Some(host)) if host.value == "local" => Some(Target::Host),
+        (None, None, Some(host)) => {
+            context.error(&host.span, format!("`{}` is not this machine", host.value), "write `{ host: local }`");
+            None
+        }
+        (None, None, None) => {
+            let broken = file.proxy.is_broken() || file.process.is_broken() || file.host.is_broken();
+            if !broken {
+                context.error(&given.span, "an empty target means nothing, never everything", HELP);
+            }
+            None
+        }
+        _ => {
+            context.error(&given.span, "a fault acts on one target", HELP);
+            None
+        }
+    }
+}
+
+/// Judges the times and the share against the blast radius.
+fn finish(context: &Context<'_, '_>, draft: Draft, last: Timespan, blast_radius: &BlastRadius) -> Option<Placed> {
+    let whole = Timespan(last.0.saturating_sub(draft.start.0));
+    let duration = context.time(&draft.duration, "duration", Timespan::ZERO, HOUR, whole);
+    if draft.start.0 + duration.0 > last.0 || duration == Timespan::ZERO && draft.duration.get().is_none() {
+        let key = if draft.duration.get().is_some() { "duration" } else { "start" };
+        let message = format!(
+            "this fault ends {} after the blast radius allows",
+            Timespan((draft.start.0 + duration.0).saturating_sub(last.0))
+        );
+        let message = if whole == Timespan::ZERO {
+            "this fault starts after the blast radius' duration".to_owned()
+        } else {
+            message
+        };
+        let help = format!("all faults together last at most {} (`blast_radius.duration`)", blast_radius.duration);
+        context.error(&context.place(draft.node, key), message, help);
+    }
+    let kind = draft.kind?;
+    if let Some(share) = kind.share() {
+        let place = context.place(draft.node, "share");
+        if share > blast_radius.traffic {
+            let message = format!("a share of {share} is more than the blast radius allows");
+            context.error(&place, message, format!("`blast_radius.traffic` is {}", blast_radius.traffic));
+        } else if share.0 <= 0.0 {
+            context.error(&place, "a share of 0% touches nothing", "write more than 0%");
+        }
+    }
+    let head = context.place(draft.node, "fault");
+    Some((FaultSpec { name: draft.name?.value, kind, target: draft.target?, start: draft.start, duration }, head))
+}
+
+/// The ranges of the settings of each kind.
+fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
+    let refuse = |wrong: bool, key: &str, message: &str, help: &str| {
+        if wrong {
+            context.error(&context.place(node, key), message, help);
+        }
+    };
+    match kind {
+        FaultKind::NetworkLatency(fault) => {
+            refuse(fault.delay == Timespan::ZERO, "delay", "a delay of nothing breaks nothing", "write more than 0s");
+            refuse(
+                fault.jitter > fault.delay,
+                "jitter",
+                "`jitter` is more than `delay`",
+                "nothing arrives before it was sent",
+            );
+            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
+        }
+        FaultKind::HttpError(fault) => {
+            let right = (400..=599).contains(&fault.status);
+            refuse(!right, "status", &format!("{} is no error", fault.status), "write a status from 400 to 599");
+            let path = fault.path.as_deref().is_none_or(|path| path.starts_with('/'));
+            refuse(!path, "path", "a path begins with `/`", "write the beginning of the path, such as `/api/`");
+        }
+        FaultKind::CpuStress(fault) => {
+            refuse(fault.load.0 <= 0.0, "load", "a load of 0% breaks nothing", "write more than 0%");
+            refuse(
+                fault.cores == Some(0),
+                "cores",
+                "0 cores break nothing",
+                "write 1 or more, or leave it out for all",
+            );
+        }
+        FaultKind::MemoryStress(fault) => {
+            let nothing = match fault.size {
+                MemorySize::Bytes(size) => size.0 == 0,
+                MemorySize::Available(share) => share.0 <= 0.0,
+            };
+            refuse(nothing, "size", "a size of nothing breaks nothing", "write more than 0");
+        }
+        FaultKind::DiskStress(fault) => {
+            let (block, file) = (fault.block_size, fault.file_size);
+            let right = block.0.is_power_of_two() && (512..=16 << 20).contains(&block.0);
+            let message = format!("blocks of {block} do not exist");
+            refuse(!right, "block_size", &message, "write a power of two from 512B to 16MiB, such as `4KiB`");
+            let whole = file.0 >= block.0 && block.0 > 0 && file.0.is_multiple_of(block.0);
+            let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
+            refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
+            refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
+        }
+        FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_) => {}
+    }
+}

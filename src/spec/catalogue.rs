@@ -1,0 +1,96 @@
+//! Which settings belong to which word in `fault:` and `probe:`. The one table that reading, hints and (later) the
+//! JSON schema come from.
+
+use serde::de::DeserializeOwned;
+
+use super::decode::{Decoder, Keys, Names, fields_of};
+use super::tree::NodeId;
+use crate::model::fault::{
+    CpuStress, DiskStress, FaultKind, HttpError, MemoryStress, NetworkLatency, ProcessKill, ProcessPause,
+};
+use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
+
+/// One word and the settings behind it.
+pub struct Entry<K: 'static> {
+    /// The word in the file.
+    pub word: &'static str,
+    /// The names of its settings.
+    fields: fn() -> Names,
+    /// Reads its settings from a flat mapping.
+    read: fn(&Decoder<'_>, NodeId, Keys) -> Option<K>,
+}
+
+macro_rules! entry {
+    ($word:literal, $kind:path, $settings:ty) => {
+        Entry {
+            word: $word,
+            fields: fields_of::<$settings>,
+            read: |decoder, node, keys| decoder.read_flat::<$settings>(node, keys).map($kind),
+        }
+    };
+}
+
+/// The faults, in the order of [`FaultKind::WORDS`].
+pub static FAULTS: [Entry<FaultKind>; 7] = [
+    entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
+    entry!("http.error", FaultKind::HttpError, HttpError),
+    entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
+    entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
+    entry!("disk.stress", FaultKind::DiskStress, DiskStress),
+    entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
+    entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
+];
+
+/// The probes, in the order of [`ProbeKind::WORDS`].
+pub static PROBES: [Entry<ProbeKind>; 6] = [
+    entry!("http", ProbeKind::Http, HttpProbe),
+    entry!("tcp", ProbeKind::Tcp, TcpProbe),
+    entry!("command", ProbeKind::Command, CommandProbe),
+    entry!("process", ProbeKind::Process, ProcessProbe),
+    entry!("host", ProbeKind::Host, HostProbe),
+    entry!("prometheus", ProbeKind::Prometheus, PrometheusProbe),
+];
+
+/// An entry of a flat list, read once as what all of them have in common and once as the settings of its kind.
+pub struct Flat<C, K> {
+    /// What all of them have in common.
+    pub common: Option<C>,
+    /// The settings, where the word is known.
+    pub kind: Option<K>,
+}
+
+/// Reads an entry whose word stands under `key`. An unknown word is left to the caller.
+pub fn read_flat<C: DeserializeOwned, K>(
+    decoder: &Decoder<'_>,
+    node: NodeId,
+    key: &str,
+    table: &'static [Entry<K>],
+) -> Flat<C, K> {
+    let word = decoder.tree.get(node, key).and_then(|word| decoder.tree.scalar(word));
+    let Some(entry) = word.and_then(|word| table.iter().find(|entry| entry.word == word.text)) else {
+        let keys = Keys { lenient: true, ..Keys::default() };
+        return Flat { common: decoder.read_flat(node, keys), kind: None };
+    };
+    let others = table.iter().filter(|other| other.word != entry.word);
+    let mut keys = Keys {
+        beside: (entry.fields)(),
+        elsewhere: others.map(|other| (other.word, (other.fields)())).collect(),
+        owner: format!("`{key}: {}`", entry.word),
+        lenient: false,
+    };
+    let common = decoder.read_flat(node, keys.clone());
+    keys.beside = fields_of::<C>();
+    Flat { common, kind: (entry.read)(decoder, node, keys) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FAULTS, FaultKind, PROBES, ProbeKind};
+
+    #[test]
+    fn the_tables_list_what_the_model_lists() {
+        assert_eq!(FAULTS.each_ref().map(|entry| entry.word), FaultKind::WORDS);
+        assert_eq!(PROBES.each_ref().map(|entry| entry.word), ProbeKind::WORDS);
+        assert_eq!((FAULTS[0].fields)(), ["delay", "jitter", "stream", "share"]);
+    }
+}

@@ -1,0 +1,103 @@
+//! YAML -> [`Experiment`], or diagnostics that point at a line. Floor 3.
+//!
+//! `parser` makes a `tree`, `interpolate` puts variables in, `decode` reads it into the structs of `file` and of the
+//! `catalogue`, `build` judges what they say together, `expression` reads expectations and stop conditions. All
+//! errors are reported in one go.
+
+mod build;
+mod catalogue;
+mod decode;
+mod expression;
+mod file;
+mod interpolate;
+mod parser;
+mod scalar;
+mod suggest;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::experiment::Experiment;
+
+/// A file's name, as the person calls it, and its text.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// For messages only.
+    pub name: &'a str,
+    /// What is read.
+    pub text: &'a str,
+}
+
+/// Where `${NAME}` finds its values, beside the file itself.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    /// From `--var NAME=VALUE`.
+    pub given: BTreeMap<String, String>,
+    /// From the environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A file that has been read.
+#[derive(Debug)]
+pub struct Read {
+    /// What it says.
+    pub experiment: Experiment,
+    /// What it probably should not say.
+    pub warnings: Diagnostics,
+}
+
+/// Reads an experiment.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnostics> {
+    let mut told = Diagnostics::new(source.name, source.text);
+    if source.text.len() > parser::MOST_BYTES {
+        let size = source.text.len() / 1024;
+        let most = parser::MOST_BYTES / 1024;
+        return refuse(
+            told,
+            [Diagnostic::error(format!("{} is too large: {size} KiB, at most {most} KiB", source.name))],
+        );
+    }
+    let mut tree = match parser::parse(source.text) {
+        Ok(tree) => tree,
+        Err(errors) => return refuse(told, errors),
+    };
+    for error in interpolate::interpolate(&mut tree, variables) {
+        told.push(error);
+    }
+    let decoder = decode::Decoder::new(&tree, told);
+    let experiment = build::experiment(&decoder);
+    let mut told = decoder.into_reported();
+    told.sort();
+    match experiment {
+        Some(experiment) if told.errors() == 0 => Ok(Read { experiment, warnings: told }),
+        _ => Err(told),
+    }
+}
+
+/// Reads an experiment from the bytes of a file.
+///
+/// # Errors
+/// As [`read`], and when the bytes are no UTF-8.
+pub fn read_bytes(name: &str, bytes: &[u8], variables: &Variables) -> Result<Read, Diagnostics> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read(Source { name, text }, variables),
+        Err(error) => {
+            let good = error.valid_up_to();
+            let text = String::from_utf8_lossy(bytes.get(..good.saturating_add(64)).unwrap_or(bytes));
+            let error = Diagnostic::error("this is not UTF-8 text")
+                .at(good..good + char::REPLACEMENT_CHARACTER.len_utf8())
+                .help("save the file as UTF-8");
+            refuse(Diagnostics::new(name, text), [error])
+        }
+    }
+}
+
+fn refuse(mut told: Diagnostics, errors: impl IntoIterator<Item = Diagnostic>) -> Result<Read, Diagnostics> {
+    errors.into_iter().for_each(|error| told.push(error));
+    told.sort();
+    Err(told)
+}
