@@ -3,5 +3,6 @@
 //! The rooms stand on floors; a room uses only rooms on lower floors (`tests/house.rs` enforces it, and
 //! `docs/ARCHITECTURE.md` explains it).
 
+pub mod analysis;
 pub mod host;
 pub mod model;
