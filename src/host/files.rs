@@ -29,19 +29,21 @@ pub fn append(path: &Path) -> io::Result<File> {
 pub fn nameless(folder: &Path, direct: bool) -> io::Result<File> {
     let direct = if direct { OFlags::DIRECT } else { OFlags::empty() };
     let flags = OFlags::RDWR | OFlags::CLOEXEC | direct;
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::open(folder, flags | OFlags::TMPFILE, mode) {
+    match rustix::fs::open(folder, flags | OFlags::TMPFILE, Mode::RUSR | Mode::WUSR) {
         Ok(file) => Ok(file.into()),
         // The file system (or, before Linux 3.11, the kernel) has no nameless files: take the name away at once.
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
-            let path = folder.join(format!(".chaos-{:016x}", super::dice::random_seed()));
-            let file = rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, mode);
-            // A refused O_DIRECT leaves the file behind on some file systems.
-            remove_file(&path)?;
-            Ok(file?.into())
-        }
-        Err(error) => Err(error.into()),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => soon_nameless(folder, flags),
+        done => Ok(done?.into()),
     }
+}
+
+/// The same with a name that is there for a moment.
+fn soon_nameless(folder: &Path, flags: OFlags) -> io::Result<File> {
+    let path = folder.join(format!(".chaos-{:016x}", super::dice::random_seed()));
+    let file = rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR);
+    // Where O_DIRECT is refused, the file may have been made all the same.
+    remove_file(&path)?;
+    Ok(file?.into())
 }
 
 /// Takes room for a file on the disk; file systems that cannot do that ahead only give it its length.
@@ -83,8 +85,17 @@ pub fn remove_file(path: &Path) -> io::Result<bool> {
 }
 
 /// Writes a file so that a reader sees either the old content or the whole of the new, even after a power cut. A new
-/// file gets the usual mode, as a report is for others too.
+/// file gets the usual mode, as a report is for others too. A link is followed; a device or pipe (`/dev/stdout`) is
+/// written to, and not replaced.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => replace(&path.canonicalize()?, content),
+        Ok(_) => OpenOptions::new().write(true).open(path)?.write_all(content),
+        Err(_) => replace(path, content),
+    }
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let mut draft_name = std::ffi::OsString::from(".");
     draft_name.push(name);
@@ -142,7 +153,12 @@ impl DurableLog {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::{DurableLog, create_dir_all, create_new, read, remove_file, write_atomic};
+    use rustix::fs::OFlags;
+
+    use super::{
+        DurableLog, allocate, create_dir_all, create_new, nameless, read, read_end, remove_file, soon_nameless,
+        write_atomic,
+    };
 
     #[test]
     fn folders_and_files_are_for_our_user_only() {
@@ -190,6 +206,42 @@ mod tests {
         create_dir_all(&path.join("by a folder")).expect("makes it");
         write_atomic(&path, b"text").expect_err("a folder is in the way");
         assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_followed_and_a_device_is_never_replaced() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (path, link) = (home.path().join("report"), home.path().join("link"));
+        write_atomic(&path, b"old").expect("writes");
+        std::os::unix::fs::symlink(&path, &link).expect("links");
+        write_atomic(&link, b"new").expect("writes");
+        assert_eq!(read(&path).expect("reads"), b"new");
+        assert!(link.is_symlink());
+        let device = home.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &device).expect("links");
+        write_atomic(&device, b"text").expect("writes");
+        assert!(device.is_symlink() && !std::fs::metadata(&device).expect("is there").is_file());
+    }
+
+    #[test]
+    fn a_nameless_file_has_no_name_either_way() {
+        let home = tempfile::tempdir().expect("a folder");
+        let files = [nameless(home.path(), false), soon_nameless(home.path(), OFlags::RDWR)];
+        for file in files {
+            allocate(&file.expect("makes it"), 8192).expect("takes room");
+        }
+        soon_nameless(&home.path().join("none"), OFlags::RDWR).expect_err("no such folder");
+        assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn only_the_end_of_a_file_is_read() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("log");
+        write_atomic(&path, b"0123456789").expect("writes");
+        let end = |start, limit| read_end(&path, start, limit).expect("reads");
+        assert_eq!((end(0, 3).as_slice(), end(9, 3).as_slice()), (b"789".as_slice(), b"9".as_slice()));
+        assert_eq!(end(20, 3), b"", "the file has shrunk");
     }
 
     #[test]

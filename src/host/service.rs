@@ -131,6 +131,12 @@ impl Services {
         self.slot(name)?.running()
     }
 
+    /// Every service that runs now, with its process.
+    pub fn running(&self) -> BTreeMap<String, ProcessIdentity> {
+        let slots = self.slots();
+        slots.iter().filter_map(|(name, slot)| Some((name.clone(), slot.running()?))).collect()
+    }
+
     /// How often it was started again.
     pub fn restarts(&self, name: &str) -> u64 {
         self.slot(name).map_or(0, |slot| slot.state().restarts)

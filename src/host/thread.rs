@@ -20,8 +20,8 @@ pub fn cpu_time() -> Duration {
 
 /// Sleeps until a moment on the clock of [`now`].
 pub fn sleep_until(moment: Duration) {
-    let Ok(tv_sec) = moment.as_secs().try_into() else { return };
-    let moment = Timespec { tv_sec, tv_nsec: moment.subsec_nanos().into() };
+    let moment =
+        Timespec { tv_sec: moment.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: moment.subsec_nanos().into() };
     while clock_nanosleep_absolute(ClockId::Monotonic, &moment) == Err(Errno::INTR) {}
 }
 

@@ -21,8 +21,8 @@ use crate::model::units::{Bytes, Rate, Share};
 const FLOOR: u64 = 64 << 20;
 /// How far the pace may fall behind before the delay is forgotten.
 const LATEST: Duration = Duration::from_secs(1);
-/// One thread for so many operations a second: a disk that answers within 16 ms keeps pace.
-const OPERATIONS_A_THREAD: f64 = 60.0;
+/// One thread for so many operations a second: a disk that answers within 33 ms keeps pace.
+const OPERATIONS_A_THREAD: f64 = 30.0;
 const FEWEST_THREADS: usize = 4;
 const MOST_THREADS: usize = 64;
 /// Direct reads and writes want their memory aligned to the block size of the device.
@@ -57,6 +57,10 @@ impl Counters {
 
 /// Starts to load the file system of a folder.
 pub fn load(folder: &Path, plan: Plan) -> Result<Counters, Trouble> {
+    if plan.block_size == 0 || plan.block_size > plan.file_size {
+        let why = format!("its blocks of {} do not fit", Bytes(plan.block_size));
+        return Err(Trouble::new(format!("load a file of {}", Bytes(plan.file_size)), why));
+    }
     leave_the_floor(folder, plan.file_size)?;
     let target = Arc::new(prepare(folder, plan).map_err(|error| {
         Trouble::new(format!("make a file of {} in {}", Bytes(plan.file_size), folder.display()), error)
@@ -162,10 +166,11 @@ impl Pace {
     /// When the next operation is due; the moment is past when the disk is too slow.
     fn next(&self, now: Duration) -> Duration {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let planned = self.start + Duration::from_secs_f64(number as f64 / self.iops.0);
-        let due = planned + Duration::from_nanos(self.forgotten.load(Ordering::Relaxed));
+        let since_start = Duration::try_from_secs_f64(number as f64 / self.iops.0).unwrap_or(Duration::MAX);
+        let planned = self.start.saturating_add(since_start);
+        let due = planned.saturating_add(Duration::from_nanos(self.forgotten.load(Ordering::Relaxed)));
         if now.saturating_sub(due) > LATEST {
-            let forgotten = now.saturating_sub(planned + LATEST).as_nanos() as u64;
+            let forgotten = now.saturating_sub(planned.saturating_add(LATEST)).as_nanos() as u64;
             self.forgotten.fetch_max(forgotten, Ordering::Relaxed);
         }
         due
@@ -238,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_faster_pace_has_more_in_flight() {
-        assert_eq!([1.0, 600.0, 1e5].map(|rate| threads_for(Rate(rate))), [4, 10, 64]);
+        assert_eq!([1.0, 300.0, 1e5].map(|rate| threads_for(Rate(rate))), [4, 10, 64]);
     }
 
     #[test]
@@ -267,6 +272,20 @@ mod tests {
         let mut block = Block::new(SMALL.block_size as usize);
         for _ in 0..50 {
             target.operate(&mut block, &mut dice).expect("does it");
+        }
+    }
+
+    #[test]
+    fn a_very_slow_pace_is_no_trouble() {
+        let pace = Pace::new(Rate(f64::MIN_POSITIVE), Duration::from_secs(5));
+        assert_eq!(pace.next(Duration::from_secs(5)), Duration::from_secs(5));
+        assert!(pace.next(Duration::from_secs(5)) > Duration::from_hours(24));
+    }
+
+    #[test]
+    fn a_block_larger_than_the_file_is_refused() {
+        for block_size in [0, 2 << 20] {
+            load("/tmp".as_ref(), Plan { block_size, ..SMALL }).expect_err("does not fit");
         }
     }
 

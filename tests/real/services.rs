@@ -38,12 +38,34 @@ async fn a_service_runs_until_it_is_stopped_and_stopping_twice_is_no_error() {
     let (_folder, services) = home();
     let identity = services.start(&service("exec sleep 1000", true)).await.expect("starts");
     assert_eq!(services.current("victim"), Some(identity.clone()));
+    assert_eq!(services.running(), [("victim".to_owned(), identity.clone())].into());
     assert_eq!((process::state(&identity), services.ended("victim")), (ProcessState::Running, None));
     services.stop("victim").await.expect("stops");
     services.stop("victim").await.expect("is content");
     assert_eq!((services.current("victim"), process::state(&identity)), (None, ProcessState::Gone));
     assert_eq!(services.ended("victim").as_deref(), Some("SIGTERM"));
     assert!(services.group_gone("victim"));
+}
+
+#[tokio::test]
+async fn what_a_service_uses_is_measured() {
+    let (folder, services) = home();
+    let ready = folder.path().join("pids");
+    let script = format!(
+        "exec 7</dev/null 8</dev/null; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo $$ > {}; sleep 1000 & wait",
+        ready.display()
+    );
+    let identity = services.start(&service(&script, false)).await.expect("starts");
+    until("it has worked and opened its files", || !pids_in(&ready).is_empty()).await;
+    let files = std::fs::read_dir(format!("/proc/{}/fd", identity.pid)).expect("lists").count() as u64;
+    let usage = process::usage(&identity).expect("lives");
+    services.stop("victim").await.expect("stops");
+    assert_eq!(pids_in(&ready), [identity.pid]);
+    assert_eq!(usage.open_files, Some(files));
+    assert!(files >= 5, "input, output, error and two more, not {files}");
+    assert!((Duration::from_millis(20)..Duration::from_secs(8)).contains(&usage.cpu), "{usage:?}");
+    assert!((100_000..50_000_000).contains(&usage.resident), "{usage:?}");
+    assert_eq!(process::usage(&identity), None, "what is gone uses nothing, and not zero");
 }
 
 #[tokio::test]

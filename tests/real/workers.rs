@@ -68,7 +68,8 @@ async fn a_disk_worker_keeps_its_pace_and_leaves_no_file() {
     assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0, "the file has no name");
     workers.stop("w").await.expect("stops");
     let pace = reading.operations as f64 / reading.elapsed.as_secs_f64();
-    assert!((190.0..210.0).contains(&pace), "{pace}/s");
+    // Never more than asked; less only while a busy machine is behind.
+    assert!((170.0..205.0).contains(&pace), "{pace}/s");
     assert_eq!(reading.failed, 0);
 }
 

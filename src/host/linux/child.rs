@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use procfs::ProcError;
 use procfs::process::all_processes;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
@@ -144,9 +145,21 @@ impl Group {
 
 /// Whether a process of this group lives that is older than the moment from which the number may be somebody else's.
 fn any_in_group(group: Pid, before: u64) -> bool {
-    let Ok(processes) = all_processes() else { return true };
-    let mut stats = processes.filter_map(|process| process.ok()?.stat().ok());
-    stats.any(|stat| stat.pgrp == group.as_raw_pid() && stat.starttime <= before && !matches!(stat.state, 'Z' | 'X'))
+    let Ok(mut processes) = all_processes() else { return true };
+    processes.any(|process| match process.and_then(|process| process.stat()) {
+        Ok(stat) => stat.pgrp == group.as_raw_pid() && stat.starttime <= before && !matches!(stat.state, 'Z' | 'X'),
+        Err(error) => !ended_meanwhile(&error),
+    })
+}
+
+/// Whether a look into /proc failed because the process ended. Any other failure (no descriptors, no memory) leaves open
+/// whether it is there, and what is not known is not gone.
+fn ended_meanwhile(error: &ProcError) -> bool {
+    match error {
+        ProcError::NotFound(_) | ProcError::PermissionDenied(_) => true,
+        ProcError::Io(error, _) => error.raw_os_error() == Some(Errno::SRCH.raw_os_error()),
+        _ => false,
+    }
 }
 
 fn ticks_since_boot() -> u64 {
