@@ -30,14 +30,18 @@ impl End {
     }
 }
 
-/// How a direction ended.
+/// How a direction ended, when the other may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// Everything was delivered, and the close with it.
     Closed,
-    /// A reset is to be passed on, or the receiver is gone.
-    Cut,
+    /// The receiver takes nothing more. Whoever reads from it will soon learn why.
+    Refused,
 }
+
+/// The source was reset, everything before that was delivered, and now the receiver is to be reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reset;
 
 /// What travels.
 enum Piece {
@@ -86,8 +90,8 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Carries everything until the source closes or either end is cut off.
-    pub(super) async fn run(mut self) -> Ending {
+    /// Carries everything until the source closes or either end is gone.
+    pub(super) async fn run(mut self) -> Result<Ending, Reset> {
         loop {
             if self.outgoing.is_empty()
                 && let Some(ending) = self.take_due()
@@ -105,23 +109,23 @@ impl<'a> Lane<'a> {
             };
             if step.is_err() {
                 self.to.broken.store(true, Ordering::Release);
-                return Ending::Cut;
+                return Ok(Ending::Refused);
             }
         }
     }
 
     /// Takes the next due piece out of the queue; tells when it is the last.
-    fn take_due(&mut self) -> Option<Ending> {
+    fn take_due(&mut self) -> Option<Result<Ending, Reset>> {
         match self.queue.pop_due(self.clock.now(), self.idle_since)? {
             Piece::Data(bytes) => {
                 self.outgoing = bytes;
                 None
             }
-            Piece::Close => Some(match SockRef::from(&self.to.stream).shutdown(Shutdown::Write) {
+            Piece::Close => Some(Ok(match SockRef::from(&self.to.stream).shutdown(Shutdown::Write) {
                 Ok(()) => Ending::Closed,
-                Err(_) => Ending::Cut,
-            }),
-            Piece::Reset => Some(Ending::Cut),
+                Err(_) => Ending::Refused,
+            })),
+            Piece::Reset => Some(Err(Reset)),
         }
     }
 

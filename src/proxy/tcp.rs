@@ -25,24 +25,22 @@ pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<S
         let _ = stream.set_nodelay(true);
     }
     let (client, upstream) = (End::new(client), End::new(upstream));
-    let ending = tokio::select! {
-        ending = both_ways(&client, &upstream, passenger, &shared) => ending,
-        () = stop.asked() => Ending::Cut,
+    let cut = tokio::select! {
+        cut = both_ways(&client, &upstream, passenger, &shared) => cut,
+        () = stop.asked() => true,
     };
-    if ending == Ending::Cut {
+    if cut {
         reset(&client.stream);
         reset(&upstream.stream);
     }
 }
 
-async fn both_ways(client: &End, upstream: &End, passenger: Passenger, shared: &Shared) -> Ending {
+/// Carries both directions; tells whether the connection was cut rather than closed.
+async fn both_ways(client: &End, upstream: &End, passenger: Passenger, shared: &Shared) -> bool {
     let gate = |stream| Gate::new(&shared.toxics, stream, passenger);
     let there = Lane::new(client, upstream, gate(Stream::Upstream), shared.clock).run();
     let back = Lane::new(upstream, client, gate(Stream::Downstream), shared.clock).run();
-    match tokio::join!(there, back) {
-        (Ending::Closed, Ending::Closed) => Ending::Closed,
-        _ => Ending::Cut,
-    }
+    tokio::try_join!(there, back) != Ok((Ending::Closed, Ending::Closed))
 }
 
 /// Lets the socket end with a reset when it is dropped, which must follow.
