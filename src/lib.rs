@@ -10,7 +10,6 @@ pub mod demo;
 pub mod diagnostic;
 pub mod fault;
 pub mod guard;
-pub mod diagnostic;
 pub mod host;
 pub mod journal;
 pub mod model;
@@ -28,4 +27,3 @@ use std::process::ExitCode;
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     cli::main(words)
 }
-pub mod spec;

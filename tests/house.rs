@@ -41,7 +41,11 @@ fn rooms() -> BTreeMap<String, Vec<PathBuf>> {
             continue;
         }
         let mut files = Vec::new();
-        if path.is_dir() { rust_files(&path, &mut files) } else { files.push(path) }
+        if path.is_dir() {
+            rust_files(&path, &mut files)
+        } else {
+            files.push(path)
+        }
         rooms.insert(name, files);
     }
     rooms
@@ -59,7 +63,9 @@ fn imports(text: &str) -> Vec<(usize, String)> {
                 continue;
             }
             let names = match rest.strip_prefix('{') {
-                Some(group) => group.split(',').map(|part| part.trim().trim_end_matches([';', '}']).to_owned()).collect(),
+                Some(group) => {
+                    group.split(',').map(|part| part.trim().trim_end_matches([';', '}']).to_owned()).collect()
+                }
                 None => vec![rest.to_owned()],
             };
             for name in names {

@@ -10,8 +10,10 @@ pub(super) fn demo(arguments: &DemoArguments) -> anyhow::Result<u8> {
     runtime()?.block_on(async {
         let cancel = signals::listen()?;
         let running = demo::start(settings(arguments), Clock::Real).await?;
-        for (name, address) in running.addresses() {
-            output::stdout(&format!("{name} listens on http://{address}\n"));
+        let all = [("gateway", running.gateway), ("retriever", running.retriever), ("generator", running.generator)];
+        for (name, address) in all {
+            let line = address.map(|address| format!("{name} listens on http://{address}\n"));
+            output::stdout(&line.unwrap_or_default());
         }
         cancel.wait().await;
         running.shutdown().await;

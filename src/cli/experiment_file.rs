@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::colour;
-use crate::host::output::{self, Stream};
 use crate::host::files;
+use crate::host::output::{self, Stream};
 use crate::model::experiment::Experiment;
 use crate::spec::{self, Variables};
 
-/// More than this is no experiment; one byte more than the reader takes, so that it can say so itself.
-const MOST_BYTES: u64 = spec::MOST_BYTES as u64 + 1;
+/// More is not read, however much the file would give; well above what the reader accepts, so that it can say so.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// The experiment of a file, or None when its problems were told on stderr.
 pub(super) fn read(path: &Path, given: &[(String, String)], quiet: bool) -> anyhow::Result<Option<Experiment>> {
-    let bytes = files::read_end(path, 0, MOST_BYTES)
+    let bytes = files::read_start(path, MOST_BYTES)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", path.display()))?;
     let variables = Variables { given: given.iter().cloned().collect(), environment: environment() };
     match spec::read_bytes(&path.display().to_string(), &bytes, &variables) {
@@ -33,5 +33,7 @@ pub(super) fn read(path: &Path, given: &[(String, String)], quiet: bool) -> anyh
 
 /// The environment; names and values that are not text are nobody's variables.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

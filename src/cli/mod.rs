@@ -51,7 +51,8 @@ fn dispatch(verb: Verb) -> u8 {
 
 /// Help and version are answers, on stdout with code 0; anything else is a refusal.
 fn tell_usage(error: &clap::Error) -> u8 {
-    let text = if colour::wanted(output::Stream::Stderr) { error.render().ansi().to_string() } else { error.to_string() };
+    let text =
+        if colour::wanted(output::Stream::Stderr) { error.render().ansi().to_string() } else { error.to_string() };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             output::stdout(&error.to_string());

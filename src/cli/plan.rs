@@ -11,10 +11,8 @@ use crate::{report, runner};
 pub(super) fn plan(arguments: &PlanArguments) -> anyhow::Result<u8> {
     let file = &arguments.experiment;
     let Some(experiment) = experiment_file::read(&file.file, &file.variables, false)? else { return Ok(REFUSED) };
-    let facts = Facts {
-        cores: system::cores(),
-        memory_available: system::memory().map_or(0, |memory| memory.available),
-    };
+    let facts =
+        Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) };
     let plan = planned(&experiment, &facts);
     output::stdout(&match arguments.output {
         Output::Text => report::plan::text(&experiment, &plan),

@@ -14,7 +14,7 @@ use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::host::clock::Clock;
 use crate::host::output::{self, Stream};
-use crate::host::{dice, files, signals};
+use crate::host::{dice, files, signals, this_process};
 use crate::journal::Journal;
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
@@ -61,6 +61,7 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
 
 /// Runs it and listens: console, event log and memory are three folds over the one stream.
 async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
+    this_process::allow_many_open_files();
     let cancel = signals::listen().context("cannot listen to signals")?;
     let journal = Journal::new(Box::new(FileStore::create(&folder.journal()).context("cannot make the journal")?));
     let log = EventLog::create(&folder.events())?;

@@ -17,7 +17,9 @@ impl RunFolder {
     pub fn create(state: Option<&Path>, run: &str) -> anyhow::Result<Self> {
         let state = match state {
             Some(folder) => folder.to_owned(),
-            None => default_state().context("neither XDG_STATE_HOME nor HOME says where runs are kept: pass --state-dir")?,
+            None => {
+                default_state().context("neither XDG_STATE_HOME nor HOME says where runs are kept: pass --state-dir")?
+            }
         };
         let path = state.join("runs").join(run);
         files::create_dir_all(&path).with_context(|| {

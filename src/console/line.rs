@@ -56,7 +56,8 @@ fn begins(phase: Phase, experiment: &Experiment) -> Option<String> {
 }
 
 fn told(dose: &Dose) -> String {
-    let parts = dose.parts.iter().map(|part| format!("{}: asked {}, measured {}", part.what, part.asked, part.measured));
+    let parts =
+        dose.parts.iter().map(|part| format!("{}: asked {}, measured {}", part.what, part.asked, part.measured));
     let parts = parts.collect::<Vec<_>>().join("; ");
     match &dose.ineffective {
         None => parts,
@@ -93,6 +94,9 @@ mod tests {
             why: "refused".into(),
             command: Some("kill -CONT 7".into()),
         };
-        assert_eq!(of(&event, None).expect("a line"), "RESIDUE: pause service demo: refused; run by hand: kill -CONT 7");
+        assert_eq!(
+            of(&event, None).expect("a line"),
+            "RESIDUE: pause service demo: refused; run by hand: kill -CONT 7"
+        );
     }
 }

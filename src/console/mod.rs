@@ -34,7 +34,8 @@ pub struct Console {
 impl Console {
     /// A pen that has written nothing yet.
     pub fn new(look: Look) -> Self {
-        let target = if look == Look::Live { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if look == Look::Live { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         Self { look, header: None, bar, samples: 0, errors: 0 }
     }

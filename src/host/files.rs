@@ -64,6 +64,13 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// Reads the start of a file: at most `limit` bytes, however much it would give.
+pub fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut start)?;
+    Ok(start)
+}
+
 /// Reads the end of a file: at most `limit` bytes, and nothing before `start`.
 pub fn read_end(path: &Path, start: u64, limit: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;

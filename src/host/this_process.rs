@@ -1,4 +1,4 @@
-//! What a worker asks about itself and of its parent.
+//! What we ask of the kernel about ourselves: limits, and what a worker must know of its parent.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Trouble, thread};
@@ -34,6 +34,13 @@ pub fn die_first_when_memory_ends() -> Result<(), Trouble> {
     let file = OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
     let written = file.and_then(|mut file| file.write_all(b"1000"));
     written.map_err(|error| Trouble::new("write /proc/self/oom_score_adj", error))
+}
+
+/// Allows as many open files as this user may have: a stalled target keeps many requests open, and running out of
+/// descriptors would look like its failure. A limit that cannot be raised stays as it is.
+pub fn allow_many_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// Waits for so long, or until standard input ends: then whoever held its other end is gone, or wants us to end. What

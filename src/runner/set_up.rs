@@ -1,5 +1,7 @@
 //! Proxies and services come up before the baseline and go down at the very end, by steps like any fault.
 
+use std::time::Duration;
+
 use super::hands::Undone;
 use super::transition::Ended;
 use super::walk::Walk;
@@ -9,6 +11,9 @@ use crate::model::event::EventKind;
 use crate::model::experiment::{Experiment, Proxy, Service};
 use crate::model::step::{Act, Check, Receipt, Step, Undo};
 use crate::probe::schedule;
+
+/// How long samples under way are awaited at the end.
+const LAST_SAMPLES: Duration = Duration::from_millis(250);
 
 impl<M: Machine> Walk<M> {
     /// Brings everything up and starts the probes.
@@ -59,13 +64,22 @@ impl<M: Machine> Walk<M> {
         }
     }
 
-    /// Stops the probes and undoes whatever is left, services before the proxies they use.
-    pub(super) async fn tear_down(&mut self) -> Ended {
-        self.cancelled();
+    /// Sends no more samples. Those under way are awaited for a moment; a signal gives them up at once.
+    async fn stop_probes(&mut self) {
+        let cancelled = self.cancelled();
         for schedule in std::mem::take(&mut self.schedules) {
-            schedule.abort();
+            if cancelled {
+                schedule.abort();
+            } else {
+                let _ = tokio::time::timeout(LAST_SAMPLES, schedule.stop()).await;
+            }
         }
         self.drain_samples();
+    }
+
+    /// Stops the probes and undoes whatever is left, services before the proxies they use.
+    pub(super) async fn tear_down(&mut self) -> Ended {
+        self.stop_probes().await;
         self.stop = None;
         if self.hands.put_back(|_| true).await { Ended::Well } else { Ended::Failed }
     }
