@@ -14,14 +14,14 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 }
 
 /// `did you mean X?`, or the list of what there is.
-pub fn hint<'c>(word: &str, candidates: &[&'c str]) -> String {
+pub fn hint(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None => one_of(candidates),
     }
 }
 
-/// `write one of A, B and C`.
+/// `write one of A, B, C`.
 pub fn one_of(candidates: &[&str]) -> String {
     let quoted: Vec<String> = candidates.iter().take(24).map(|candidate| format!("`{candidate}`")).collect();
     match quoted.as_slice() {

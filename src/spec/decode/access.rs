@@ -92,9 +92,7 @@ impl<'t> VariantAccess<'t> for Variant<'_, 't> {
 
     fn newtype_variant_seed<S: DeserializeSeed<'t>>(self, seed: S) -> Result<S::Value, Failure> {
         match self {
-            Self::Entry(decoder, entry) => {
-                read(decoder, entry.value, seed).map_err(|failure: Failure| failure.under(&entry.key, entry.value))
-            }
+            Self::Entry(decoder, entry) => read(Value { decoder, node: entry.value, key: Some(&entry.key) }, seed),
             Self::Word(word) => Err(Failure::new(Kind::Type(format!("written as `{{ {word}: ... }}`")))),
         }
     }

@@ -74,7 +74,11 @@ impl<'t> Decoder<'t> {
         let before = self.keys.replace((node, keys));
         let field = Field::<T>::read(value::Value { decoder: self, node, key: None });
         self.keys.replace(before);
-        field.ok()?.into_value()
+        let field = field.ok()?;
+        if let Field::Empty(place) = &field {
+            self.error(place.clone(), "there is nothing here", "write a value, or remove it");
+        }
+        field.into_value()
     }
 
     /// Reports something.

@@ -225,7 +225,7 @@ impl<'t> Words<'t> {
         if before.len() == self.rest.len() {
             return None;
         }
-        before.iter().for_each(|_| drop(self.rest.next()));
+        self.rest.nth(before.len() - 1);
         Some(Token { text: &text[part.clone()], part })
     }
 
