@@ -6,3 +6,4 @@
 pub mod analysis;
 pub mod host;
 pub mod model;
+pub mod report;
