@@ -27,3 +27,4 @@ use std::process::ExitCode;
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     cli::main(words)
 }
+pub mod report;

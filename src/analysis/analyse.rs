@@ -33,21 +33,22 @@ pub(super) struct Seen<'a> {
 /// Analyses a finished run, or what is there of one that broke off.
 pub fn analyse(run: &Run) -> Analysis {
     let baseline = window::baseline(run).map(Window::settled);
-    let bad = learn(run, baseline);
+    let bad = learn(run);
     let detection = super::detection::detect(run, &bad);
     let recovery = recovery(run, &bad, detection.as_ref());
     let seen = look(run, baseline, bad, &recovery);
     let probes: Vec<ProbeFindings> = seen.iter().map(findings).collect();
     let doses = doses(run);
+    let (lost, downtimes): (Vec<usize>, Vec<Duration>) = seen.iter().map(|seen| lost(run, seen)).unzip();
     let (verdict, reasons) = Facts { run, probes: &probes, doses: &doses, recovery: &recovery }.verdict();
     let mut analysis = Analysis {
         verdict,
         reasons,
-        impact: impact(run, &probes, recovery.status),
+        impact: impact(run, &probes, recovery.status, verdict),
         probes,
         detection,
-        downtime: seen.iter().map(|seen| lost(run, seen).1).max().unwrap_or_default(),
-        lost_requests: seen.iter().map(|seen| lost(run, seen).0).sum(),
+        downtime: downtimes.into_iter().max().unwrap_or_default(),
+        lost_requests: lost.into_iter().sum(),
         breach_to_rollback: breach_to_rollback(run),
         recovery,
         doses,
@@ -58,8 +59,9 @@ pub fn analyse(run: &Run) -> Analysis {
     analysis
 }
 
-fn learn(run: &Run, baseline: Option<Window>) -> Vec<BadEvents> {
-    let windows: Vec<Window> = baseline.into_iter().collect();
+/// From the whole baseline, as the runner's watch does: the margin is left out of estimates only.
+fn learn(run: &Run) -> Vec<BadEvents> {
+    let windows: Vec<Window> = window::baseline(run).into_iter().collect();
     let probes = run.experiment().steady_state.iter().enumerate();
     let learn = |(place, probe): (usize, &ProbeSpec)| {
         BadEvents::learn(probe, &samples_in(&run.samples, place, &windows).collect::<Vec<_>>())
@@ -147,7 +149,7 @@ fn recovery(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) -> Reco
     let healed = recovered.filter(|_| watch.relapses() == 0).and(healed_before(run, bad, detection));
     findings.self_healed = healed.is_some();
     findings.recovered_at = healed.or(recovered);
-    findings.time_to_recover = findings.recovered_at.map(|at| at.saturating_sub(window.from));
+    findings.time_to_recover = findings.recovered_at.zip(verified_undo).map(|(at, undo)| at.saturating_sub(undo));
     findings.rto = findings.recovered_at.zip(detection).map(|(at, detection)| at.saturating_sub(detection.onset));
     findings
 }

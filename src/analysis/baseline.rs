@@ -70,7 +70,7 @@ mod tests {
     fn too_few_samples_are_a_problem() {
         let experiment = experiment(vec![expecting(http("ask"), &["p95 <= 250ms"])]);
         let problems = baseline_problems(&experiment, &answers(5, 2.0), Duration::ZERO, TEN);
-        assert_eq!(problems, ["ask: p95 <= 250ms, measured 2ms over 45 samples (45 samples, 100 needed)"]);
+        assert_eq!(problems, ["ask: p95 <= 250ms, measured 2ms over 45 samples (45 of at least 100 samples)"]);
     }
 
     #[test]

@@ -227,7 +227,7 @@ pub fn judge(expectation: &Expectation, tally: &Tally) -> Actual {
         return unanswered(tally);
     }
     let (standing, why) = match holds {
-        _ if few => (Standing::Inconclusive, Some(format!("{} samples, {least} needed", estimate.samples))),
+        _ if few => (Standing::Inconclusive, Some(format!("{} of at least {least} samples", estimate.samples))),
         Some(true) => (Standing::Held, None),
         Some(false) => (Standing::Deviated, None),
         None => (Standing::Inconclusive, Some("beyond the probe's timeout".to_owned())),

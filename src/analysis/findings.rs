@@ -247,7 +247,7 @@ pub struct RecoveryFindings {
     #[serde(rename = "recovered_at_s", with = "seconds_or_null")]
     pub recovered_at: Option<Duration>,
     /// From the verified undo; zero when the system healed itself before. Absent, never the objective, when it did
-    /// not recover in time.
+    /// not recover in time or the undo is not verified.
     #[serde(rename = "time_to_recover_s", with = "seconds_or_null")]
     pub time_to_recover: Option<Duration>,
     /// From the first bad event to the recovery.

@@ -10,6 +10,7 @@ use crate::model::expectation::{Expectation, Metric, Must, Operator};
 use crate::model::probe::{ProbeKind, ProcessMeasure};
 use crate::model::sample::Sample;
 use crate::model::units::Share;
+use crate::model::verdict::Verdict;
 
 /// The stretch over which half of the availability must be lost to be critical.
 const STRETCH: Duration = Duration::from_secs(10);
@@ -38,12 +39,15 @@ pub fn degradation(expectation: &Expectation, baseline: &Actual, fault: &Actual)
 }
 
 /// The level of the whole run: the maximum over the metrics.
-pub fn impact(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus) -> Impact {
+pub fn impact(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus, verdict: Verdict) -> Impact {
     if !run.baseline_problems.as_ref().is_some_and(Vec::is_empty) {
         return level(Level::Unknown, "there is no valid baseline to compare with");
     }
     if let Some(why) = critical(run, recovery) {
         return Impact { degradation: worst(probes).map(|(_, _, d)| d), ..level(Level::Critical, &why) };
+    }
+    if verdict == Verdict::Invalid {
+        return level(Level::Inconclusive, "the fault was not effective");
     }
     let undecided = probes.iter().flat_map(|probe| &probe.expectations).any(undecided);
     match worst(probes) {
@@ -56,9 +60,9 @@ pub fn impact(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus) -> 
                 "nothing got worse".to_owned()
             } else {
                 let sign = if row.fault.at_least { "at least " } else { "" };
-                let worse = Share(degradation);
+                let worse = worse(degradation);
                 format!(
-                    "{}: {} got {sign}{worse} worse ({} -> {})",
+                    "{}: {} {sign}{worse} ({} -> {})",
                     probe.name,
                     subject(&row.expected),
                     row.baseline.shown,
@@ -163,6 +167,15 @@ fn undecided(row: &ExpectationFindings) -> bool {
     matches!(row.result, Standing::Inconclusive | Standing::NotMeasured)
 }
 
+/// A degradation for people: a share while that can be grasped, a factor beyond.
+fn worse(degradation: f64) -> String {
+    if degradation < 10.0 {
+        format!("{} worse", Share((degradation * 1e3).round() / 1e3))
+    } else {
+        format!("{:.0} times as bad", 1.0 + degradation)
+    }
+}
+
 /// What an expectation is about: the first word of it.
 fn subject(expected: &str) -> &str {
     expected.split_whitespace().next().unwrap_or(expected)
@@ -233,6 +246,12 @@ mod tests {
         };
         assert_eq!(outage(6).level, Level::Critical, "6 of 10 s");
         assert_eq!(outage(4).level, Level::High, "4 of 10 s");
+    }
+
+    #[test]
+    fn a_fault_that_did_not_bite_has_no_impact_not_even_none() {
+        let run = Story::slow_generator().ineffective("no connection passed").tell();
+        assert_eq!(analyse(&run).impact.level, Level::Inconclusive);
     }
 
     #[test]

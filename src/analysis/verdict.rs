@@ -138,7 +138,7 @@ impl Facts<'_> {
         let rows = self.rows().filter(|(_, row)| row.result == Standing::Deviated);
         let line = |(probe, row): (&ProbeFindings, &ExpectationFindings)| {
             let why = row.fault.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-            format!("{}: expected {}, was {}{why} {when}", probe.name, row.expected, row.fault.shown)
+            format!("{}: expected {}, got {}{why} {when}", probe.name, row.expected, row.fault.shown)
         };
         rows.map(line).collect()
     }
@@ -200,15 +200,15 @@ mod tests {
     #[test]
     fn an_expectation_that_did_not_hold_is_a_deviation_with_both_numbers() {
         let found = verdict(&Story::slow_generator().fault(slow));
-        assert_eq!(found, (Verdict::Deviated, "ask: expected p95 <= 250ms, was 412ms during the fault".to_owned()));
+        assert_eq!(found, (Verdict::Deviated, "ask: expected p95 <= 250ms, got 412ms during the fault".to_owned()));
     }
 
     #[test]
     fn timeouts_deviate_as_at_least() {
         let (_, why) = verdict(&Story::slow_generator().fault(|_| (1000.0, Outcome::Timeout)));
-        assert_eq!(why, "ask: expected success_rate >= 99%, was 0% during the fault");
+        assert_eq!(why, "ask: expected success_rate >= 99%, got 0% during the fault");
         let reasons = analyse(&Story::slow_generator().fault(|_| (1000.0, Outcome::Timeout)).tell()).reasons;
-        assert_eq!(reasons[1], "ask: expected p95 <= 250ms, was >= 1s during the fault");
+        assert_eq!(reasons[1], "ask: expected p95 <= 250ms, got >= 1s during the fault");
     }
 
     #[test]

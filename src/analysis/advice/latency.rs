@@ -11,6 +11,8 @@ use crate::model::units::Share;
 
 /// Fewer samples than this show no pattern.
 const ENOUGH: usize = 20;
+/// A pile this little above the usual is no timeout that anybody sets, in seconds.
+const SHORTEST: f64 = 0.01;
 /// The smallest share of touched traffic whose latency can be told apart.
 const VISIBLE: f64 = 0.1;
 
@@ -136,7 +138,7 @@ fn passed(injected: &Injected<'_>, seen: &Seen<'_>) -> Option<Passed> {
 impl Passed {
     fn words(&self) -> String {
         format!(
-            "{} was added, touched requests went from {} to {}, which is {:.1} times the delay (95% sure of {:.1})",
+            "{} was added, touched requests went from {} to {}, which is {:.1} times the delay (at least {:.1} with 95% confidence)",
             time(self.delay),
             time(self.before),
             time(self.during),
@@ -161,7 +163,8 @@ fn pile(case: &Case<'_>, seen: &Seen<'_>) -> Option<Pile> {
     let own_timeout = seen.probe.timeout.0.as_secs_f64();
     let latencies = &seen.fault.all_latencies;
     let count = |from: f64, to: f64| latencies.partition_point(|l| *l < to) - latencies.partition_point(|l| *l < from);
-    let candidates = latencies.iter().filter(|low| **low >= 2.0 * usual && **low < 0.96 * own_timeout);
+    let candidates =
+        latencies.iter().filter(|low| **low >= (2.0 * usual).max(usual + SHORTEST) && **low < 0.96 * own_timeout);
     let (low, members) = candidates.map(|low| (*low, count(*low, low * 1.04))).max_by_key(|(_, members)| *members)?;
     let around = count(low / 1.12, low / 1.04).max(count(low * 1.08, low * 1.16)) / 2;
     let at = low * 1.02;

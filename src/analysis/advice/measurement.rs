@@ -55,7 +55,7 @@ pub(super) fn r24_not_effective(case: &Case<'_>) -> Option<Advice> {
 
 /// R25: what limits the measurement.
 pub(super) fn r25_limited(case: &Case<'_>) -> Option<Advice> {
-    if case.run.baseline_problems.is_none() || case.run.set_up_failure.is_some() {
+    if case.run.baseline_problems.is_none() || case.run.interrupted.is_some() {
         return None;
     }
     let limits: Vec<String> = case
@@ -63,17 +63,20 @@ pub(super) fn r25_limited(case: &Case<'_>) -> Option<Advice> {
         .iter()
         .flat_map(|seen| [restless(case, seen), drift(case, seen), saturated(seen), blind(case, seen)])
         .flatten()
-        .chain(case.run.stop.as_ref().map(|stop| format!("stopped early by `{}`", stop.condition)))
         .collect();
-    if limits.is_empty() {
-        return None;
-    }
-    advice(
-        "R25",
-        "The measurement is limited",
-        limits.join("; "),
-        "Measure a longer baseline, give this tool a machine (or cores) of its own, and compare runs at equal load only.",
-    )
+    let stop = case.run.stop.as_ref().map(|stop| format!("stopped early by `{}`", stop.condition));
+    let what_to_do = match (limits.is_empty(), &stop) {
+        (true, None) => return None,
+        (true, Some(_)) => {
+            "The fault was cut short, so its numbers may be too low. Mend the cause, or lower the dose, and run it again."
+        }
+        (false, _) => {
+            "Measure for longer (baseline and fault) or at a higher rate, give this tool a machine or cores of its own, \
+             and compare runs at equal load only."
+        }
+    };
+    let evidence: Vec<String> = limits.into_iter().chain(stop).collect();
+    advice("R25", "The measurement is limited", evidence.join("; "), what_to_do)
 }
 
 /// The baseline against itself: the medians of its halves must agree.
