@@ -16,5 +16,8 @@ mod server;
 mod settings;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use server::{Running, start};
 pub use settings::{Breaker, GATEWAY, GENERATOR, RETRIEVER, Retry, Serve, Settings};

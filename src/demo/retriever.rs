@@ -44,7 +44,8 @@ pub(super) fn search(question: &str) -> Found {
 }
 
 fn shared(question: &[String], text: &str) -> usize {
-    words(text).filter(|word| question.contains(word)).count()
+    let text: Vec<String> = words(text).collect();
+    question.iter().filter(|word| text.contains(word)).count()
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> {

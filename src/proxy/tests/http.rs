@@ -343,9 +343,9 @@ async fn the_case_of_header_names_and_an_early_answer_reach_the_client() {
     let mut client = TcpStream::connect(address).await.expect("connects");
     client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\nX-CaSe: Yes\r\nConnection: close\r\n\r\n").await.expect("writes");
     let (mut server, _) = soon(upstream.accept()).await.expect("accepts");
-    let mut heard = vec![0; 64];
-    soon(server.read_exact(&mut heard[..58])).await.expect("reads");
-    assert_eq!(&heard[..58], b"GET /x HTTP/1.1\r\nHost: a\r\nX-CaSe: Yes\r\nConnection: close\r\n");
+    let mut heard = [0; 58];
+    soon(server.read_exact(&mut heard)).await.expect("reads");
+    assert_eq!(&heard, b"GET /x HTTP/1.1\r\nHost: a\r\nX-CaSe: Yes\r\nConnection: close\r\n");
     server.write_all(b"HTTP/1.0 200 OK\r\nX-BaCk: Yes\r\n\r\nuntil the end").await.expect("writes");
     drop(server);
     let mut answer = String::new();

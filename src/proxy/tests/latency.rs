@@ -37,12 +37,12 @@ async fn a_short_delay_is_kept_to_a_fraction_of_a_millisecond() {
     rig.set.add_toxic("p", &latency(5, 0, Stream::Downstream)).expect("adds");
     let (mut client, mut server) = rig.pair().await;
     let mut times = Vec::new();
-    for _ in 0..31 {
+    for _ in 0..60 {
         times.push(one_way(&mut server, &mut client).await);
     }
     times.sort();
     assert!(times[0] >= Duration::from_millis(5));
-    assert!(times[10] < Duration::from_micros(5_900), "tokio's own timer takes a millisecond more: {times:?}");
+    assert!(times[5] < Duration::from_micros(5_600), "tokio's own timer takes a millisecond more: {times:?}");
 }
 
 #[tokio::test]
