@@ -34,10 +34,20 @@ async fn a_cpu_worker_burns_what_was_asked_for() {
     let (start, before) = (Clock::Real.now(), process::usage(&identity).expect("lives").cpu);
     let reading = reading_after(&workers, Duration::from_millis(1500)).await;
     let seen = (process::usage(&identity).expect("lives").cpu - before).as_secs_f64() / start.elapsed().as_secs_f64();
+    // On a busy machine it may not get all it wants; what it did not get, it waited for.
+    let waited = time_waited_for_a_core(identity.pid).as_secs_f64() / start.elapsed().as_secs_f64();
     workers.stop("w").await.expect("stops");
     let told = reading.cpu.as_secs_f64() / reading.elapsed.as_secs_f64();
-    assert!((0.27..0.33).contains(&told), "it tells {told}");
-    assert!((0.27..0.33).contains(&seen), "the kernel tells {seen}");
+    let right = 0.28 - waited..0.32;
+    assert!(right.contains(&told), "it tells {told}, having waited {waited}");
+    assert!(right.contains(&seen), "the kernel tells {seen}, having waited {waited}");
+}
+
+/// The time that the threads of a process were ready to run and another ran.
+fn time_waited_for_a_core(pid: i32) -> Duration {
+    let threads = procfs::process::Process::new(pid).and_then(|process| process.tasks()).expect("lives");
+    let waits = threads.map(|thread| thread.and_then(|thread| thread.schedstat()).expect("lives").run_delay);
+    Duration::from_nanos(waits.sum())
 }
 
 #[tokio::test]
@@ -64,13 +74,20 @@ async fn a_disk_worker_keeps_its_pace_and_leaves_no_file() {
         file_size: Bytes(4 << 20),
     };
     workers.start("w", &job).await.expect("starts");
-    let reading = reading_after(&workers, Duration::from_millis(1500)).await;
+    reading_after(&workers, Duration::from_millis(1500)).await;
     assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0, "the file has no name");
+    // Never more than asked. Less only while a busy disk is behind, which is made up for.
+    let pace = || {
+        let reading = workers.reading("w").expect("was just there");
+        assert_eq!(reading.failed, 0);
+        reading.operations as f64 / reading.elapsed.as_secs_f64()
+    };
+    until("it keeps its pace", || {
+        assert!(pace() < 203.0, "{}/s", pace());
+        pace() > 195.0
+    })
+    .await;
     workers.stop("w").await.expect("stops");
-    let pace = reading.operations as f64 / reading.elapsed.as_secs_f64();
-    // Never more than asked; less only while a busy machine is behind.
-    assert!((170.0..205.0).contains(&pace), "{pace}/s");
-    assert_eq!(reading.failed, 0);
 }
 
 #[tokio::test]
