@@ -27,4 +27,3 @@ use std::process::ExitCode;
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     cli::main(words)
 }
-pub mod report;

@@ -4,6 +4,7 @@
 mod clean;
 mod json;
 mod layout;
+pub mod plan;
 mod sections;
 mod text;
 
