@@ -156,9 +156,9 @@ impl<M: Machine> Walk<M> {
         let Some(begun) = self.active.begun.get(&fault) else { return };
         let lasted = self.clock.now().saturating_duration_since(begun.at);
         let reading = tokio::time::timeout(READING, self.hands.machine.read(&begun.meter)).await;
-        let spec = &self.header.experiment.faults[fault];
+        let experiment = &self.header.experiment;
         let dose = match reading {
-            Ok(Ok(reading)) => fault::dose(spec, &begun.facts, &reading, lasted),
+            Ok(Ok(reading)) => fault::dose(&experiment.faults[fault], experiment, &begun.facts, &reading, lasted),
             Ok(Err(trouble)) => unread(trouble.to_string()),
             Err(_) => unread(format!("its meter gave no answer within {}", Timespan(READING))),
         };
