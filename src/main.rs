@@ -1,3 +1,7 @@
-//! The door.
+//! The door: hands over the arguments and returns a code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chaos::run(std::env::args_os())
+}

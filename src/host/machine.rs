@@ -1,7 +1,7 @@
 //! What a run asks of the world it acts on: a door that tests swap for a fake.
 
-use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::host::clock::Clock;
 use crate::model::dose::{Meter, Reading};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, Receipt, Undo};
 
 /// Why something could not be done on this machine, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +44,6 @@ pub struct Facts {
     pub cores: Vec<usize>,
     /// Bytes of memory available without swapping.
     pub memory_available: u64,
-    /// The processes of the experiment's services that run, by name.
-    pub services: BTreeMap<String, ProcessIdentity>,
 }
 
 /// The answer to a [`Check`].
@@ -96,6 +94,12 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Prepares a probe.
     fn prober(&self, spec: &ProbeSpec) -> Result<Arc<dyn Prober>, Trouble>;
+
+    /// Where the output of a service is kept.
+    fn service_log(&self, service: &str) -> Option<PathBuf>;
+
+    /// From now on no undo waits politely: graces are cut short.
+    fn hurry(&self);
 
     /// Distinct users touched by any toxic so far.
     fn affected_users(&self) -> u64;

@@ -2,6 +2,18 @@
 //! made of memory; [`Machine`] is what the runner asks of either. Floor 1.
 
 pub mod clock;
+pub mod dice;
+pub mod fake;
+pub mod files;
+mod linux;
 mod machine;
+pub mod output;
+pub mod process;
+pub mod service;
+pub mod signals;
+pub mod system;
+pub mod this_process;
+pub mod thread;
+pub mod workers;
 
 pub use machine::{Checked, Facts, Machine, Prober, Trouble};

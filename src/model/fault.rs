@@ -276,7 +276,7 @@ const fn sixty_four_mib() -> Bytes {
 }
 
 /// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessKill {
     /// The signal.
     #[serde(default)]

@@ -11,5 +11,7 @@ pub mod sample;
 pub mod secret;
 pub mod statistics;
 pub mod step;
+#[cfg(test)]
+pub mod testing;
 pub mod units;
 pub mod verdict;

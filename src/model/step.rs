@@ -248,8 +248,8 @@ impl fmt::Display for Act {
                 write!(f, "start service {}: {}", service.name, service.command.join(" "))
             }
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
-            Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: {toxic}"),
-            Self::StartWorker { job, .. } => write!(f, "start a worker: {job}"),
+            Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
+            Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
             Self::PauseService { service } => write!(f, "pause service {service} (SIGSTOP)"),
             Self::KillService { service, signal } => write!(f, "kill service {service} ({})", signal.name()),
         }

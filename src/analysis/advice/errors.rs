@@ -1,0 +1,159 @@
+//! Rules about how many answers failed, and how fast.
+
+use super::super::analyse::Seen;
+use super::super::estimate::Tally;
+use super::super::findings::Advice;
+use super::super::window::{self, Window, samples_in};
+use super::{Case, advice, time};
+use crate::model::fault::FaultKind;
+use crate::model::statistics::{quantile, wilson};
+use crate::model::units::Share;
+
+/// Fewer samples than this show no pattern.
+const ENOUGH: usize = 20;
+/// Differences below this are the scheduler's.
+const NOISE_SECONDS: f64 = 1e-3;
+
+/// R05: the dependency fails at once, and yet the answer takes much longer than before.
+pub(super) fn r05_fails_slowly(case: &Case<'_>) -> Option<Advice> {
+    let injected = case.injected.as_ref().filter(|injected| injected.fails_fast())?;
+    let q = 1.0 - injected.share?.max(0.1) / 2.0;
+    let slower = |seen: &Seen<'_>| {
+        let (before, during) = (quantile(&seen.baseline.all_latencies, q)?, quantile(&seen.fault.all_latencies, q)?);
+        let enough = seen.baseline.evidence() >= ENOUGH && seen.fault.evidence() >= ENOUGH;
+        (enough && during >= 2.0 * before && during - before >= 5.0 * NOISE_SECONDS).then_some((before, during))
+    };
+    let (seen, (before, during)) = case.seen.iter().find_map(|seen| Some((seen, slower(seen)?)))?;
+    advice(
+        "R05",
+        "It fails slowly on a fast failure",
+        format!(
+            "{}: the dependency failed at once, yet touched requests went from {} to {}",
+            seen.probe.name,
+            time(before),
+            time(during)
+        ),
+        "Do not retry synchronously inside the request, or cap it by a budget; open a circuit breaker so that the \
+         next requests fail (or fall back) at once.",
+    )
+}
+
+/// R10: at least twice as many errors as traffic was touched.
+pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
+    let injected = case.injected.as_ref()?;
+    let touched = injected.share.filter(|share| *share > 0.0 && *share <= 0.5)?;
+    let seen = case.seen.iter().find(|seen| {
+        let (low, _) = interval(&seen.fault);
+        let before = seen.baseline.error_share().unwrap_or_default();
+        seen.fault.evidence() >= ENOUGH && low - before >= 2.0 * touched
+    })?;
+    advice(
+        "R10",
+        "The failure spreads to requests that were not touched",
+        format!("{}: {}; {} of the traffic was touched", seen.probe.name, errors(&seen.fault), rounded(touched)),
+        "Something shared is poisoned by the failing part: a connection pool, a queue, a lock. Separate it \
+         (bulkheads), and take failing connections or instances out (outlier ejection).",
+    )
+}
+
+/// R11: as many errors as traffic was touched, from the beginning to the end.
+pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Advice> {
+    let injected = case.injected.as_ref()?;
+    let touched = injected.share.filter(|share| *share >= 0.05)?;
+    let stops_answers =
+        matches!(injected.fault.kind, FaultKind::HttpError(_) | FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_));
+    let seen =
+        case.seen.iter().filter(|_| stops_answers).find(|seen| {
+            halves(case, seen).is_some_and(|halves| halves.iter().all(|half| fails_like(half, touched)))
+        })?;
+    advice(
+        "R11",
+        "No failover: every touched request fails, all the time",
+        format!(
+            "{}: {}; {} of the traffic was touched; the second half of the fault was no better than the first",
+            seen.probe.name,
+            errors(&seen.fault),
+            rounded(touched)
+        ),
+        "Let health-checked balancing take the failing instance out, and retry once on a second replica. Where there \
+         is no second one, answer with a fallback behind a circuit breaker.",
+    )
+}
+
+/// The samples of the first and of the second half of the fault; none where one has too few.
+fn halves(case: &Case<'_>, seen: &Seen<'_>) -> Option<[Tally; 2]> {
+    let windows = window::faults(case.run);
+    let [whole] = windows[..] else { return None };
+    let whole = whole.settled();
+    let middle = whole.from + whole.length() / 2;
+    let halves = [Window::new(whole.from, middle), Window::new(middle, whole.to)];
+    let tallies = halves.map(|half| Tally::of(seen.probe, samples_in(&case.run.samples, seen.place, &[half])));
+    tallies.iter().all(|tally| tally.evidence() >= ENOUGH).then_some(tallies)
+}
+
+/// The share of errors is the share of touched traffic, give or take a tenth of it or what chance allows.
+fn fails_like(tally: &Tally, touched: f64) -> bool {
+    let (low, high) = interval(tally);
+    let share = tally.error_share().unwrap_or_default();
+    (share - touched).abs() <= 0.1 * touched || (low <= touched && touched <= high)
+}
+
+fn interval(tally: &Tally) -> (f64, f64) {
+    wilson(tally.failed() as u64, tally.evidence() as u64, 1.959_964)
+}
+
+fn errors(tally: &Tally) -> String {
+    let share = rounded(tally.error_share().unwrap_or_default());
+    format!("{} of {} samples failed ({share})", tally.failed(), tally.evidence())
+}
+
+fn rounded(share: f64) -> Share {
+    Share((share * 1e3).round() / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::testing::{Story, advice_of, advised};
+    use crate::model::sample::Outcome;
+
+    fn one_in(n: usize) -> impl Fn(usize) -> (f64, Outcome) {
+        move |i| (2.0, if i.is_multiple_of(n) { Outcome::Wrong } else { Outcome::Ok })
+    }
+
+    #[test]
+    fn as_many_errors_as_touched_requests_means_no_failover() {
+        let run = Story::failing_generator(1.0).fault(one_in(1)).tell();
+        assert_eq!(advised(&run), ["R11"]);
+        assert!(advice_of(&run, "R11").evidence.contains("450 of 450 samples failed (100%)"));
+        assert_eq!(advised(&Story::failing_generator(0.25).fault(one_in(4)).tell()), ["R11"]);
+    }
+
+    #[test]
+    fn errors_that_stop_half_way_through_are_a_failover() {
+        let first_half = |i: usize| (2.0, if i < 260 { Outcome::Wrong } else { Outcome::Ok });
+        let run = Story::failing_generator(1.0).fault(first_half).tell();
+        assert!(!advised(&run).contains(&"R11".to_owned()));
+    }
+
+    #[test]
+    fn fewer_errors_than_touched_requests_are_no_missing_failover() {
+        let run = Story::failing_generator(1.0).fault(one_in(10)).tell();
+        assert!(!advised(&run).contains(&"R11".to_owned()));
+    }
+
+    #[test]
+    fn more_errors_than_touched_requests_mean_a_shared_pool() {
+        let run = Story::failing_generator(0.1).fault(one_in(2)).tell();
+        assert_eq!(advised(&run), ["R10"]);
+        assert!(advice_of(&run, "R10").evidence.contains("(50%); 10% of the traffic was touched"));
+    }
+
+    #[test]
+    fn a_slow_answer_to_a_fast_failure_is_told() {
+        let run = Story::failing_generator(1.0).fault(|_| (90.0, Outcome::Wrong)).tell();
+        let advice = advice_of(&run, "R05");
+        assert!(advice.evidence.contains("from 2ms to 90ms"), "{advice:?}");
+        let fast = Story::failing_generator(1.0).fault(|_| (3.0, Outcome::Wrong)).tell();
+        assert!(!advised(&fast).contains(&"R05".to_owned()));
+    }
+}

@@ -1,0 +1,248 @@
+//! From a run to its findings.
+
+use std::time::Duration;
+
+use super::advice::{self, Case};
+use super::bad::BadEvents;
+use super::estimate::{Estimate, Tally, judge};
+use super::findings::{
+    Analysis, Detection, ExpectationFindings, LatencyFindings, PhaseFindings, ProbeFindings, RecoveryFindings,
+    RecoveryStatus, Standing,
+};
+use super::impact::{degradation, impact};
+use super::injected::{Injected, doses};
+use super::recovery::RecoveryWatch;
+use super::run::Run;
+use super::verdict::Facts;
+use super::window::{self, Window, samples_in};
+use crate::model::expectation::Expectation;
+use crate::model::phase::Phase;
+use crate::model::probe::ProbeSpec;
+use crate::model::sample::Sample;
+
+/// One probe with the samples of each phase.
+pub(super) struct Seen<'a> {
+    pub(super) place: usize,
+    pub(super) probe: &'a ProbeSpec,
+    pub(super) bad: BadEvents,
+    pub(super) baseline: Tally,
+    pub(super) fault: Tally,
+    pub(super) after: Tally,
+}
+
+/// Analyses a finished run, or what is there of one that broke off.
+pub fn analyse(run: &Run) -> Analysis {
+    let baseline = window::baseline(run).map(Window::settled);
+    let bad = learn(run);
+    let detection = super::detection::detect(run, &bad);
+    let recovery = recovery(run, &bad, detection.as_ref());
+    let seen = look(run, baseline, bad, &recovery);
+    let probes: Vec<ProbeFindings> = seen.iter().map(findings).collect();
+    let doses = doses(run);
+    let (lost, downtimes): (Vec<usize>, Vec<Duration>) = seen.iter().map(|seen| lost(run, seen)).unzip();
+    let (verdict, reasons) = Facts { run, probes: &probes, doses: &doses, recovery: &recovery }.verdict();
+    let mut analysis = Analysis {
+        verdict,
+        reasons,
+        impact: impact(run, &probes, recovery.status, verdict),
+        probes,
+        detection,
+        downtime: downtimes.into_iter().max().unwrap_or_default(),
+        lost_requests: lost.into_iter().sum(),
+        breach_to_rollback: breach_to_rollback(run),
+        recovery,
+        doses,
+        advice: Vec::new(),
+    };
+    let injected = Injected::of(run, &analysis.doses);
+    analysis.advice = advice::all(&Case { run, seen: &seen, injected, analysis: &analysis });
+    analysis
+}
+
+/// From the whole baseline, as the runner's watch does: the margin is left out of estimates only.
+fn learn(run: &Run) -> Vec<BadEvents> {
+    let windows: Vec<Window> = window::baseline(run).into_iter().collect();
+    let probes = run.experiment().steady_state.iter().enumerate();
+    let learn = |(place, probe): (usize, &ProbeSpec)| {
+        BadEvents::learn(probe, &samples_in(&run.samples, place, &windows).collect::<Vec<_>>())
+    };
+    probes.map(learn).collect()
+}
+
+fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recovery: &RecoveryFindings) -> Vec<Seen<'a>> {
+    let baseline: Vec<Window> = baseline.into_iter().collect();
+    let fault: Vec<Window> = window::faults(run).into_iter().map(Window::settled).collect();
+    let after: Vec<Window> = window::recovery(run).map(|window| settled_since(window, recovery)).into_iter().collect();
+    let probes = run.experiment().steady_state.iter().zip(bad).enumerate();
+    let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
+        let tally = |windows: &[Window]| Tally::of(probe, samples_in(&run.samples, place, windows));
+        Seen { place, probe, bad, baseline: tally(&baseline), fault: tally(&fault), after: tally(&after) }
+    };
+    probes.map(look).collect()
+}
+
+/// What counts as "after": from the recovery on; all of it where there was none.
+fn settled_since(window: Window, recovery: &RecoveryFindings) -> Window {
+    Window { from: recovery.recovered_at.map_or(window.from, |at| at.clamp(window.from, window.to)), ..window }
+}
+
+fn findings(seen: &Seen<'_>) -> ProbeFindings {
+    ProbeFindings {
+        name: seen.probe.name.clone(),
+        kind: seen.probe.kind.word().to_owned(),
+        expectations: seen.probe.expect.iter().map(|expectation| row(seen, expectation)).collect(),
+        baseline: phase(&seen.baseline),
+        fault: phase(&seen.fault),
+        recovery: phase(&seen.after),
+    }
+}
+
+fn row(seen: &Seen<'_>, expectation: &Expectation) -> ExpectationFindings {
+    let [baseline, fault, recovery] = [&seen.baseline, &seen.fault, &seen.after].map(|tally| judge(expectation, tally));
+    let comparable = |result| matches!(result, Standing::Held | Standing::Deviated);
+    let degradation = (comparable(baseline.result) && comparable(fault.result))
+        .then(|| degradation(expectation, &baseline, &fault))
+        .flatten();
+    ExpectationFindings {
+        expected: expectation.text.clone(),
+        result: fault.result,
+        degradation,
+        baseline,
+        fault,
+        recovery,
+    }
+}
+
+fn phase(tally: &Tally) -> PhaseFindings {
+    let latency =
+        |q| tally.latency(q).map(|Estimate { number, at_least, .. }| LatencyFindings { seconds: number, at_least });
+    PhaseFindings {
+        samples: tally.total,
+        errors: tally.errors.clone(),
+        blind: tally.blind.clone(),
+        p50: latency(0.5),
+        p95: latency(0.95),
+        p99: latency(0.99),
+    }
+}
+
+fn recovery(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) -> RecoveryFindings {
+    let objective = run.experiment().recovery.within.0;
+    let verified_undo = run.verified_undo();
+    let mut findings = RecoveryFindings {
+        status: RecoveryStatus::NotMeasured,
+        objective,
+        verified_undo,
+        recovered_at: None,
+        time_to_recover: None,
+        rto: None,
+        self_healed: false,
+        relapses: 0,
+    };
+    let Some(window) = window::recovery(run) else { return findings };
+    let watch = watch(run, bad, window);
+    findings.relapses = watch.relapses();
+    // The runner may know of a failure that no sample shows, and may have had to end the wait.
+    let accepted = run.recovery_ended.is_some_and(|end| end.recovered);
+    let recovered = watch.recovered().filter(|at| accepted && *at <= window.from + objective);
+    findings.status = if recovered.is_some() { RecoveryStatus::Recovered } else { RecoveryStatus::NotRecovered };
+    let healed = recovered.filter(|_| watch.relapses() == 0).and(healed_before(run, bad, detection));
+    findings.self_healed = healed.is_some();
+    findings.recovered_at = healed.or(recovered);
+    findings.time_to_recover = findings.recovered_at.zip(verified_undo).map(|(at, undo)| at.saturating_sub(undo));
+    findings.rto = findings.recovered_at.zip(detection).map(|(at, detection)| at.saturating_sub(detection.onset));
+    findings
+}
+
+fn watch(run: &Run, bad: &[BadEvents], window: Window) -> RecoveryWatch {
+    let mut watch = RecoveryWatch::knowing(&run.experiment().steady_state, bad.to_vec());
+    run.samples.iter().filter(|sample| window.contains(sample.intended)).for_each(|sample| watch.see(sample));
+    watch
+}
+
+/// When the system was good again while a fault was still active, after it had been bad; none without both.
+fn healed_before(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) -> Option<Duration> {
+    let end = window::faults(run).last()?.to;
+    let onset = detection?.onset;
+    watch(run, bad, Window::new(onset, end)).recovered().filter(|at| *at > onset)
+}
+
+/// The failed samples of a probe from the first fault to the end of recovery, and the time they stand for.
+fn lost(run: &Run, seen: &Seen<'_>) -> (usize, Duration) {
+    let Some(first) = window::faults(run).first().copied() else { return (0, Duration::ZERO) };
+    let end = run.phase(Phase::Recovery).map_or(run.last, |span| span.end);
+    let failed = |sample: &&Sample| sample.measurement.outcome.is_error();
+    let count = samples_in(&run.samples, seen.place, &[Window::new(first.from, end)]).filter(failed).count();
+    (count, seen.probe.interval.0.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)))
+}
+
+fn breach_to_rollback(run: &Run) -> Option<Duration> {
+    let stop = run.stop.as_ref()?;
+    run.rolled_back_at.map(|at| at.saturating_sub(stop.first_bad))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::analyse;
+    use crate::analysis::Run;
+    use crate::analysis::findings::{RecoveryStatus, Standing};
+    use crate::analysis::testing::Story;
+    use crate::model::event::Event;
+    use crate::model::sample::Outcome;
+
+    fn outage_for(samples: usize) -> impl Fn(usize) -> (f64, Outcome) {
+        move |i| if i < samples { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) }
+    }
+
+    #[test]
+    fn each_phase_has_its_own_numbers() {
+        let analysis = analyse(&Story::slow_generator().fault(|_| (412.0, Outcome::Ok)).tell());
+        let row = &analysis.probes[0].expectations[1];
+        let shown = [&row.baseline, &row.fault, &row.recovery].map(|actual| actual.shown.as_str());
+        assert_eq!(shown, ["2ms", "412ms", "2ms"]);
+        let results = [&row.baseline, &row.fault, &row.recovery].map(|actual| actual.result);
+        assert_eq!(results, [Standing::Held, Standing::Deviated, Standing::Held]);
+        assert!(row.degradation.is_some_and(|d| (d - 205.0).abs() < 1e-9), "{row:?}");
+    }
+
+    #[test]
+    fn time_to_recover_counts_from_the_verified_undo_and_the_rto_from_the_first_bad_event() {
+        let story = Story::slow_generator().fault(outage_for(500)).after(10.0, outage_for(100));
+        let recovery = analyse(&story.tell()).recovery;
+        assert_eq!(recovery.status, RecoveryStatus::Recovered);
+        assert_eq!(recovery.time_to_recover.map(|time| time.as_millis()), Some(1990), "2 s from the start of the undo");
+        assert_eq!(recovery.rto.map(|time| time.as_millis()), Some(12_000));
+        assert!(!recovery.self_healed);
+    }
+
+    #[test]
+    fn a_system_that_is_good_again_before_the_undo_healed_itself() {
+        let recovery = analyse(&Story::slow_generator().fault(outage_for(100)).tell()).recovery;
+        assert!(recovery.self_healed);
+        assert_eq!(recovery.time_to_recover.map(|time| time.as_millis()), Some(0));
+        assert_eq!(recovery.rto.map(|time| time.as_millis()), Some(2000));
+    }
+
+    #[test]
+    fn lost_requests_and_downtime_are_counted_until_recovery() {
+        let story = Story::slow_generator().fault(outage_for(50)).after(5.0, outage_for(25));
+        let analysis = analyse(&story.tell());
+        assert_eq!((analysis.lost_requests, analysis.downtime.as_millis()), (75, 1500));
+    }
+
+    #[test]
+    fn after_means_since_the_recovery() {
+        let story = Story::slow_generator().fault(outage_for(500)).after(10.0, outage_for(100));
+        let after = &analyse(&story.tell()).probes[0].recovery;
+        assert_eq!((after.samples, after.errors.len()), (400, 0));
+    }
+
+    #[test]
+    fn a_stream_cut_at_any_event_is_analysed_without_complaint() {
+        let events: Vec<Event> = Story::slow_generator().fault(outage_for(30)).events();
+        for length in (1..events.len()).step_by(97).chain(events.len() - 20..events.len()) {
+            let run = Run::fold(&events[..length]).expect("it has its header");
+            assert_eq!(analyse(&run).verdict.exit_code(), 6, "after {length} events");
+        }
+    }
+}

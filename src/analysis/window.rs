@@ -1,0 +1,124 @@
+//! Before, during, after: which stretches of a run the estimates are made from. Samples belong by their intended time.
+
+use std::time::Duration;
+
+use super::run::Run;
+use crate::model::phase::Phase;
+use crate::model::sample::Sample;
+
+/// A stretch of time: `from` belongs to it, `to` does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its start.
+    pub from: Duration,
+    /// Its end.
+    pub to: Duration,
+}
+
+impl Window {
+    /// From here to there; empty when `to` comes first.
+    pub fn new(from: Duration, to: Duration) -> Self {
+        Self { from, to: to.max(from) }
+    }
+
+    /// How long it is.
+    pub fn length(self) -> Duration {
+        self.to - self.from
+    }
+
+    /// Whether a moment belongs to it.
+    pub fn contains(self, moment: Duration) -> bool {
+        self.from <= moment && moment < self.to
+    }
+
+    /// Without the margin after its start, where the phases blend: one second, or a quarter of windows shorter than
+    /// four seconds.
+    pub fn settled(self) -> Self {
+        let margin = Duration::from_secs(1).min(self.length() / 4);
+        Self { from: self.from + margin, to: self.to }
+    }
+}
+
+/// The samples of one probe that were intended in one of these windows.
+pub fn samples_in<'a>(samples: &'a [Sample], probe: usize, windows: &'a [Window]) -> impl Iterator<Item = &'a Sample> {
+    samples
+        .iter()
+        .filter(move |sample| sample.probe == probe && windows.iter().any(|window| window.contains(sample.intended)))
+}
+
+/// The baseline as measured, margin included.
+pub fn baseline(run: &Run) -> Option<Window> {
+    run.phase(Phase::Baseline).map(|span| Window::new(span.start, span.end))
+}
+
+/// When something was broken, margins included: from each fault's application until its undo began, overlapping
+/// ones joined. The time between two faults is not part of it: it would dilute what the faults did. In observer mode
+/// (and for an experiment without faults) it is the observe phase.
+pub fn faults(run: &Run) -> Vec<Window> {
+    if run.observes_only() || run.experiment().faults.is_empty() {
+        return run.phase(Phase::Observe).map(|span| Window::new(span.start, span.end)).into_iter().collect();
+    }
+    let rollback = run.phase(Phase::Rollback).map_or(run.last, |span| span.start);
+    let mut windows: Vec<Window> = run
+        .faults
+        .iter()
+        .filter_map(|fault| {
+            let end = fault.dose_read.or(fault.undone).unwrap_or(rollback).min(rollback);
+            fault.applied.map(|applied| Window::new(applied, end))
+        })
+        .collect();
+    windows.sort_by_key(|window| window.from);
+    windows.into_iter().fold(Vec::new(), joined)
+}
+
+/// From the verified undo to the end of the recovery phase; none when recovery was not watched.
+pub fn recovery(run: &Run) -> Option<Window> {
+    let phase = run.phase(Phase::Recovery)?;
+    let from = run.verified_undo().unwrap_or(phase.start);
+    Some(Window::new(from, phase.end))
+}
+
+fn joined(mut windows: Vec<Window>, next: Window) -> Vec<Window> {
+    match windows.last_mut() {
+        Some(last) if next.from <= last.to => last.to = last.to.max(next.to),
+        _ => windows.push(next),
+    }
+    windows
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Window, faults, joined};
+    use crate::analysis::testing::Story;
+
+    fn window(from: u64, to: u64) -> Window {
+        Window::new(Duration::from_secs(from), Duration::from_secs(to))
+    }
+
+    #[test]
+    fn the_margin_is_a_second_but_never_more_than_a_quarter() {
+        assert_eq!(window(10, 20).settled(), window(11, 20));
+        assert_eq!(window(10, 12).settled().from, Duration::from_millis(10_500));
+    }
+
+    #[test]
+    fn overlapping_faults_are_one_window_and_gaps_are_left_out() {
+        let all = [window(0, 5), window(4, 9), window(9, 10), window(20, 25)].into_iter().fold(Vec::new(), joined);
+        assert_eq!(all, [window(0, 10), window(20, 25)]);
+    }
+
+    #[test]
+    fn a_window_that_ends_before_it_begins_is_empty() {
+        assert_eq!(window(5, 3).length(), Duration::ZERO);
+        assert!(!window(5, 3).contains(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn observer_mode_looks_at_the_observe_phase() {
+        let run = Story::slow_generator().observing().tell();
+        let observe = run.phase(crate::model::phase::Phase::Observe).expect("observed");
+        assert_eq!(faults(&run), [Window::new(observe.start, observe.end)]);
+    }
+}

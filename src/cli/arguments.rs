@@ -1,0 +1,199 @@
+//! The one definition of the command line; completions and help are made from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::demo;
+use crate::model::units::Timespan;
+
+/// The documented exit codes of `chaos run`.
+pub const EXIT_CODES: &str = "\
+Exit codes of `chaos run`:
+  0   the hypothesis held and the system recovered
+  1   deviated: the steady state did not hold during the fault
+  2   refused: bad usage, bad file, missing privilege; nothing was touched
+  3   the baseline was not steady; nothing was injected
+  4   stopped early by a stop condition; rolled back
+  5   not recovered within the objective
+  6   inconclusive or invalid: too few samples, or the fault was not effective
+  7   RESIDUE: rollback could not be verified; the report begins with the command to run by hand
+  8   interrupted; rolled back
+  70  our own bug";
+
+/// Break something on purpose, measure, always put it back, and tell the truth.
+#[derive(Debug, Parser)]
+#[command(name = "chaos", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run an experiment: baseline, faults, rollback, recovery, report
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArguments),
+    /// Print every step of an experiment with its undo; contacts and touches nothing
+    Plan(PlanArguments),
+    /// Check experiment files, or every one in a folder; all problems at once
+    Validate(ValidateArguments),
+    /// Serve the embedded system under test: gateway -> retriever, generator
+    Demo(DemoArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// What runs in worker processes of ours
+    #[command(name = "__worker", hide = true)]
+    Worker {
+        /// The job, as JSON
+        job: String,
+    },
+}
+
+/// Which experiment, and what fills it.
+#[derive(Debug, Args)]
+pub struct FileArguments {
+    /// The experiment file
+    pub file: PathBuf,
+    /// Give a variable of the file a value; repeatable, goes before the environment and the file's own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// `chaos run`
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Which experiment.
+    #[command(flatten)]
+    pub experiment: FileArguments,
+    /// Observer mode: the same phases, probes and stop conditions, but nothing is injected
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The seed of every random choice; the report prints it, the same seed repeats the choices
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Also write the report to a file, by its extension: .json or .txt; repeatable
+    #[arg(long = "report", value_name = "FILE")]
+    pub reports: Vec<PathBuf>,
+    /// How the report on stdout is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Say nothing on stderr while running
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `chaos plan`
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// Which experiment.
+    #[command(flatten)]
+    pub experiment: FileArguments,
+    /// How the plan is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `chaos validate`
+#[derive(Debug, Args)]
+pub struct ValidateArguments {
+    /// Experiment files, or folders of them (*.yaml, *.yml)
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Give a variable of the files a value; repeatable
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+}
+
+/// `chaos demo`
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Where the gateway listens
+    #[arg(long, value_name = "ADDRESS", default_value_t = demo::GATEWAY)]
+    pub gateway_listen: SocketAddr,
+    /// Where the retriever listens
+    #[arg(long, value_name = "ADDRESS", default_value_t = demo::RETRIEVER)]
+    pub retriever_listen: SocketAddr,
+    /// Where the generator listens
+    #[arg(long, value_name = "ADDRESS", default_value_t = demo::GENERATOR)]
+    pub generator_listen: SocketAddr,
+    /// Where the gateway reaches the retriever, for instance through a proxy [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub retriever: Option<String>,
+    /// Where the gateway reaches the generator, for instance through a proxy [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub generator: Option<String>,
+    /// Which of the services run in this process
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "gateway,retriever,generator")]
+    pub serve: Vec<ServiceName>,
+    /// How often the gateway tries a call, the first time included
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub attempts: u32,
+    /// Pause between two tries
+    #[arg(long, value_name = "TIME", default_value = "50ms")]
+    pub backoff: Timespan,
+    /// How long the gateway waits for one call
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub timeout: Timespan,
+    /// Circuit breaker: open after so many failed calls to the generator in a row
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub breaker_failures: Option<u32>,
+    /// Circuit breaker: how long it stays open before one call is let through
+    #[arg(long, value_name = "TIME", default_value = "2s", requires = "breaker_failures")]
+    pub breaker_cooldown: Timespan,
+    /// Answer from the documents alone when the generator fails
+    #[arg(long)]
+    pub fallback: bool,
+    /// Extra time that each service takes for each request
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub work: Timespan,
+}
+
+/// The services of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ServiceName {
+    /// Takes the questions
+    Gateway,
+    /// Finds documents
+    Retriever,
+    /// Writes answers
+    Generator,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,16 @@
+//! Whether colour is wanted: on a terminal, unless NO_COLOR says no.
+
+use crate::host::output::{self, Stream};
+
+/// Whether to colour what goes to this stream. See <https://no-color.org>.
+pub(super) fn wanted(stream: Stream) -> bool {
+    let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    output::is_terminal(stream) && !no && !dumb
+}
+
+/// How many columns stdout has; 80 where it is no terminal.
+pub(super) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    size.map_or(80, |size| usize::from(size.ws_col)).clamp(60, 120)
+}

@@ -1,0 +1,66 @@
+//! Words on the command line -> rooms in order. One file a verb.
+
+pub mod arguments;
+mod colour;
+mod completions;
+mod demo;
+mod experiment_file;
+mod plan;
+mod run;
+mod run_folder;
+mod validate;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::host::output;
+use crate::worker;
+use arguments::{Arguments, Verb};
+
+/// Refused: bad usage, a bad file, a missing permission. Nothing was touched.
+const REFUSED: u8 = 2;
+/// Our own bug.
+const OUR_BUG: u8 = 70;
+
+/// Runs one command; the exit code is as documented in `chaos run --help`.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Arguments::try_parse_from(words) {
+        Ok(Arguments { verb: Verb::Worker { job } }) => worker::main(&job),
+        Ok(arguments) => ExitCode::from(dispatch(arguments.verb)),
+        Err(error) => ExitCode::from(tell_usage(&error)),
+    }
+}
+
+fn dispatch(verb: Verb) -> u8 {
+    let outcome = match verb {
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Plan(arguments) => plan::plan(&arguments),
+        Verb::Validate(arguments) => validate::validate(&arguments),
+        Verb::Demo(arguments) => demo::demo(&arguments),
+        Verb::Completions { shell } => completions::completions(shell),
+        Verb::Worker { .. } => Ok(REFUSED),
+    };
+    outcome.unwrap_or_else(|error| {
+        output::stderr(&format!("error: {error:#}\n"));
+        REFUSED
+    })
+}
+
+/// Help and version are answers, on stdout with code 0; anything else is a refusal.
+fn tell_usage(error: &clap::Error) -> u8 {
+    let text =
+        if colour::wanted(output::Stream::Stderr) { error.render().ansi().to_string() } else { error.to_string() };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::stdout(&error.to_string());
+            0
+        }
+        _ => {
+            output::stderr(&text);
+            REFUSED
+        }
+    }
+}

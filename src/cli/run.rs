@@ -1,0 +1,158 @@
+//! `chaos run`: reads the file, runs the experiment, prints the report.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::arguments::{Output, RunArguments};
+use super::run_folder::RunFolder;
+use super::{OUR_BUG, REFUSED, colour, experiment_file};
+use crate::analysis::{self, Analysis, Run};
+use crate::console::{Console, Look};
+use crate::host::clock::Clock;
+use crate::host::output::{self, Stream};
+use crate::host::{dice, files, signals, this_process};
+use crate::journal::Journal;
+use crate::model::event::{Event, EventKind, RunHeader};
+use crate::model::experiment::Experiment;
+use crate::model::verdict::Mode;
+use crate::report;
+use crate::runner::{self, Ending, FileStore, LinuxMachine};
+
+/// Version of the event format.
+const EVENT_FORMAT: u32 = 1;
+
+pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
+    let formats = formats(&arguments.reports)?;
+    let Some(experiment) =
+        experiment_file::read(&arguments.experiment.file, &arguments.experiment.variables, arguments.quiet)?
+    else {
+        return Ok(REFUSED);
+    };
+    let header = header(arguments, experiment);
+    let folder = RunFolder::create(arguments.state_dir.as_deref(), &header.run)?;
+    let (ending, events) = runtime()?.block_on(perform(header, &folder, arguments.quiet))?;
+    let run = Run::fold(&events).context("the run told nothing")?;
+    let analysis = analysis::analyse(&run);
+    tell(arguments, &formats, &run, &analysis)?;
+    Ok(exit_code(&ending, &analysis))
+}
+
+/// A runtime whose threads live as long as the process: workers die with the thread that made them.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start threads")
+}
+
+fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
+    RunHeader {
+        format: EVENT_FORMAT,
+        run: uuid::Uuid::now_v7().to_string(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        started: Clock::Real.wall(),
+        file: arguments.experiment.file.display().to_string(),
+        mode: if arguments.dry_run { Mode::Observe } else { Mode::Inject },
+        seed: arguments.seed.unwrap_or_else(dice::random_seed),
+        experiment,
+    }
+}
+
+/// Runs it and listens: console, event log and memory are three folds over the one stream.
+async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
+    this_process::allow_many_open_files();
+    let cancel = signals::listen().context("cannot listen to signals")?;
+    let journal = Journal::new(Box::new(FileStore::create(&folder.journal()).context("cannot make the journal")?));
+    let log = EventLog::create(&folder.events())?;
+    let console = Console::new(if quiet { Look::Silent } else { look() });
+    let machine = Arc::new(LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned()));
+    let (sender, receiver) = unbounded_channel();
+    // The listener has a thread of its own: a terminal that is held (Ctrl-S) must not hold up the way back.
+    let listener = std::thread::Builder::new().name("console".into()).spawn(move || listen(receiver, console, log))?;
+    let ending = runner::run(header, machine, journal, cancel, sender).await;
+    let events = tokio::task::spawn_blocking(move || listener.join()).await?;
+    Ok((ending, events.map_err(|_| anyhow::anyhow!("the listener panicked"))?))
+}
+
+fn look() -> Look {
+    if output::is_terminal(Stream::Stderr) { Look::Live } else { Look::Plain }
+}
+
+fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log: EventLog) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = receiver.blocking_recv() {
+        console.see(&event);
+        log.see(&event);
+        events.push(event);
+    }
+    events
+}
+
+/// The stored events of a run, a line each.
+struct EventLog {
+    file: Option<BufWriter<std::fs::File>>,
+}
+
+impl EventLog {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = files::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self { file: Some(BufWriter::new(file)) })
+    }
+
+    /// A log that cannot be written any more is given up, the run is not: its memory still has every event.
+    fn see(&mut self, event: &Event) {
+        let Some(file) = &mut self.file else { return };
+        let written = serde_json::to_writer(&mut *file, event).map_err(std::io::Error::from);
+        let written = written.and_then(|()| file.write_all(b"\n"));
+        let flushed = match &event.kind {
+            EventKind::Sample(_) => written,
+            _ => written.and_then(|()| file.flush()),
+        };
+        if flushed.is_err() {
+            self.file = None;
+        }
+    }
+}
+
+/// How a report file is written, by its extension.
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Text,
+    Json,
+}
+
+fn formats(reports: &[std::path::PathBuf]) -> anyhow::Result<Vec<Format>> {
+    let of = |path: &std::path::PathBuf| match path.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("json") => Ok(Format::Json),
+        Some("txt") => Ok(Format::Text),
+        _ => Err(anyhow::anyhow!("--report {}: the format is told by the extension: .json or .txt", path.display())),
+    };
+    reports.iter().map(of).collect()
+}
+
+fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Analysis) -> anyhow::Result<()> {
+    let style = report::Style { color: colour::wanted(Stream::Stdout), width: colour::width() };
+    output::stdout(&match arguments.output {
+        Output::Text => report::text(run, analysis, style),
+        Output::Json => report::json(run, analysis),
+    });
+    for (path, format) in arguments.reports.iter().zip(formats) {
+        let content = match format {
+            Format::Text => report::text(run, analysis, report::Style { color: false, width: 80 }),
+            Format::Json => report::json(run, analysis),
+        };
+        files::write_atomic(path, content.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn exit_code(ending: &Ending, analysis: &Analysis) -> u8 {
+    match ending {
+        Ending::Complete => analysis.verdict.exit_code(),
+        Ending::Panicked(panic) => {
+            output::stderr(&format!("error: our own bug, everything was rolled back: {panic}\n"));
+            OUR_BUG
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! An event as a line for people; none for what is only of interest to the report.
+
+use std::time::Duration;
+
+use crate::model::dose::Dose;
+use crate::model::event::EventKind;
+use crate::model::experiment::Experiment;
+use crate::model::phase::Phase;
+
+/// The line of an event. Text that comes from outside is made harmless for a terminal.
+pub(super) fn of(event: &EventKind, experiment: Option<&Experiment>) -> Option<String> {
+    let fault = |place: &usize| {
+        let fault = experiment.and_then(|experiment| experiment.faults.get(*place));
+        fault.map_or_else(|| "the fault".to_owned(), |fault| format!("\"{}\"", fault.name))
+    };
+    let line = match event {
+        EventKind::RunStarted(header) => format!("{} (run {})", header.experiment.name, header.run),
+        EventKind::PhaseStarted { phase } => begins(*phase, experiment?)?,
+        EventKind::ServiceReady { service, pid, .. } => format!("service {service} is ready (pid {pid})"),
+        EventKind::ProxyListening { proxy, address } => format!("proxy {proxy} listens on {address}"),
+        EventKind::SetUpFailed { why } => format!("set-up failed: {why}"),
+        EventKind::BaselineJudged { problems } if problems.is_empty() => "the baseline is steady".to_owned(),
+        EventKind::BaselineJudged { problems } => {
+            format!("the baseline is not steady, nothing is injected: {}", problems.join("; "))
+        }
+        EventKind::FaultApplied { fault: place } => format!("{} is active", fault(place)),
+        EventKind::FaultFailed { fault: place, why } => format!("{} could not be applied: {why}", fault(place)),
+        EventKind::FaultSkipped { fault: place } => format!("observer mode: {} is not applied", fault(place)),
+        EventKind::FaultUndone { fault: place } => format!("{} is undone and read back", fault(place)),
+        EventKind::DoseRead { fault: place, dose } => format!("{}: {}", fault(place), told(dose)),
+        EventKind::Residue { what, why, command, .. } => {
+            let command = command.as_ref().map(|command| format!("; run by hand: {command}")).unwrap_or_default();
+            format!("RESIDUE: {what}: {why}{command}")
+        }
+        EventKind::StopFired { condition, measured, .. } => format!("STOP: {condition}: {measured}"),
+        EventKind::Interrupted { signal } => format!("{signal}: rolling back (once more to hurry)"),
+        EventKind::RecoveryEnded { recovered: true } => "the steady state is back".to_owned(),
+        EventKind::RecoveryEnded { recovered: false } => "the steady state is not back in time".to_owned(),
+        EventKind::Note { text } => text.clone(),
+        EventKind::Sample(_)
+        | EventKind::StepApplied { .. }
+        | EventKind::StepUndone { .. }
+        | EventKind::RolledBack
+        | EventKind::AffectedUsers { .. }
+        | EventKind::RunEnded => return None,
+    };
+    Some(line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
+}
+
+fn begins(phase: Phase, experiment: &Experiment) -> Option<String> {
+    Some(match phase {
+        Phase::Baseline => format!("baseline: measuring the steady state for {}", experiment.baseline),
+        Phase::Recovery => format!("recovery: awaiting the steady state, at most {}", experiment.recovery.within),
+        _ => return None,
+    })
+}
+
+fn told(dose: &Dose) -> String {
+    let parts =
+        dose.parts.iter().map(|part| format!("{}: asked {}, measured {}", part.what, part.asked, part.measured));
+    let parts = parts.collect::<Vec<_>>().join("; ");
+    match &dose.ineffective {
+        None => parts,
+        Some(why) => format!("NOT EFFECTIVE: {why}"),
+    }
+}
+
+/// How long a phase lasts, where that is known beforehand.
+pub(super) fn length(phase: Phase, experiment: &Experiment) -> Option<Duration> {
+    match phase {
+        Phase::Baseline => Some(experiment.baseline.0),
+        Phase::Observe if !experiment.faults.is_empty() => Some(experiment.fault_window().0),
+        Phase::Recovery => Some(experiment.recovery.within.0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+    use crate::model::event::EventKind;
+
+    #[test]
+    fn hostile_text_cannot_steer_the_terminal() {
+        let line = of(&EventKind::Note { text: "a\u{1b}[2Jb\nc".into() }, None).expect("a line");
+        assert_eq!(line, "a [2Jb c");
+    }
+
+    #[test]
+    fn residue_names_the_command_to_run_by_hand() {
+        let event = EventKind::Residue {
+            step: 1,
+            what: "pause service demo".into(),
+            why: "refused".into(),
+            command: Some("kill -CONT 7".into()),
+        };
+        assert_eq!(
+            of(&event, None).expect("a line"),
+            "RESIDUE: pause service demo: refused; run by hand: kill -CONT 7"
+        );
+    }
+}

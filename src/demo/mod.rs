@@ -1,0 +1,23 @@
+//! The embedded system under test: a gateway that asks a retriever for documents and a generator for an answer, three
+//! HTTP services in one process, with retry, time limit, circuit breaker and fallback to switch on and off. Floor 3.
+//!
+//! It does the same work for the same question every time, in well under a millisecond, so that what an experiment
+//! shows was done by its faults.
+
+mod breaker;
+mod call;
+mod client;
+mod gateway;
+mod generator;
+mod metrics;
+mod retriever;
+mod retry;
+mod server;
+mod settings;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use server::{Running, start};
+pub use settings::{Breaker, GATEWAY, GENERATOR, RETRIEVER, Retry, Serve, Settings};

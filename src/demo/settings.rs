@@ -1,0 +1,95 @@
+//! What can be switched.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Where the gateway listens by default.
+pub const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where the retriever listens by default.
+pub const RETRIEVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
+/// Where the generator listens by default.
+pub const GENERATOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9002);
+
+/// The settings of the system under test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where the gateway listens; port 0 is chosen by the kernel.
+    pub gateway: SocketAddr,
+    /// Where the retriever listens; port 0 is chosen by the kernel.
+    pub retriever: SocketAddr,
+    /// Where the generator listens; port 0 is chosen by the kernel.
+    pub generator: SocketAddr,
+    /// `HOST:PORT` where the gateway reaches the retriever, such as a proxy; where it listens when absent.
+    pub retriever_upstream: Option<String>,
+    /// `HOST:PORT` where the gateway reaches the generator, such as a proxy; where it listens when absent.
+    pub generator_upstream: Option<String>,
+    /// Which services run in this process.
+    pub serve: Serve,
+    /// How often the gateway calls an upstream that fails.
+    pub retry: Retry,
+    /// How long one call of the gateway may take.
+    pub timeout: Duration,
+    /// The circuit breaker before the generator; none when absent.
+    pub breaker: Option<Breaker>,
+    /// Whether the gateway answers from the documents alone when the generator fails.
+    pub fallback: bool,
+    /// CPU time that retriever and generator spend on each request beside their own work.
+    pub work: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            gateway: GATEWAY,
+            retriever: RETRIEVER,
+            generator: GENERATOR,
+            retriever_upstream: None,
+            generator_upstream: None,
+            serve: Serve::ALL,
+            retry: Retry::NONE,
+            timeout: Duration::from_secs(1),
+            breaker: None,
+            fallback: false,
+            work: Duration::ZERO,
+        }
+    }
+}
+
+/// Which services run in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Serve {
+    /// The gateway.
+    pub gateway: bool,
+    /// The retriever.
+    pub retriever: bool,
+    /// The generator.
+    pub generator: bool,
+}
+
+impl Serve {
+    /// All three.
+    pub const ALL: Self = Self { gateway: true, retriever: true, generator: true };
+}
+
+/// How often a call is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Calls at most, the first included; 1 is no retry, and so is 0.
+    pub attempts: u32,
+    /// The pause before the second call; it doubles for each call after that.
+    pub backoff: Duration,
+}
+
+impl Retry {
+    /// One call, no retry.
+    pub const NONE: Self = Self { attempts: 1, backoff: Duration::ZERO };
+}
+
+/// When a circuit breaker opens and closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failed calls in a row open it; at least 1.
+    pub failures: u32,
+    /// How long it stays open before it lets one call try.
+    pub cooldown: Duration,
+}

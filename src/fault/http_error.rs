@@ -1,0 +1,59 @@
+//! `http.error`: the proxy answers requests with an error in place of the upstream.
+//!
+//! - breaks: a dependency that answers, and answers badly
+//! - mechanism: an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed
+//! - privileges: none
+//! - dose: the share asked against the share of requests that were answered with the error
+//! - undo: the toxic is taken off
+//! - remains: nothing
+
+use crate::fault::FaultPlan;
+use crate::fault::toxic::{share_part, toxic_plan};
+use crate::model::dose::{Dose, ToxicReading};
+use crate::model::experiment::Experiment;
+use crate::model::fault::{FaultSpec, HttpError, Stream};
+use crate::model::step::ToxicKind;
+use crate::model::units::Share;
+
+pub(super) fn plan(fault: &FaultSpec, settings: &HttpError, experiment: &Experiment) -> FaultPlan {
+    let kind =
+        ToxicKind::HttpError { status: settings.status, body: settings.body.clone(), path: settings.path.clone() };
+    toxic_plan(fault, experiment, Stream::Downstream, settings.share, kind)
+}
+
+pub(super) fn dose(settings: &HttpError, share: Share, toxic: &ToxicReading) -> Dose {
+    let ineffective = (toxic.touched == 0).then(|| {
+        let path = settings.path.as_deref().map(|path| format!(" to {path}*")).unwrap_or_default();
+        format!("no request{path} of {} that passed was answered with the error", toxic.seen)
+    });
+    Dose { parts: vec![share_part("requests", share, toxic)], ineffective }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dose;
+    use crate::fault::testing::{conforms, fault};
+    use crate::model::dose::ToxicReading;
+    use crate::model::fault::{FaultKind, HttpError, Target};
+    use crate::model::units::Share;
+
+    fn settings() -> HttpError {
+        HttpError { status: 503, body: None, path: Some("/generate".into()), share: None }
+    }
+
+    #[test]
+    fn is_one_toxic_that_is_taken_off_again() {
+        conforms(&fault(FaultKind::HttpError(settings()), Target::Proxy("generator".into())));
+    }
+
+    #[test]
+    fn an_error_that_nobody_was_given_was_not_effective() {
+        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, ..ToxicReading::default() });
+        assert_eq!(
+            told.ineffective.as_deref(),
+            Some("no request to /generate* of 40 that passed was answered with the error")
+        );
+        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, touched: 12, ..ToxicReading::default() });
+        assert_eq!((told.ineffective, told.parts[0].measured.as_str()), (None, "30% (12 of 40)"));
+    }
+}

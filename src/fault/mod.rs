@@ -1,0 +1,66 @@
+//! What can be broken: one file a fault, settings in, reversible steps out. Pure: it decides, `host` acts.
+
+mod cpu_stress;
+mod disk_stress;
+mod http_error;
+mod memory_stress;
+mod network_latency;
+mod process_kill;
+mod process_pause;
+#[cfg(test)]
+mod testing;
+mod toxic;
+mod words;
+mod worker;
+
+use std::time::Duration;
+
+use crate::host::Facts;
+use crate::model::dose::{Dose, Meter, Reading};
+use crate::model::experiment::Experiment;
+use crate::model::fault::{FaultKind, FaultSpec};
+use crate::model::step::Step;
+
+/// A fault turned into what is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultPlan {
+    /// The steps, in the order in which they are applied.
+    pub steps: Vec<Step>,
+    /// Where its dose is read.
+    pub meter: Meter,
+    /// What this user must be allowed to do, in words.
+    pub needs: &'static str,
+}
+
+/// Turns a fault into steps. Errors are sentences that say what is missing on this machine.
+pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result<FaultPlan, String> {
+    match &fault.kind {
+        FaultKind::NetworkLatency(settings) => Ok(network_latency::plan(fault, settings, experiment)),
+        FaultKind::HttpError(settings) => Ok(http_error::plan(fault, settings, experiment)),
+        FaultKind::CpuStress(settings) => cpu_stress::plan(fault, settings, facts),
+        FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
+        FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
+        FaultKind::ProcessKill(settings) => Ok(process_kill::plan(fault, settings)),
+        FaultKind::ProcessPause(_) => Ok(process_pause::plan(fault)),
+    }
+}
+
+/// What the fault was asked to do against what the meter showed just before the undo, after it `lasted` so long;
+/// `facts` are those it was planned with. A dose that did not bite says why.
+pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: &Reading, lasted: Duration) -> Dose {
+    let share = fault.kind.share().unwrap_or(experiment.blast_radius.traffic);
+    match (&fault.kind, reading) {
+        (FaultKind::NetworkLatency(settings), Reading::Toxic(toxic)) => network_latency::dose(settings, share, toxic),
+        (FaultKind::HttpError(settings), Reading::Toxic(toxic)) => http_error::dose(settings, share, toxic),
+        (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
+        (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
+        (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
+        (FaultKind::ProcessKill(settings), Reading::Service { state, replaced }) => {
+            process_kill::dose(settings, *state, *replaced)
+        }
+        (FaultKind::ProcessPause(_), Reading::Service { state, replaced }) => {
+            process_pause::dose(*state, *replaced, lasted)
+        }
+        (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
+    }
+}

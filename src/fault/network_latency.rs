@@ -1,0 +1,99 @@
+//! `network.latency`: bytes through a proxy arrive later.
+//!
+//! - breaks: the time a dependency takes to answer; a slow network, a far region, a busy peer
+//! - mechanism: a latency toxic on a proxy of the experiment; every chunk has its own deadline, order is kept
+//! - privileges: none
+//! - dose: the delay asked against the mean delay that the proxy really added, and the connections touched
+//! - undo: the toxic is taken off; bytes it holds are delivered at once, in order
+//! - remains: nothing; a client may have given up on its own in the meantime
+
+use crate::fault::toxic::{share_part, toxic_plan};
+use crate::fault::{FaultPlan, words};
+use crate::model::dose::{Dose, ToxicReading};
+use crate::model::experiment::Experiment;
+use crate::model::fault::{FaultSpec, NetworkLatency};
+use crate::model::step::ToxicKind;
+use crate::model::units::{Share, Timespan};
+
+pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLatency, experiment: &Experiment) -> FaultPlan {
+    let kind = ToxicKind::Latency { delay: settings.delay, jitter: settings.jitter };
+    toxic_plan(fault, experiment, settings.stream, settings.share, kind)
+}
+
+pub(super) fn dose(settings: &NetworkLatency, share: Share, toxic: &ToxicReading) -> Dose {
+    let mean = toxic.mean_delay.as_secs_f64();
+    let parts = vec![
+        words::part("added delay", asked_delay(settings), Timespan(toxic.mean_delay), mean),
+        share_part("connections", share, toxic),
+    ];
+    Dose { ineffective: too_little(settings, toxic), parts }
+}
+
+fn asked_delay(settings: &NetworkLatency) -> String {
+    match settings.jitter {
+        Timespan::ZERO => settings.delay.to_string(),
+        jitter => format!("{} +- {jitter}", settings.delay),
+    }
+}
+
+/// The mean of n uniform draws strays by about jitter / sqrt(3n); two such and 10 % are allowed for.
+fn too_little(settings: &NetworkLatency, toxic: &ToxicReading) -> Option<String> {
+    if toxic.touched == 0 || toxic.delayed == 0 {
+        return Some("nothing passed through the proxy that the fault could delay".to_owned());
+    }
+    let asked = settings.delay.0.as_secs_f64();
+    let stray = 2.0 * settings.jitter.0.as_secs_f64() / (3.0 * toxic.delayed as f64).sqrt();
+    let allowed = 0.1 * asked + 0.002 + stray;
+    let mean = toxic.mean_delay.as_secs_f64();
+    ((mean - asked).abs() > allowed).then(|| {
+        format!("the proxy added {} on average where {} was asked", Timespan(toxic.mean_delay), settings.delay)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::dose;
+    use crate::fault::testing::{conforms, fault};
+    use crate::model::dose::ToxicReading;
+    use crate::model::fault::{FaultKind, NetworkLatency, Stream, Target};
+    use crate::model::step::Act;
+    use crate::model::testing::experiment;
+    use crate::model::units::{Share, Timespan};
+
+    fn settings() -> NetworkLatency {
+        NetworkLatency { delay: Timespan::millis(400), jitter: Timespan::ZERO, stream: Stream::Downstream, share: None }
+    }
+
+    #[test]
+    fn is_one_toxic_that_is_taken_off_again() {
+        let fault = fault(FaultKind::NetworkLatency(settings()), Target::Proxy("generator".into()));
+        conforms(&fault);
+    }
+
+    #[test]
+    fn touches_no_more_traffic_than_the_blast_radius_allows() {
+        let fault = fault(FaultKind::NetworkLatency(settings()), Target::Proxy("generator".into()));
+        let mut experiment = experiment();
+        experiment.blast_radius.traffic = Share(0.25);
+        let plan = super::plan(&fault, &settings(), &experiment);
+        let Act::AddToxic { toxic, .. } = &plan.steps[0].apply else { panic!("not a toxic") };
+        assert_eq!(toxic.toxicity, Share(0.25));
+    }
+
+    #[test]
+    fn a_delay_that_touched_nothing_was_not_effective() {
+        let told = dose(&settings(), Share::ALL, &ToxicReading::default());
+        assert!(told.ineffective.is_some());
+    }
+
+    #[test]
+    fn a_delay_near_the_asked_one_was_effective_and_half_of_it_was_not() {
+        let mut reading = ToxicReading { seen: 9, touched: 9, delayed: 100, ..ToxicReading::default() };
+        reading.mean_delay = Duration::from_millis(401);
+        assert_eq!(dose(&settings(), Share::ALL, &reading).ineffective, None);
+        reading.mean_delay = Duration::from_millis(200);
+        assert!(dose(&settings(), Share::ALL, &reading).ineffective.is_some());
+    }
+}

@@ -1,0 +1,76 @@
+//! May this go on? Stop conditions over live samples. Pure: samples and moments in, a decision out.
+
+mod condition;
+mod no_data;
+mod window;
+
+use std::time::Duration;
+
+use condition::Watched;
+use no_data::NoDataWatch;
+
+use crate::model::expectation::Subject;
+use crate::model::experiment::Experiment;
+use crate::model::sample::Sample;
+
+/// Why the fault must end now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fired {
+    /// The condition as written, or the limit in words.
+    pub condition: String,
+    /// What was measured.
+    pub measured: String,
+    /// When the first bad event that led to it was due.
+    pub first_bad: Duration,
+}
+
+/// Watches every stop condition of an experiment. Made anew for each stretch it watches, so that what was before the
+/// fault cannot stop it.
+#[derive(Debug, Clone)]
+pub struct StopWatch {
+    conditions: Vec<Watched>,
+    no_data: Vec<NoDataWatch>,
+}
+
+impl StopWatch {
+    /// Begins to watch at a moment of the run.
+    pub fn new(experiment: &Experiment, from: Duration) -> Self {
+        let probes = &experiment.steady_state;
+        let conditions = experiment.stop_conditions.iter().map(|condition| {
+            let probe = match condition.subject {
+                Subject::Probe { probe, .. } => probes.get(probe),
+                Subject::AffectedUsers => None,
+            };
+            Watched::new(condition.clone(), probe)
+        });
+        Self {
+            conditions: conditions.collect(),
+            no_data: probes.iter().enumerate().map(|(place, probe)| NoDataWatch::new(place, probe, from)).collect(),
+        }
+    }
+
+    /// A sample came in.
+    pub fn see(&mut self, sample: &Sample) -> Option<Fired> {
+        for watch in &mut self.no_data {
+            watch.see(sample);
+        }
+        self.conditions.iter_mut().find_map(|condition| condition.see(sample))
+    }
+
+    /// Time passed, and so many users are affected by now.
+    pub fn tick(&mut self, now: Duration, affected_users: u64) -> Option<Fired> {
+        let users = self.conditions.iter().find_map(|condition| condition.users(now, affected_users));
+        users.or_else(|| self.no_data.iter().find_map(|watch| watch.tick(now)))
+    }
+
+    /// Which condition would have fired on the samples of a steady baseline; such a condition proves nothing.
+    pub fn backtest(experiment: &Experiment, baseline: &[Sample]) -> Option<Fired> {
+        let mut watch = Self::new(experiment, Duration::ZERO);
+        let mut ordered: Vec<&Sample> = baseline.iter().collect();
+        ordered.sort_by_key(|sample| sample.done);
+        ordered.into_iter().find_map(|sample| watch.see(sample))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! Files. What we write is for our user's eyes only, and what must last is on the disk before we go on.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Makes a folder and those above it that are missing, for our user only (0700). One that is there is left as it is.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file that must not be there yet (0600).
+pub fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Opens a file to write at its end, and makes it (0600) when it is missing.
+pub fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Makes a file without a name, which is gone when its last descriptor is closed, however that happens. With `direct` its
+/// reads and writes go past the page cache; file systems that cannot do that answer with `InvalidInput`.
+pub fn nameless(folder: &Path, direct: bool) -> io::Result<File> {
+    let direct = if direct { OFlags::DIRECT } else { OFlags::empty() };
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | direct;
+    match rustix::fs::open(folder, flags | OFlags::TMPFILE, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(file.into()),
+        // The file system (or, before Linux 3.11, the kernel) has no nameless files: take the name away at once.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => soon_nameless(folder, flags),
+        done => Ok(done?.into()),
+    }
+}
+
+/// The same with a name that is there for a moment.
+fn soon_nameless(folder: &Path, flags: OFlags) -> io::Result<File> {
+    let path = folder.join(format!(".chaos-{:016x}", super::dice::random_seed()));
+    let file = rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR);
+    // Where O_DIRECT is refused, the file may have been made all the same.
+    remove_file(&path)?;
+    Ok(file?.into())
+}
+
+/// Takes room for a file on the disk; file systems that cannot do that ahead only give it its length.
+pub fn allocate(file: &File, length: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(Errno::OPNOTSUPP) => file.set_len(length),
+        done => Ok(done?),
+    }
+}
+
+/// Drops what the page cache keeps of a part of a file, so that the next read of it comes from the disk.
+pub fn forget_cached(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::DontNeed)?)
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// Reads the start of a file: at most `limit` bytes, however much it would give.
+pub fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Reads the end of a file: at most `limit` bytes, and nothing before `start`.
+pub fn read_end(path: &Path, start: u64, limit: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let start = start.max(file.metadata()?.len().saturating_sub(limit));
+    file.seek(SeekFrom::Start(start))?;
+    let mut end = Vec::new();
+    file.take(limit).read_to_end(&mut end)?;
+    Ok(end)
+}
+
+/// Removes a file; true when it was there.
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+pub fn remove_file(path: &Path) -> io::Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a file so that a reader sees either the old content or the whole of the new, even after a power cut. A new
+/// file gets the usual mode, as a report is for others too. A link is followed; a device or pipe (`/dev/stdout`) is
+/// written to, and not replaced.
+pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => replace(&path.canonicalize()?, content),
+        Ok(_) => OpenOptions::new().write(true).open(path)?.write_all(content),
+        Err(_) => replace(path, content),
+    }
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut draft_name = std::ffi::OsString::from(".");
+    draft_name.push(name);
+    draft_name.push(format!(".{:016x}", super::dice::random_seed()));
+    let draft = path.with_file_name(draft_name);
+    let written = write_durably(&draft, content).and_then(|()| std::fs::rename(&draft, path));
+    if written.is_err() {
+        let _ = remove_file(&draft);
+    }
+    written.and_then(|()| sync_folder_of(path))
+}
+
+fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Makes the entry of a file in its folder last.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// A log that only grows, and whose every record is on the disk when `append` returns.
+#[derive(Debug)]
+pub struct DurableLog {
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+impl DurableLog {
+    /// Makes the file, which must not be there yet (0600), and its entry in the folder last.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = create_new(path)?;
+        file.sync_all()?;
+        sync_folder_of(path)?;
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+    }
+
+    /// Adds a record and waits until it is on the disk. After an error the record may be there in part.
+    pub fn append(&self, record: &[u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(record)?;
+        file.sync_data()
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::fs::OFlags;
+
+    use super::{
+        DurableLog, allocate, create_dir_all, create_new, nameless, read, read_end, remove_file, soon_nameless,
+        write_atomic,
+    };
+
+    #[test]
+    fn folders_and_files_are_for_our_user_only() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("a/b");
+        create_dir_all(&folder).expect("makes it");
+        create_dir_all(&folder).expect("is content that it is there");
+        create_new(&folder.join("file")).expect("makes it");
+        let mode = |path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        assert_eq!((mode(folder.clone()), mode(folder.join("file"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_made_anew() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("journal");
+        DurableLog::create(&path).expect("makes it");
+        let error = DurableLog::create(&path).expect_err("is there");
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_log_keeps_its_records_in_order() {
+        let home = tempfile::tempdir().expect("a folder");
+        let log = DurableLog::create(&home.path().join("log")).expect("makes it");
+        log.append(b"one\n").expect("writes");
+        log.append(b"two\n").expect("writes");
+        assert_eq!(read(log.path()).expect("reads"), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn an_atomic_write_replaces_the_whole_and_leaves_no_draft() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("report.json");
+        write_atomic(&path, b"a long first version").expect("writes");
+        write_atomic(&path, b"second").expect("writes");
+        assert_eq!(read(&path).expect("reads"), b"second");
+        assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_failed_atomic_write_leaves_no_draft() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("taken");
+        create_dir_all(&path.join("by a folder")).expect("makes it");
+        write_atomic(&path, b"text").expect_err("a folder is in the way");
+        assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_followed_and_a_device_is_never_replaced() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (path, link) = (home.path().join("report"), home.path().join("link"));
+        write_atomic(&path, b"old").expect("writes");
+        std::os::unix::fs::symlink(&path, &link).expect("links");
+        write_atomic(&link, b"new").expect("writes");
+        assert_eq!(read(&path).expect("reads"), b"new");
+        assert!(link.is_symlink());
+        let device = home.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &device).expect("links");
+        write_atomic(&device, b"text").expect("writes");
+        assert!(device.is_symlink() && !std::fs::metadata(&device).expect("is there").is_file());
+    }
+
+    #[test]
+    fn a_nameless_file_has_no_name_either_way() {
+        let home = tempfile::tempdir().expect("a folder");
+        let files = [nameless(home.path(), false), soon_nameless(home.path(), OFlags::RDWR)];
+        for file in files {
+            allocate(&file.expect("makes it"), 8192).expect("takes room");
+        }
+        soon_nameless(&home.path().join("none"), OFlags::RDWR).expect_err("no such folder");
+        assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0);
+    }
+
+    #[test]
+    fn only_the_end_of_a_file_is_read() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("log");
+        write_atomic(&path, b"0123456789").expect("writes");
+        let end = |start, limit| read_end(&path, start, limit).expect("reads");
+        assert_eq!((end(0, 3).as_slice(), end(9, 3).as_slice()), (b"789".as_slice(), b"9".as_slice()));
+        assert_eq!(end(20, 3), b"", "the file has shrunk");
+    }
+
+    #[test]
+    fn removing_what_is_absent_is_no_error() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        create_new(&path).expect("makes it");
+        assert!(remove_file(&path).expect("removes"));
+        assert!(!remove_file(&path).expect("is content"));
+    }
+}

@@ -1,0 +1,6 @@
+//! The real machine: Linux.
+
+pub(in crate::host) mod child;
+pub(in crate::host) mod identity;
+pub(in crate::host) mod spawner;
+pub(in crate::host) mod usage;

@@ -1,0 +1,206 @@
+//! Processes: started so that they die with us, watched and signalled by identity, never by a bare pid.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal as Raw;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{ChildStderr, ChildStdout};
+
+use super::Trouble;
+use super::clock::Clock;
+use super::files;
+use super::linux::spawner::{self, Spawned};
+use crate::model::fault::KillSignal;
+use crate::model::step::ProcessIdentity;
+
+pub use super::linux::child::End;
+pub use super::linux::identity::{identity, state};
+pub use super::linux::usage::{Usage, usage};
+
+/// What is kept of one stream of a command's output.
+const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// How long the end of an output is awaited once its process has ended: somebody who left the group may hold it open.
+const DRAIN_LIMIT: Duration = Duration::from_millis(200);
+
+/// How long a killed process may take to die before we stop waiting for it.
+pub(super) const KILL_LIMIT: Duration = Duration::from_secs(1);
+
+/// What to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The program: a path, a name to look up in `PATH`, or `chaos` for this very binary.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables set for it, beside the inherited ones.
+    pub environment: BTreeMap<String, String>,
+    /// Its working directory; ours when absent.
+    pub directory: Option<PathBuf>,
+    /// Where its output goes.
+    pub output: Output,
+}
+
+/// Where the output of a process goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Discard,
+    /// To us.
+    Capture,
+    /// Both streams to the end of this file.
+    Append(PathBuf),
+}
+
+/// A command that ran to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Its exit code, unless a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The first MiB of its standard output, when captured.
+    pub stdout: Vec<u8>,
+    /// The first MiB of its standard error, when captured.
+    pub stderr: Vec<u8>,
+}
+
+/// Why a command has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// It could not be started; why, and what to try.
+    #[error("{0}")]
+    NotStarted(Trouble),
+    /// It did not end in time; it and its process group were killed.
+    #[error("did not end in time and was killed")]
+    Timeout,
+}
+
+/// The signals we send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Ends a process in one of the ways of `process.kill`.
+    Kill(KillSignal),
+    /// Stops it.
+    Stop,
+    /// Lets it go on.
+    Continue,
+}
+
+impl Signal {
+    const fn raw(self) -> Raw {
+        match self {
+            Self::Kill(KillSignal::Kill) => Raw::KILL,
+            Self::Kill(KillSignal::Term) => Raw::TERM,
+            Self::Kill(KillSignal::Int) => Raw::INT,
+            Self::Kill(KillSignal::Quit) => Raw::QUIT,
+            Self::Kill(KillSignal::Abrt) => Raw::ABORT,
+            Self::Stop => Raw::STOP,
+            Self::Continue => Raw::CONT,
+        }
+    }
+}
+
+/// The path of a program word: `chaos` is this very binary, anything else stays as it is.
+pub fn resolve_program(word: &str) -> PathBuf {
+    if word != "chaos" {
+        return PathBuf::from(word);
+    }
+    // A binary that was replaced while we run is still there under this name.
+    std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+}
+
+/// Sends a signal to this very process; false when it is gone.
+pub fn send_signal(process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
+    super::linux::identity::send(process, signal.raw())
+}
+
+/// Runs a command to its end, in a process group of its own; the group is killed and reaped at the timeout, and when
+/// the returned future is dropped. What the command leaves running in its group is killed when it ends.
+pub async fn run(launch: &Launch, timeout: Duration) -> Result<Finished, RunError> {
+    let clock = Clock::Real;
+    let deadline = clock.now() + timeout;
+    let Spawned { child, stdout, stderr, .. } = start(launch).await.map_err(RunError::NotStarted)?;
+    let stdout = stdout.and_then(|pipe| ChildStdout::from_std(pipe).ok());
+    let stderr = stderr.and_then(|pipe| ChildStderr::from_std(pipe).ok());
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let finish = async {
+        let drained = async {
+            let end = child.ended().await;
+            clock.sleep(DRAIN_LIMIT).await;
+            end
+        };
+        tokio::select! {
+            _ = async { tokio::join!(keep(stdout, &mut out), keep(stderr, &mut err)) } => child.ended().await,
+            end = drained => end,
+        }
+    };
+    tokio::select! {
+        End { code, signal } = finish => Ok(Finished { code, signal, stdout: out, stderr: err }),
+        () = clock.sleep_until(deadline) => {
+            child.signal_group(Raw::KILL);
+            // A process in an uninterruptible wait dies later; the reaper goes on waiting for it.
+            tokio::select! { _ = child.ended() => (), () = clock.sleep(KILL_LIMIT) => () }
+            Err(RunError::Timeout)
+        }
+    }
+}
+
+/// Reads a stream to its end, so that the writer never blocks, and keeps the beginning.
+async fn keep(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut stream) = stream else { return };
+    let mut chunk = vec![0; 16 << 10];
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        let room = OUTPUT_LIMIT - kept.len();
+        kept.extend_from_slice(&chunk[..count.min(room)]);
+    }
+}
+
+/// Starts what a launch says.
+pub(super) async fn start(launch: &Launch) -> Result<Spawned, Trouble> {
+    let command = command(launch, Stdio::null())?;
+    spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
+}
+
+/// The same, with a pipe to its standard input.
+pub(super) async fn start_with_stdin(launch: &Launch) -> Result<Spawned, Trouble> {
+    let command = command(launch, Stdio::piped())?;
+    spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+fn command(launch: &Launch, stdin: Stdio) -> Result<Command, Trouble> {
+    let mut command = Command::new(resolve_program(&launch.program));
+    command.args(&launch.arguments).envs(&launch.environment).stdin(stdin);
+    if let Some(directory) = &launch.directory {
+        command.current_dir(directory);
+    }
+    match &launch.output {
+        Output::Discard => command.stdout(Stdio::null()).stderr(Stdio::null()),
+        Output::Capture => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+        Output::Append(path) => {
+            let trouble = |error| Trouble::new(format!("open {}", path.display()), error);
+            let file = files::append(path).map_err(trouble)?;
+            let twin = file.try_clone().map_err(trouble)?;
+            command.stdout(file).stderr(twin)
+        }
+    };
+    Ok(command)
+}
+
+fn not_started(launch: &Launch, error: &io::Error) -> Trouble {
+    let trouble = Trouble::new(format!("start `{}`", launch.program), error);
+    match (error.kind(), &launch.directory) {
+        (io::ErrorKind::NotFound, Some(directory)) if !directory.is_dir() => {
+            trouble.help(format!("is there a folder {}?", directory.display()))
+        }
+        (io::ErrorKind::NotFound, _) if launch.program.contains('/') => trouble.help("is there such a file?"),
+        (io::ErrorKind::NotFound, _) => trouble.help("is it installed, and its folder in PATH?"),
+        (io::ErrorKind::PermissionDenied, _) => trouble.help("is the file executable?"),
+        _ => trouble,
+    }
+}

@@ -1,0 +1,62 @@
+//! What we ask of the kernel about ourselves: limits, and what a worker must know of its parent.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{Trouble, thread};
+
+/// CPU time that this process has used, all threads together.
+pub fn cpu_time() -> Duration {
+    thread::duration(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+/// Our resident bytes.
+pub fn resident() -> Result<u64, Trouble> {
+    let size = procfs::process::Process::myself().and_then(|us| us.statm());
+    let size = size.map_err(|error| Trouble::new("read our memory use", error))?;
+    Ok(size.resident * procfs::page_size())
+}
+
+/// Asks the kernel to kill us when the thread that started us ends.
+pub fn die_with_parent() -> Result<(), Trouble> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Trouble::new("ask to die with our parent", error))
+}
+
+/// Asks the kernel to choose us first when memory runs out.
+pub fn die_first_when_memory_ends() -> Result<(), Trouble> {
+    let file = OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
+    let written = file.and_then(|mut file| file.write_all(b"1000"));
+    written.map_err(|error| Trouble::new("write /proc/self/oom_score_adj", error))
+}
+
+/// Allows as many open files as this user may have: a stalled target keeps many requests open, and running out of
+/// descriptors would look like its failure. A limit that cannot be raised stays as it is.
+pub fn allow_many_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Waits for so long, or until standard input ends: then whoever held its other end is gone, or wants us to end. What
+/// arrives there is not looked at.
+pub fn stdin_ends_within(time: Duration) -> bool {
+    let deadline = thread::now() + time;
+    let stdin = io::stdin();
+    loop {
+        let left = deadline.saturating_sub(thread::now());
+        let Ok(left) = Timespec::try_from(left) else { return true };
+        let mut wait = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+        match poll(&mut wait, Some(&left)) {
+            Ok(0) => return false,
+            Ok(_) if matches!(stdin.lock().read(&mut [0; 512]), Ok(0) | Err(_)) => return true,
+            Ok(_) | Err(rustix::io::Errno::INTR) => (),
+            Err(_) => return true,
+        }
+    }
+}

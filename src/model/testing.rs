@@ -1,0 +1,27 @@
+//! The smallest experiment, which tests fill with what they are about.
+
+use super::experiment::{BlastRadius, Experiment, Recovery, Scope};
+use super::units::{Share, Timespan};
+
+/// An experiment without services, proxies, probes, faults and stop conditions; five seconds everywhere.
+pub fn experiment() -> Experiment {
+    Experiment {
+        name: "test".into(),
+        description: None,
+        tags: Vec::new(),
+        services: Vec::new(),
+        proxies: Vec::new(),
+        steady_state: Vec::new(),
+        faults: Vec::new(),
+        blast_radius: BlastRadius {
+            scope: Scope::SingleInstance,
+            traffic: Share::ALL,
+            max_affected_users: None,
+            duration: Timespan::seconds(5),
+        },
+        stop_conditions: Vec::new(),
+        baseline: Timespan::seconds(5),
+        recovery: Recovery { within: Timespan::seconds(5) },
+        allow_irreversible: false,
+    }
+}

@@ -1,0 +1,38 @@
+//! Where samples go, and how their moments are told.
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::phase_cell::PhaseCell;
+use crate::host::clock::Clock;
+use crate::model::sample::{Measurement, Sample};
+
+/// The one place all schedules of a run report to. Copies report to the same place.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    /// The clock that the schedules follow.
+    pub clock: Clock,
+    /// The start of the run, from which the times in samples count.
+    pub origin: Instant,
+    /// The phases of the run.
+    pub phases: PhaseCell,
+    /// Where the samples go, each once, in the order they end.
+    pub samples: UnboundedSender<Sample>,
+}
+
+impl Recorder {
+    /// Records a sample by its intended time, when it was sent and when it was done; its phase is that of the first.
+    pub(super) fn record(&self, probe: usize, [intended, sent, done]: [Instant; 3], measurement: Measurement) {
+        let since = |moment: Instant| moment.saturating_duration_since(self.origin);
+        let sample = Sample {
+            probe,
+            phase: self.phases.at(intended),
+            intended: since(intended),
+            sent: since(sent),
+            done: since(done),
+            measurement,
+        };
+        // Nobody listens any more when a run is abandoned; that is no trouble of the probe.
+        let _ = self.samples.send(sample);
+    }
+}

@@ -1,0 +1,13 @@
+//! A finished run -> text, JSON; one format a file; returns a `String`. Floor 4. Nothing here measures or judges: that is
+//! the `analysis` room's. Nothing here prints: that is the door's.
+
+mod clean;
+mod json;
+mod layout;
+pub mod plan;
+mod sections;
+mod text;
+
+pub use json::json;
+pub use layout::Style;
+pub use text::text;

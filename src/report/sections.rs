@@ -1,0 +1,193 @@
+//! The sections of the text report, top to bottom.
+
+use super::clean::shell_word;
+use super::layout::{Page, Tone};
+use crate::analysis::findings::{
+    Actual, DoseFindings, DoseStatus, ExpectationFindings, LatencyFindings, OutcomeCount, PhaseFindings, ProbeFindings,
+    Standing,
+};
+use crate::analysis::{Analysis, Run};
+use crate::model::units::Timespan;
+
+const RESULTS: [(&str, Tone); 4] =
+    [("held", Tone::Good), ("DEVIATED", Tone::Bad), ("inconclusive", Tone::Doubtful), ("not measured", Tone::Doubtful)];
+
+/// What is left on the machine, and the commands to run by hand; nothing when nothing is left.
+pub fn residue(page: &mut Page, run: &Run) {
+    if run.residue.is_empty() {
+        return;
+    }
+    page.paragraph("RUN THIS BY HAND:", 0, Some(Tone::Bad));
+    let general = format!("chaos rollback {}", shell_word(&run.header.run));
+    let mut commands: Vec<&str> = run.residue.iter().map(|left| left.command.as_deref().unwrap_or(&general)).collect();
+    commands.dedup();
+    commands.iter().for_each(|command| page.command(command, 4));
+    for left in &run.residue {
+        page.paragraph(&format!("left by step {}: {} ({})", left.step, left.what, left.why), 2, None);
+    }
+}
+
+/// Expected against actual, before, during and after; and what the probes saw.
+pub fn steady_state(page: &mut Page, run: &Run, analysis: &Analysis) {
+    let samples = |probe: &ProbeFindings| probe.baseline.samples + probe.fault.samples + probe.recovery.samples;
+    if analysis.probes.iter().all(|probe| samples(probe) == 0) {
+        return;
+    }
+    page.heading("STEADY STATE");
+    let during = if run.observes_only() { "watched" } else { "during" };
+    let rows: Vec<Vec<String>> = analysis.probes.iter().flat_map(expectation_rows).collect();
+    page.table(&["probe", "expected", "before", during, "after", "result"], &rows, &RESULTS);
+    for line in analysis.probes.iter().flat_map(open_questions) {
+        page.paragraph(&line, 2, None);
+    }
+    page.heading(&format!("SAMPLES (before / {during} / after)"));
+    let rows: Vec<Vec<String>> = analysis.probes.iter().map(sample_row).collect();
+    page.table(&["probe", "count", "p50", "p99", &format!("errors {during}")], &rows, &[]);
+}
+
+fn expectation_rows(probe: &ProbeFindings) -> impl Iterator<Item = Vec<String>> {
+    probe.expectations.iter().enumerate().map(|(place, row)| {
+        let name = if place == 0 { probe.name.clone() } else { String::new() };
+        let [before, during, after] = [&row.baseline, &row.fault, &row.recovery].map(|actual| actual.shown.clone());
+        vec![name, row.expected.clone(), before, during, after, row.result.word().to_owned()]
+    })
+}
+
+/// Why results before and after the fault are open, or not as expected; those of the fault are among the reasons.
+fn open_questions(probe: &ProbeFindings) -> impl Iterator<Item = String> {
+    probe.expectations.iter().flat_map(move |row| {
+        let phases = [("before", &row.baseline), ("after", &row.recovery)];
+        phases.into_iter().filter_map(move |(when, actual)| question(probe, row, when, actual))
+    })
+}
+
+fn question(probe: &ProbeFindings, row: &ExpectationFindings, when: &str, actual: &Actual) -> Option<String> {
+    let what = match actual.result {
+        Standing::Deviated => "was not as expected",
+        Standing::Inconclusive => "could not be judged",
+        Standing::Held | Standing::NotMeasured => return None,
+    };
+    let why = actual.why.as_deref().unwrap_or(&actual.shown);
+    Some(format!("{}: {} {what} {when} the fault: {why}", probe.name, row.expected))
+}
+
+fn sample_row(probe: &ProbeFindings) -> Vec<String> {
+    let phases = [&probe.baseline, &probe.fault, &probe.recovery];
+    let joined = |show: fn(&PhaseFindings) -> String| phases.map(show).join(" / ");
+    let counted = phases.map(|phase| phase.samples.to_string()).join("/");
+    vec![
+        probe.name.clone(),
+        counted,
+        joined(|phase| latency(phase.p50)),
+        joined(|phase| latency(phase.p99)),
+        counts(probe.fault.errors.iter().chain(&probe.fault.blind)),
+    ]
+}
+
+fn latency(latency: Option<LatencyFindings>) -> String {
+    latency.map_or_else(
+        || "-".to_owned(),
+        |latency| {
+            let sign = if latency.at_least { ">= " } else { "" };
+            let time = std::time::Duration::try_from_secs_f64(latency.seconds).unwrap_or_default();
+            format!("{sign}{}", Timespan(time))
+        },
+    )
+}
+
+fn counts<'a>(counts: impl Iterator<Item = &'a OutcomeCount>) -> String {
+    let words: Vec<String> = counts.map(|counted| format!("{} {}", counted.count, counted.outcome.word())).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+/// The dose asked for and the dose measured.
+pub fn doses(page: &mut Page, run: &Run, analysis: &Analysis) {
+    if analysis.doses.is_empty() || (run.first_applied().is_none() && no_attempt(&analysis.doses)) {
+        return;
+    }
+    page.heading("DOSE");
+    let rows: Vec<Vec<String>> = analysis.doses.iter().flat_map(dose_rows).collect();
+    page.table(&["fault", "what", "asked", "measured", "effect"], &rows, &[("NOT EFFECTIVE", Tone::Bad)]);
+}
+
+fn no_attempt(doses: &[DoseFindings]) -> bool {
+    doses.iter().all(|dose| dose.status == DoseStatus::NotApplied)
+}
+
+fn dose_rows(dose: &DoseFindings) -> Vec<Vec<String>> {
+    let effect = match dose.status {
+        DoseStatus::Effective => "effective",
+        DoseStatus::Ineffective => "NOT EFFECTIVE",
+        DoseStatus::Failed => "not applied: failed",
+        DoseStatus::NotMeasured => "not measured",
+        DoseStatus::NotApplied => "not applied",
+        DoseStatus::Skipped => "left out (observer mode)",
+    };
+    let row = |place: usize, cells: [&str; 3]| {
+        let (name, effect) = if place == 0 { (dose.fault.as_str(), effect) } else { ("", "") };
+        [name, cells[0], cells[1], cells[2], effect].map(str::to_owned).to_vec()
+    };
+    if dose.parts.is_empty() {
+        return vec![row(0, ["", "", ""])];
+    }
+    let parts = dose.parts.iter().enumerate();
+    parts.map(|(place, part)| row(place, [&part.what, &part.asked, &part.measured])).collect()
+}
+
+/// What was done to this machine, and how it was undone.
+pub fn machine(page: &mut Page, run: &Run) {
+    if run.steps.is_empty() {
+        return;
+    }
+    let undone = run.steps.iter().filter(|step| step.undone.is_some()).count();
+    page.heading(&format!("DONE TO THIS MACHINE (steps: {} done, {undone} undone and read back)", run.steps.len()));
+    let pairs: Vec<(String, String)> = run
+        .steps
+        .iter()
+        .map(|step| {
+            let undo = step.undo.as_deref().unwrap_or("NOT UNDONE");
+            (step.number.to_string(), format!("{} -> {undo}", step.act))
+        })
+        .collect();
+    page.pairs(&pairs);
+}
+
+/// Things worth knowing that change nothing.
+pub fn notes(page: &mut Page, run: &Run) {
+    if !run.notes.is_empty() {
+        page.heading("NOTES");
+        run.notes.iter().for_each(|note| page.paragraph(note, 2, None));
+    }
+}
+
+/// What to do next.
+pub fn advice(page: &mut Page, run: &Run, analysis: &Analysis) {
+    if analysis.advice.is_empty() {
+        if run.first_applied().is_some() {
+            page.heading("ADVICE");
+            page.paragraph("nothing in the evidence calls for any", 2, None);
+        }
+        return;
+    }
+    page.heading("ADVICE");
+    for advice in &analysis.advice {
+        page.paragraph(&format!("{} {}", advice.rule, advice.title), 2, Some(Tone::Strong));
+        page.paragraph(&advice.evidence, 6, None);
+        page.paragraph(&format!("-> {}", advice.what_to_do), 6, None);
+    }
+}
+
+/// Which run this was, and how to repeat it.
+pub fn footer(page: &mut Page, run: &Run, analysis: &Analysis) {
+    let header = &run.header;
+    page.gap();
+    let started = header.started.format("%Y-%m-%d %H:%M:%S UTC");
+    let exit_code = analysis.verdict.exit_code();
+    let line = format!(
+        "run {}, seed {}, exit code {exit_code}, chaos {}, {started}. Again:",
+        header.run, header.seed, header.tool
+    );
+    page.paragraph(&line, 0, None);
+    let observe = if run.observes_only() { " --dry-run" } else { "" };
+    page.command(&format!("chaos run {} --seed {}{observe}", shell_word(&header.file), header.seed), 2);
+}

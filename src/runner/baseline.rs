@@ -1,0 +1,26 @@
+//! The steady state is measured before anything is broken; if it is not steady, nothing is.
+
+use super::transition::Ended;
+use super::walk::{Heard, Walk};
+use crate::analysis::baseline_problems;
+use crate::guard::StopWatch;
+use crate::host::Machine;
+use crate::model::event::EventKind;
+
+impl<M: Machine> Walk<M> {
+    pub(super) async fn measure_baseline(&mut self) -> Ended {
+        let from = self.emitter.elapsed();
+        let until = self.clock.now() + self.header.experiment.baseline.0;
+        if self.listen_until(until).await == Heard::Cancel {
+            return Ended::Cancelled;
+        }
+        let experiment = &self.header.experiment;
+        let mut problems = baseline_problems(experiment, &self.baseline, from, self.emitter.elapsed());
+        if let Some(fired) = StopWatch::backtest(experiment, &self.baseline) {
+            problems.push(format!("`{}` would stop the run already: {}", fired.condition, fired.measured));
+        }
+        let steady = problems.is_empty();
+        self.emitter.emit(EventKind::BaselineJudged { problems });
+        if steady { Ended::Well } else { Ended::Failed }
+    }
+}

@@ -1,0 +1,212 @@
+//! Injecting, watching, and taking faults off again, each at its time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hands::Undone;
+use super::transition::Ended;
+use super::walk::Walk;
+use crate::fault::{self, FaultPlan};
+use crate::guard::StopWatch;
+use crate::host::{Facts, Machine};
+use crate::journal::Owner;
+use crate::model::dose::{Dose, Meter};
+use crate::model::event::EventKind;
+use crate::model::experiment::Experiment;
+use crate::model::units::Timespan;
+use crate::model::verdict::Mode;
+
+/// A dose that cannot be read at once is not waited for: the undo comes first.
+const READING: Duration = Duration::from_millis(250);
+
+/// The faults that were begun and are not undone.
+#[derive(Debug, Default)]
+pub(super) struct Active {
+    begun: BTreeMap<usize, Begun>,
+    /// When the first act of the first fault began: the blast radius' duration counts from here.
+    first: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    at: Instant,
+    meter: Meter,
+    facts: Facts,
+}
+
+/// Something that is due while observing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// Ends sort before beginnings, so that steps that follow each other do not overlap.
+    End(usize),
+    Begin(usize),
+}
+
+impl<M: Machine> Walk<M> {
+    /// Applies the faults that start at once.
+    pub(super) async fn inject(&mut self) -> Ended {
+        self.stop = Some(StopWatch::new(&self.header.experiment, self.emitter.elapsed()));
+        for fault in at_once(&self.header.experiment) {
+            let ended = self.begin(fault).await;
+            if ended != Ended::Well {
+                return ended;
+            }
+        }
+        Ended::Well
+    }
+
+    /// Watches until the last fault's time is over.
+    pub(super) async fn observe(&mut self) -> Ended {
+        let began = self.clock.now();
+        for (at, due) in timeline(&self.header.experiment) {
+            let heard = self.listen_until(self.limited(began + at)).await.ended();
+            if heard != Ended::Well || self.out_of_time() {
+                return heard;
+            }
+            let ended = match due {
+                Due::Begin(fault) => self.begin(fault).await,
+                Due::End(fault) => self.end_fault(fault).await,
+            };
+            if ended != Ended::Well {
+                return ended;
+            }
+        }
+        self.listen_until(self.limited(began + window(&self.header.experiment).0)).await.ended()
+    }
+
+    /// Takes everything off that faults did, and reads it back.
+    pub(super) async fn roll_back(&mut self) -> Ended {
+        let stopped = self.stop.take().is_none();
+        let open: Vec<usize> = self.active.begun.keys().copied().collect();
+        for fault in &open {
+            self.read_dose(*fault).await;
+        }
+        let verified = self.hands.put_back(|owner| matches!(owner, Owner::Fault(_))).await;
+        for fault in open {
+            self.active.begun.remove(&fault);
+            if self.verified(fault) {
+                self.emitter.emit(EventKind::FaultUndone { fault });
+            }
+        }
+        self.emitter.emit(EventKind::AffectedUsers { users: self.hands.machine.affected_users() });
+        if !verified || !self.hands.journal.conflicts().is_empty() {
+            return Ended::Failed;
+        }
+        self.emitter.emit(EventKind::RolledBack);
+        match (self.cancelled(), stopped) {
+            (true, _) => Ended::Cancelled,
+            (false, true) => Ended::Stopped,
+            (false, false) => Ended::Well,
+        }
+    }
+
+    async fn begin(&mut self, fault: usize) -> Ended {
+        if self.header.mode == Mode::Observe {
+            self.emitter.emit(EventKind::FaultSkipped { fault });
+            return Ended::Well;
+        }
+        let facts = self.hands.machine.facts().await;
+        let experiment = &self.header.experiment;
+        let plan = match fault::plan(&experiment.faults[fault], experiment, &facts) {
+            Ok(plan) => plan,
+            Err(why) => return self.not_applied(fault, why),
+        };
+        self.apply(fault, plan, facts).await
+    }
+
+    async fn apply(&mut self, fault: usize, plan: FaultPlan, facts: Facts) -> Ended {
+        let at = self.clock.now();
+        self.active.first.get_or_insert(at);
+        let applied = self.hands.apply(Owner::Fault(fault), plan.steps).await;
+        match applied {
+            Ok(_) => {
+                let began = Begun { at: self.clock.now(), meter: plan.meter, facts };
+                self.active.begun.insert(fault, began);
+                self.emitter.emit(EventKind::FaultApplied { fault });
+                Ended::Well
+            }
+            Err(Undone::Cancelled) => Ended::Cancelled,
+            Err(Undone::Trouble(trouble)) => self.not_applied(fault, trouble.to_string()),
+        }
+    }
+
+    fn not_applied(&self, fault: usize, why: String) -> Ended {
+        self.emitter.emit(EventKind::FaultFailed { fault, why });
+        Ended::Failed
+    }
+
+    /// Ends one fault while others go on.
+    async fn end_fault(&mut self, fault: usize) -> Ended {
+        if self.header.mode == Mode::Observe {
+            return Ended::Well;
+        }
+        self.read_dose(fault).await;
+        let verified = self.hands.put_back(|owner| owner == Owner::Fault(fault)).await;
+        self.active.begun.remove(&fault);
+        if !verified {
+            return Ended::Failed;
+        }
+        self.emitter.emit(EventKind::FaultUndone { fault });
+        Ended::Well
+    }
+
+    async fn read_dose(&self, fault: usize) {
+        let Some(begun) = self.active.begun.get(&fault) else { return };
+        let lasted = self.clock.now().saturating_duration_since(begun.at);
+        let reading = tokio::time::timeout(READING, self.hands.machine.read(&begun.meter)).await;
+        let experiment = &self.header.experiment;
+        let dose = match reading {
+            Ok(Ok(reading)) => fault::dose(&experiment.faults[fault], experiment, &begun.facts, &reading, lasted),
+            Ok(Err(trouble)) => unread(trouble.to_string()),
+            Err(_) => unread(format!("its meter gave no answer within {}", Timespan(READING))),
+        };
+        self.emitter.emit(EventKind::DoseRead { fault, dose });
+    }
+
+    fn verified(&self, fault: usize) -> bool {
+        self.hands.journal.conflicts().iter().all(|entry| entry.owner != Owner::Fault(fault))
+    }
+
+    /// A moment, or the end of the blast radius if that is sooner.
+    fn limited(&self, moment: Instant) -> Instant {
+        let most = self.header.experiment.blast_radius.duration.0;
+        self.active.first.map_or(moment, |first| moment.min(first + most))
+    }
+
+    fn out_of_time(&self) -> bool {
+        let most = self.header.experiment.blast_radius.duration.0;
+        self.active.first.is_some_and(|first| self.clock.now() >= first + most)
+    }
+}
+
+fn unread(why: String) -> Dose {
+    Dose { parts: Vec::new(), ineffective: Some(format!("the dose could not be read: {why}")) }
+}
+
+/// How long is observed: the faults' window, or the baseline's length where nothing is broken.
+fn window(experiment: &Experiment) -> Timespan {
+    if experiment.faults.is_empty() { experiment.baseline } else { experiment.fault_window() }
+}
+
+fn at_once(experiment: &Experiment) -> Vec<usize> {
+    let faults = experiment.faults.iter().enumerate();
+    faults.filter(|(_, fault)| fault.start == Timespan::ZERO).map(|(place, _)| place).collect()
+}
+
+/// What begins later, and what ends before the last fault does, in order. The rest ends in the rollback.
+fn timeline(experiment: &Experiment) -> Vec<(Duration, Due)> {
+    let last = experiment.fault_window();
+    let mut timeline = Vec::new();
+    for (place, fault) in experiment.faults.iter().enumerate() {
+        if fault.start > Timespan::ZERO {
+            timeline.push((fault.start.0, Due::Begin(place)));
+        }
+        if fault.end() < last {
+            timeline.push((fault.end().0, Due::End(place)));
+        }
+    }
+    timeline.sort_unstable();
+    timeline
+}

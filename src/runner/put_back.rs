@@ -1,0 +1,110 @@
+//! The way back: newest first, on its own clock, read back, and never stopped by one failure.
+
+use std::time::Duration;
+
+use super::hands::Hands;
+use crate::host::{Checked, Machine};
+use crate::journal::{Entry, Owner, State};
+use crate::model::event::EventKind;
+use crate::model::step::Undo;
+
+/// How long putting one step back may be tried, and how long one try may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    whole: Duration,
+    one: Duration,
+}
+
+/// A service that is started again may take its time to be ready.
+const PATIENT: Patience = Patience { whole: Duration::from_secs(25), one: Duration::from_secs(20) };
+const HURRIED: Patience = Patience { whole: Duration::from_secs(3), one: Duration::from_secs(2) };
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl<M: Machine> Hands<M> {
+    /// Undoes what is open of the wanted owners, the newest first, and reads each back. True when all of it is
+    /// verified; what is not is told as residue.
+    pub async fn put_back(&mut self, wanted: impl Fn(Owner) -> bool) -> bool {
+        let mut verified = true;
+        for entry in self.journal.open(wanted) {
+            verified &= self.put_back_one(&entry).await;
+        }
+        verified
+    }
+
+    async fn put_back_one(&mut self, entry: &Entry) -> bool {
+        self.record(entry.number, State::Undoing);
+        match self.try_until_verified(entry).await {
+            Ok(()) => {
+                self.record(entry.number, State::Done);
+                self.emitter.emit(EventKind::StepUndone { step: entry.number, undo: entry.step.undo.to_string() });
+                true
+            }
+            Err(why) => {
+                self.record(entry.number, State::Conflict);
+                self.emitter.emit(EventKind::Residue {
+                    step: entry.number,
+                    what: entry.step.apply.to_string(),
+                    why,
+                    command: entry.step.undo.by_hand(&entry.receipt),
+                });
+                false
+            }
+        }
+    }
+
+    /// The undo goes on when its record cannot be written: putting back matters more than writing it down.
+    fn record(&mut self, number: u64, state: State) {
+        if let Err(error) = self.journal.move_to(number, state) {
+            self.emitter.note(format!("the journal could not be written during the undo: {error}"));
+        }
+    }
+
+    async fn try_until_verified(&self, entry: &Entry) -> Result<(), String> {
+        if matches!(entry.step.undo, Undo::None { .. }) {
+            return Ok(());
+        }
+        let clock = self.machine.clock();
+        let began = clock.now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let patience = if self.cancel.hurry() { HURRIED } else { PATIENT };
+            let why = match self.try_once(entry, patience).await {
+                Ok(()) => return Ok(()),
+                Err(why) => why,
+            };
+            if clock.now().saturating_duration_since(began) + pause >= patience.whole {
+                return Err(why);
+            }
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One undo and its read-back. A second signal cuts the machine's graces short, never the undo itself.
+    async fn try_once(&self, entry: &Entry, patience: Patience) -> Result<(), String> {
+        let undo = tokio::time::timeout(patience.one, self.machine.undo(&entry.step.undo, &entry.receipt));
+        tokio::pin!(undo);
+        let undone = tokio::select! {
+            undone = &mut undo => undone,
+            () = self.hurried() => tokio::time::timeout(HURRIED.one, undo).await.unwrap_or_else(Err),
+        };
+        let refused = match undone {
+            Ok(Ok(())) => None,
+            Ok(Err(trouble)) => Some(trouble.to_string()),
+            Err(_) => Some(format!("no answer within {:?}", patience.one)),
+        };
+        // The read-back decides, not what the undo said: it may have failed because there was nothing left to undo.
+        let check = self.machine.check(&entry.step.verify, &entry.receipt);
+        match tokio::time::timeout(HURRIED.one, check).await {
+            Ok(Checked::Yes) => Ok(()),
+            Ok(Checked::No { because } | Checked::Unknown { because }) => Err(refused.unwrap_or(because)),
+            Err(_) => Err(refused.unwrap_or_else(|| "the read-back gave no answer".to_owned())),
+        }
+    }
+
+    async fn hurried(&self) {
+        self.cancel.wait_hurry().await;
+        self.machine.hurry();
+    }
+}

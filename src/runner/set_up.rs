@@ -1,0 +1,110 @@
+//! Proxies and services come up before the baseline and go down at the very end, by steps like any fault.
+
+use std::time::Duration;
+
+use super::hands::Undone;
+use super::transition::Ended;
+use super::walk::Walk;
+use crate::host::Machine;
+use crate::journal::Owner;
+use crate::model::event::EventKind;
+use crate::model::experiment::{Experiment, Proxy, Service};
+use crate::model::step::{Act, Check, Receipt, Step, Undo};
+use crate::probe::schedule;
+
+/// How long samples under way are awaited at the end.
+const LAST_SAMPLES: Duration = Duration::from_millis(250);
+
+impl<M: Machine> Walk<M> {
+    /// Brings everything up and starts the probes.
+    pub(super) async fn set_up(&mut self) -> Ended {
+        for step in steps(&self.header.experiment) {
+            let act = step.apply.clone();
+            match self.hands.apply(Owner::SetUp, vec![step]).await {
+                Ok(receipts) => receipts.iter().for_each(|receipt| self.tell_up(&act, receipt)),
+                Err(Undone::Cancelled) => {
+                    self.cancelled();
+                    return Ended::Cancelled;
+                }
+                Err(Undone::Trouble(trouble)) => return self.not_set_up(trouble.to_string()),
+            }
+        }
+        match self.start_probes() {
+            Ok(()) => Ended::Well,
+            Err(why) => self.not_set_up(why),
+        }
+    }
+
+    fn not_set_up(&self, why: String) -> Ended {
+        self.emitter.emit(EventKind::SetUpFailed { why });
+        Ended::Failed
+    }
+
+    fn start_probes(&mut self) -> Result<(), String> {
+        let probes = &self.header.experiment.steady_state;
+        let ready: Result<Vec<_>, _> = probes.iter().map(|probe| self.hands.machine.prober(probe)).collect();
+        let ready = ready.map_err(|trouble| trouble.to_string())?;
+        for (place, (probe, prober)) in probes.iter().zip(ready).enumerate() {
+            self.schedules.push(schedule::start(place, probe, prober, &self.recorder));
+        }
+        Ok(())
+    }
+
+    fn tell_up(&self, act: &Act, receipt: &Receipt) {
+        match (act, &receipt.process, receipt.address) {
+            (Act::StartService { service }, Some(process), _) => self.emitter.emit(EventKind::ServiceReady {
+                service: service.name.clone(),
+                pid: process.pid,
+                log: self.hands.machine.service_log(&service.name),
+            }),
+            (Act::OpenProxy { proxy }, _, Some(address)) => {
+                self.emitter.emit(EventKind::ProxyListening { proxy: proxy.name.clone(), address });
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends no more samples. Those under way are awaited for a moment; a signal gives them up at once.
+    async fn stop_probes(&mut self) {
+        let cancelled = self.cancelled();
+        for schedule in std::mem::take(&mut self.schedules) {
+            if cancelled {
+                schedule.abort();
+            } else {
+                let _ = tokio::time::timeout(LAST_SAMPLES, schedule.stop()).await;
+            }
+        }
+        self.drain_samples();
+    }
+
+    /// Stops the probes and undoes whatever is left, services before the proxies they use.
+    pub(super) async fn tear_down(&mut self) -> Ended {
+        self.stop_probes().await;
+        self.stop = None;
+        if self.hands.put_back(|_| true).await { Ended::Well } else { Ended::Failed }
+    }
+}
+
+/// Everything the experiment brings along, as steps.
+pub fn steps(experiment: &Experiment) -> Vec<Step> {
+    let proxies = experiment.proxies.iter().map(open);
+    proxies.chain(experiment.services.iter().map(start)).collect()
+}
+
+fn open(proxy: &Proxy) -> Step {
+    let name = proxy.name.clone();
+    Step {
+        apply: Act::OpenProxy { proxy: proxy.clone() },
+        undo: Undo::CloseProxy { proxy: name.clone() },
+        verify: Check::ProxyGone { proxy: name },
+    }
+}
+
+fn start(service: &Service) -> Step {
+    let name = service.name.clone();
+    Step {
+        apply: Act::StartService { service: service.clone() },
+        undo: Undo::StopService { service: name.clone() },
+        verify: Check::ServiceGone { service: name },
+    }
+}
