@@ -2,6 +2,7 @@
 //!
 //! A [`Diagnostic`] is one piece of trouble; [`Diagnostics`] are all of one file and know how to draw themselves.
 
+pub mod clean;
 mod draw;
 
 use std::fmt;
