@@ -1,4 +1,4 @@
-//! Thousands of seeded runs on the fake machine with everything going wrong: failing and hanging acts, refused and
+//! Thousands of seeded runs on the fake machine with everything going wrong: failing and hanging acts, refused, lying and
 //! impossible undos, blind read-backs, a failing journal, signals at any moment. Whatever happens, no fault remains
 //! unless it is reported.
 //!
@@ -43,6 +43,7 @@ fn trials(dice: &mut ChaCha8Rng) -> Trials {
         act_fails_late: sometimes(0.4, 0.5),
         act_hangs: sometimes(0.2, 0.3),
         undo_refused: sometimes(0.6, 0.8),
+        undo_lies: sometimes(0.3, 0.5),
         stuck: sometimes(0.3, 0.5),
         check_unknown: sometimes(0.4, 0.6),
         sample_fails: sometimes(0.2, 0.3),

@@ -29,6 +29,8 @@ pub struct Trials {
     pub act_hangs: f64,
     /// An undo is refused this time.
     pub undo_refused: f64,
+    /// An undo says that it worked and did nothing.
+    pub undo_lies: f64,
     /// A thing can never be undone once it is there.
     pub stuck: f64,
     /// A read-back cannot say.
@@ -172,6 +174,9 @@ impl Machine for FakeMachine {
         let Some(thing) = undone_by(undo) else { return Ok(()) };
         if state.chance(self.trials.undo_refused) {
             return Err(Trouble::new(undo.to_string(), "refused this time"));
+        }
+        if state.chance(self.trials.undo_lies) {
+            return Ok(());
         }
         state.unmake(&thing)
     }
