@@ -138,6 +138,23 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u16>, D
     deserializer.deserialize_any(Visitor)
 }
 
+impl HttpProbe {
+    /// A GET that wants any 2xx.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            method: get(),
+            headers: BTreeMap::new(),
+            body: None,
+            status: Vec::new(),
+            body_contains: None,
+            body_matches: None,
+            json: None,
+            ca_file: None,
+        }
+    }
+}
+
 fn get() -> String {
     "GET".to_owned()
 }

@@ -173,20 +173,6 @@ mod tests {
     use crate::model::secret::Secret;
     use crate::probe::testing::{Server, hasty, nobody, prepared, refused, response, sample, speak_http, spec};
 
-    fn get(url: impl Into<String>) -> HttpProbe {
-        HttpProbe {
-            url: url.into(),
-            method: "GET".into(),
-            headers: BTreeMap::new(),
-            body: None,
-            status: Vec::new(),
-            body_contains: None,
-            body_matches: None,
-            json: None,
-            ca_file: None,
-        }
-    }
-
     async fn ask(probe: HttpProbe) -> Measurement {
         sample(&spec(ProbeKind::Http(probe))).await
     }
@@ -200,12 +186,12 @@ mod tests {
     #[tokio::test]
     async fn any_2xx_is_success_unless_the_file_says_which() {
         let created = Server::answers(201, "").await;
-        assert_eq!(ask(get(created.url("/"))).await, Measurement::ok());
-        let probe = HttpProbe { status: vec![200, 204], ..get(created.url("/")) };
+        assert_eq!(ask(HttpProbe::get(created.url("/"))).await, Measurement::ok());
+        let probe = HttpProbe { status: vec![200, 204], ..HttpProbe::get(created.url("/")) };
         assert_eq!(wrong_because(probe).await, "status 201, wanted 200 or 204");
         let gone = Server::answers(410, "").await;
-        assert_eq!(wrong_because(get(gone.url("/"))).await, "status 410, wanted 2xx");
-        assert_eq!(ask(HttpProbe { status: vec![410], ..get(gone.url("/")) }).await, Measurement::ok());
+        assert_eq!(wrong_because(HttpProbe::get(gone.url("/"))).await, "status 410, wanted 2xx");
+        assert_eq!(ask(HttpProbe { status: vec![410], ..HttpProbe::get(gone.url("/")) }).await, Measurement::ok());
     }
 
     #[tokio::test]
@@ -215,14 +201,14 @@ mod tests {
             std::future::ready(moved.expect("a response"))
         })
         .await;
-        assert_eq!(wrong_because(get(server.url("/"))).await, "status 302, wanted 2xx");
+        assert_eq!(wrong_because(HttpProbe::get(server.url("/"))).await, "status 302, wanted 2xx");
     }
 
     #[tokio::test]
     async fn the_body_is_judged_and_not_shown() {
         let server = Server::answers(200, r#"{"state":"draining","password":"hunter2"}"#).await;
         let with = |change: fn(&mut HttpProbe)| {
-            let mut probe = get(server.url("/"));
+            let mut probe = HttpProbe::get(server.url("/"));
             change(&mut probe);
             probe
         };
@@ -239,7 +225,7 @@ mod tests {
         let server = Server::answers(200, r#"{"count":2,"state":"up","next":null,"list":[1]}"#).await;
         let at = |pointer: &str, equals: Option<Value>| HttpProbe {
             json: Some(JsonExpectation { pointer: pointer.into(), equals }),
-            ..get(server.url("/"))
+            ..HttpProbe::get(server.url("/"))
         };
         assert_eq!(ask(at("/count", Some(json!(2.0)))).await, Measurement::ok());
         assert_eq!(ask(at("/list/0", None)).await, Measurement::ok());
@@ -255,13 +241,15 @@ mod tests {
     #[tokio::test]
     async fn of_a_long_body_the_first_mebibyte_is_judged() {
         let server = Server::answers(200, format!("{}end", "x".repeat(super::LONGEST_BODY))).await;
-        let probe = HttpProbe { body_contains: Some("end".into()), ..get(server.url("/")) };
+        let probe = HttpProbe { body_contains: Some("end".into()), ..HttpProbe::get(server.url("/")) };
         assert_eq!(wrong_because(probe).await, "the first MiB of the body does not contain `end`");
         let json = JsonExpectation { pointer: String::new(), equals: None };
         assert!(
-            wrong_because(HttpProbe { json: Some(json), ..get(server.url("/")) }).await.contains("longer than 1 MiB")
+            wrong_because(HttpProbe { json: Some(json), ..HttpProbe::get(server.url("/")) })
+                .await
+                .contains("longer than 1 MiB")
         );
-        assert_eq!(ask(get(server.url("/"))).await, Measurement::ok());
+        assert_eq!(ask(HttpProbe::get(server.url("/"))).await, Measurement::ok());
     }
 
     async fn echo(request: Request<Incoming>) -> Response<String> {
@@ -279,7 +267,7 @@ mod tests {
             headers: BTreeMap::from([("X-Token".into(), Secret::new("s3cret"))]),
             body: Some("hello".into()),
             body_contains: Some("PUT s3cret hello".into()),
-            ..get(server.url("/"))
+            ..HttpProbe::get(server.url("/"))
         };
         assert_eq!(ask(probe).await, Measurement::ok());
     }
@@ -292,12 +280,12 @@ mod tests {
         })
         .await;
         let url = server.url("/").replace("http://", "http://user:s3cret@");
-        assert_eq!(ask(get(url)).await, Measurement::ok());
+        assert_eq!(ask(HttpProbe::get(url)).await, Measurement::ok());
     }
 
     #[tokio::test]
     async fn no_server_is_refused() {
-        let measurement = ask(get(format!("http://user:s3cret@{}/?token=s3cret", nobody().await))).await;
+        let measurement = ask(HttpProbe::get(format!("http://user:s3cret@{}/?token=s3cret", nobody().await))).await;
         assert_eq!(measurement.outcome, Outcome::Refused);
         assert!(measurement.detail.is_some_and(|detail| !detail.contains("s3cret")));
     }
@@ -308,7 +296,7 @@ mod tests {
             [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 2"]
         {
             let server = Server::bytes(bytes).await;
-            let measurement = ask(get(server.url("/?token=s3cret"))).await;
+            let measurement = ask(HttpProbe::get(server.url("/?token=s3cret"))).await;
             assert_eq!(measurement.outcome, Outcome::Broken, "{}", String::from_utf8_lossy(bytes));
             assert!(measurement.detail.is_some_and(|detail| !detail.is_empty() && !detail.contains("s3cret")));
         }
@@ -317,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_never_comes_or_never_ends_is_a_timeout() {
         let silent = Server::http(|_| std::future::pending()).await;
-        let measurement = sample(&hasty(ProbeKind::Http(get(silent.url("/"))))).await;
+        let measurement = sample(&hasty(ProbeKind::Http(HttpProbe::get(silent.url("/"))))).await;
         assert_eq!(measurement.outcome, Outcome::Timeout);
         let endless = Server::start(|mut stream| async move {
             let _ = stream.read(&mut [0; 4096]).await;
@@ -325,7 +313,7 @@ mod tests {
             std::future::pending::<()>().await;
         })
         .await;
-        let measurement = sample(&hasty(ProbeKind::Http(get(endless.url("/"))))).await;
+        let measurement = sample(&hasty(ProbeKind::Http(HttpProbe::get(endless.url("/"))))).await;
         assert_eq!(measurement.outcome, Outcome::Timeout);
     }
 
@@ -338,7 +326,7 @@ mod tests {
             speak_http(stream, |_| std::future::ready(response(200, "body")))
         })
         .await;
-        let prober = prepared(&spec(ProbeKind::Http(get(server.url("/")))));
+        let prober = prepared(&spec(ProbeKind::Http(HttpProbe::get(server.url("/")))));
         for _ in 0..5 {
             assert_eq!(prober.take().await, Measurement::ok());
         }
@@ -349,15 +337,15 @@ mod tests {
     fn settings_that_cannot_work_are_refused_without_their_secrets() {
         let header = |name: &str, value: &str| HttpProbe {
             headers: BTreeMap::from([(name.into(), Secret::new(value))]),
-            ..get("http://127.0.0.1/")
+            ..HttpProbe::get("http://127.0.0.1/")
         };
         let cases = [
-            (get("ftp://127.0.0.1/s3cret"), "`ftp` is neither http nor https"),
-            (get("http://s3cret:s3cret@:/"), "empty host"),
+            (HttpProbe::get("ftp://127.0.0.1/s3cret"), "`ftp` is neither http nor https"),
+            (HttpProbe::get("http://s3cret:s3cret@:/"), "empty host"),
             (header("a b", "s3cret"), "send the header `a b`"),
             (header("token", "s3cret\n"), "send the header `token`"),
-            (HttpProbe { method: "G T".into(), ..get("http://127.0.0.1/") }, "`G T` as an HTTP method"),
-            (HttpProbe { body_matches: Some("(".into()), ..get("http://127.0.0.1/") }, "regular expression"),
+            (HttpProbe { method: "G T".into(), ..HttpProbe::get("http://127.0.0.1/") }, "`G T` as an HTTP method"),
+            (HttpProbe { body_matches: Some("(".into()), ..HttpProbe::get("http://127.0.0.1/") }, "regular expression"),
         ];
         for (probe, part) in cases {
             let trouble = refused(ProbeKind::Http(probe)).to_string();

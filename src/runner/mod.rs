@@ -4,6 +4,7 @@
 //! [`hands`], which writes the way back into the journal first, and which undoes the newest first at the end, also when
 //! a phase failed, was stopped, was cancelled, or panicked.
 
+mod active;
 mod baseline;
 mod catch;
 mod emitter;

@@ -1,10 +1,10 @@
 //! Injecting, watching, and taking faults off again, each at its time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::active::Begun;
 use super::hands::Undone;
 use super::transition::Ended;
 use super::walk::Walk;
@@ -12,7 +12,7 @@ use crate::fault::{self, FaultPlan};
 use crate::guard::StopWatch;
 use crate::host::{Facts, Machine};
 use crate::journal::Owner;
-use crate::model::dose::{Dose, Meter};
+use crate::model::dose::Dose;
 use crate::model::event::EventKind;
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, Target};
@@ -21,21 +21,6 @@ use crate::model::verdict::Mode;
 
 /// A dose that cannot be read at once is not waited for: the undo comes first.
 const READING: Duration = Duration::from_millis(250);
-
-/// The faults that were begun and are not undone.
-#[derive(Debug, Default)]
-pub(super) struct Active {
-    begun: BTreeMap<usize, Begun>,
-    /// When the first act of the first fault began: the blast radius' duration counts from here.
-    first: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Begun {
-    at: Instant,
-    meter: Meter,
-    facts: Facts,
-}
 
 /// Something that is due while observing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

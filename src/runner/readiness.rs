@@ -1,6 +1,5 @@
 //! Waiting until a service is ready: by asking it, never by sleeping long enough.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,17 +49,7 @@ fn see_log(service: &Service, services: &Services) -> String {
 
 fn looking_at(service: &Service, ready: &str) -> ProbeSpec {
     let kind = if ready.contains("://") {
-        ProbeKind::Http(HttpProbe {
-            url: ready.to_owned(),
-            method: "GET".to_owned(),
-            headers: BTreeMap::new(),
-            body: None,
-            status: Vec::new(),
-            body_contains: None,
-            body_matches: None,
-            json: None,
-            ca_file: None,
-        })
+        ProbeKind::Http(HttpProbe::get(ready.to_owned()))
     } else {
         ProbeKind::Tcp(TcpProbe { address: ready.to_owned() })
     };

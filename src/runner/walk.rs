@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use super::active::Active;
 use super::emitter::Emitter;
 use super::hands::Hands;
-use super::observe::Active;
 use super::transition::{Ended, next};
 use crate::analysis::RecoveryWatch;
 use crate::guard::{Fired, StopWatch};

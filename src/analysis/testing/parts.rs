@@ -1,6 +1,5 @@
 //! Samples, probes and expectations to test with.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -97,17 +96,7 @@ pub fn http(name: &str) -> ProbeSpec {
 
 /// The same at this URL.
 pub fn http_at(name: &str, url: &str) -> ProbeSpec {
-    let http = HttpProbe {
-        url: url.to_owned(),
-        method: "GET".into(),
-        headers: BTreeMap::new(),
-        body: None,
-        status: Vec::new(),
-        body_contains: None,
-        body_matches: None,
-        json: None,
-        ca_file: None,
-    };
+    let http = HttpProbe::get(url.to_owned());
     expecting(probe(name, ProbeKind::Http(http)), &["success_rate >= 99%", "p95 <= 250ms"])
 }
 
