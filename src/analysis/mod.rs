@@ -14,6 +14,8 @@ pub mod advice;
 mod analyse;
 mod bad;
 mod baseline;
+#[cfg(test)]
+mod calibration;
 mod cusum;
 pub mod detection;
 pub mod estimate;

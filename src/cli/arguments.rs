@@ -76,6 +76,17 @@ pub enum Output {
     Json,
 }
 
+/// How plans are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people
+    Text,
+    /// For machines, with every setting
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
 /// `chaos run`
 #[derive(Debug, Args)]
 pub struct RunArguments {
@@ -110,7 +121,7 @@ pub struct PlanArguments {
     pub experiment: FileArguments,
     /// How the plan is written
     #[arg(long, value_enum, default_value = "text")]
-    pub output: Output,
+    pub output: PlanOutput,
 }
 
 /// `chaos validate`

@@ -1,6 +1,7 @@
 //! Whether colour is wanted: on a terminal, unless NO_COLOR says no.
 
 use crate::host::output::{self, Stream};
+use crate::report::Style;
 
 /// Whether to colour what goes to this stream. See <https://no-color.org>.
 pub(super) fn wanted(stream: Stream) -> bool {
@@ -9,8 +10,13 @@ pub(super) fn wanted(stream: Stream) -> bool {
     output::is_terminal(stream) && !no && !dumb
 }
 
+/// How text for people on stdout looks.
+pub(super) fn style() -> Style {
+    Style { color: wanted(Stream::Stdout), width: width() }
+}
+
 /// How many columns stdout has; 80 where it is no terminal.
-pub(super) fn width() -> usize {
+fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
     size.map_or(80, |size| usize::from(size.ws_col)).clamp(60, 120)
 }

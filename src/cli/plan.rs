@@ -1,7 +1,7 @@
 //! `chaos plan`: what would be done, and how each step is undone. Contacts nothing.
 
-use super::arguments::{Output, PlanArguments};
-use super::{REFUSED, experiment_file};
+use super::arguments::{PlanArguments, PlanOutput};
+use super::{REFUSED, colour, experiment_file};
 use crate::fault;
 use crate::host::{Facts, output, system};
 use crate::model::experiment::Experiment;
@@ -15,17 +15,18 @@ pub(super) fn plan(arguments: &PlanArguments) -> anyhow::Result<u8> {
         Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) };
     let plan = planned(&experiment, &facts);
     output::stdout(&match arguments.output {
-        Output::Text => report::plan::text(&experiment, &plan),
-        Output::Json => report::plan::json(&experiment, &plan),
+        PlanOutput::Text => report::plan::text(&experiment, &plan, colour::style()),
+        PlanOutput::Json => report::plan::json(&experiment, &plan)?,
+        PlanOutput::Yaml => report::plan::yaml(&experiment, &plan)?,
     });
-    let possible = plan.faults.iter().all(|fault| fault.steps.is_ok());
+    let possible = plan.faults.iter().all(|fault| fault.impossible.is_none());
     Ok(if possible { 0 } else { REFUSED })
 }
 
 fn planned(experiment: &Experiment, facts: &Facts) -> Plan {
     let faults = experiment.faults.iter().map(|spec| match fault::plan(spec, experiment, facts) {
-        Ok(plan) => PlannedFault { steps: Ok(plan.steps), needs: plan.needs.to_owned() },
-        Err(why) => PlannedFault { steps: Err(why), needs: String::new() },
+        Ok(plan) => PlannedFault { steps: plan.steps, needs: plan.needs.to_owned(), impossible: None },
+        Err(why) => PlannedFault { steps: Vec::new(), needs: "more than there is".to_owned(), impossible: Some(why) },
     });
     Plan { set_up: runner::set_up_steps(experiment), faults: faults.collect() }
 }

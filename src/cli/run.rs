@@ -132,9 +132,8 @@ fn formats(reports: &[std::path::PathBuf]) -> anyhow::Result<Vec<Format>> {
 }
 
 fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Analysis) -> anyhow::Result<()> {
-    let style = report::Style { color: colour::wanted(Stream::Stdout), width: colour::width() };
     output::stdout(&match arguments.output {
-        Output::Text => report::text(run, analysis, style),
+        Output::Text => report::text(run, analysis, colour::style()),
         Output::Json => report::json(run, analysis),
     });
     for (path, format) in arguments.reports.iter().zip(formats) {

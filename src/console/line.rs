@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::clean::clean;
 use crate::model::dose::Dose;
 use crate::model::event::EventKind;
 use crate::model::experiment::Experiment;
@@ -44,7 +45,7 @@ pub(super) fn of(event: &EventKind, experiment: Option<&Experiment>) -> Option<S
         | EventKind::AffectedUsers { .. }
         | EventKind::RunEnded => return None,
     };
-    Some(line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
+    Some(clean(&line))
 }
 
 fn begins(phase: Phase, experiment: &Experiment) -> Option<String> {
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn hostile_text_cannot_steer_the_terminal() {
         let line = of(&EventKind::Note { text: "a\u{1b}[2Jb\nc".into() }, None).expect("a line");
-        assert_eq!(line, "a [2Jb c");
+        assert_eq!(line, "a\\u{1b}[2Jb c");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level as Drawn, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level as Drawn, Origin, Renderer, Snippet};
 
 use super::{Diagnostic, Level};
 
@@ -31,7 +31,8 @@ fn one(renderer: &Renderer, name: &str, text: &str, diagnostic: &Diagnostic) -> 
     let title = level.primary_title(tidy(&diagnostic.message));
     let mut group = match &diagnostic.span {
         Some(span) => title.element(snippet(name, text, span, diagnostic)),
-        None => Group::with_title(title),
+        None if name.is_empty() => Group::with_title(title),
+        None => title.element(Origin::path(tidy(name))),
     };
     for text in &diagnostic.notes {
         group = group.element(note.clone().message(tidy(text)));
@@ -141,7 +142,10 @@ error: `400` has no unit
 
     #[test]
     fn trouble_without_a_place_is_a_plain_sentence() {
-        assert_eq!(with(Diagnostic::error("no such file")).render(false), "error: no such file\n");
+        assert_eq!(with(Diagnostic::error("too large")).render(false), "error: too large\n--> file.yaml\n");
+        let mut nameless = Diagnostics::default();
+        nameless.push(Diagnostic::error("no such file"));
+        assert_eq!(nameless.render(false), "error: no such file\n");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! A [`Diagnostic`] is one piece of trouble; [`Diagnostics`] are all of one file and know how to draw themselves.
 
+pub mod clean;
 mod draw;
 
 use std::fmt;
@@ -149,6 +150,11 @@ impl Diagnostics {
     /// Each of them, in the order of the file once [sorted](Self::sort).
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
+    }
+
+    /// Forgets the warnings: beside errors they only distract.
+    pub fn forget_warnings(&mut self) {
+        self.list.retain(|diagnostic| diagnostic.level == Level::Error);
     }
 
     /// Puts them in the order of the file.

@@ -7,12 +7,13 @@
 //! - undo: the toxic is taken off
 //! - remains: nothing
 
-use crate::fault::toxic::{asked_share, touched, toxic_plan};
-use crate::fault::{FaultPlan, words};
+use crate::fault::FaultPlan;
+use crate::fault::toxic::{share_part, toxic_plan};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, HttpError, Stream};
 use crate::model::step::ToxicKind;
+use crate::model::units::Share;
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpError, experiment: &Experiment) -> FaultPlan {
     let kind =
@@ -20,16 +21,12 @@ pub(super) fn plan(fault: &FaultSpec, settings: &HttpError, experiment: &Experim
     toxic_plan(fault, experiment, Stream::Downstream, settings.share, kind)
 }
 
-pub(super) fn dose(settings: &HttpError, toxic: &ToxicReading) -> Dose {
-    let what = format!("requests answered {}", settings.status);
+pub(super) fn dose(settings: &HttpError, share: Share, toxic: &ToxicReading) -> Dose {
     let ineffective = (toxic.touched == 0).then(|| {
         let path = settings.path.as_deref().map(|path| format!(" to {path}*")).unwrap_or_default();
         format!("no request{path} of {} that passed was answered with the error", toxic.seen)
     });
-    Dose {
-        parts: vec![words::part(&what, asked_share(settings.share), touched(toxic), toxic.touched as f64)],
-        ineffective,
-    }
+    Dose { parts: vec![share_part("requests", share, toxic)], ineffective }
 }
 
 #[cfg(test)]
@@ -38,6 +35,7 @@ mod tests {
     use crate::fault::testing::{conforms, fault};
     use crate::model::dose::ToxicReading;
     use crate::model::fault::{FaultKind, HttpError, Target};
+    use crate::model::units::Share;
 
     fn settings() -> HttpError {
         HttpError { status: 503, body: None, path: Some("/generate".into()), share: None }
@@ -50,12 +48,12 @@ mod tests {
 
     #[test]
     fn an_error_that_nobody_was_given_was_not_effective() {
-        let told = dose(&settings(), &ToxicReading { seen: 40, ..ToxicReading::default() });
+        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, ..ToxicReading::default() });
         assert_eq!(
             told.ineffective.as_deref(),
             Some("no request to /generate* of 40 that passed was answered with the error")
         );
-        let told = dose(&settings(), &ToxicReading { seen: 40, touched: 12, ..ToxicReading::default() });
-        assert_eq!((told.ineffective, told.parts[0].measured.as_str()), (None, "12 of 40"));
+        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, touched: 12, ..ToxicReading::default() });
+        assert_eq!((told.ineffective, told.parts[0].measured.as_str()), (None, "30% (12 of 40)"));
     }
 }

@@ -45,12 +45,13 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
     }
 }
 
-/// What the fault was asked to do against what the meter showed just before the undo, `facts` being those it was
-/// planned with. A dose that did not bite says why.
-pub fn dose(fault: &FaultSpec, facts: &Facts, reading: &Reading, lasted: Duration) -> Dose {
+/// What the fault was asked to do against what the meter showed just before the undo, after it `lasted` so long;
+/// `facts` are those it was planned with. A dose that did not bite says why.
+pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: &Reading, lasted: Duration) -> Dose {
+    let share = fault.kind.share().unwrap_or(experiment.blast_radius.traffic);
     match (&fault.kind, reading) {
-        (FaultKind::NetworkLatency(settings), Reading::Toxic(toxic)) => network_latency::dose(settings, toxic),
-        (FaultKind::HttpError(settings), Reading::Toxic(toxic)) => http_error::dose(settings, toxic),
+        (FaultKind::NetworkLatency(settings), Reading::Toxic(toxic)) => network_latency::dose(settings, share, toxic),
+        (FaultKind::HttpError(settings), Reading::Toxic(toxic)) => http_error::dose(settings, share, toxic),
         (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),

@@ -7,24 +7,24 @@
 //! - undo: the toxic is taken off; bytes it holds are delivered at once, in order
 //! - remains: nothing; a client may have given up on its own in the meantime
 
-use crate::fault::toxic::{asked_share, touched, toxic_plan};
+use crate::fault::toxic::{share_part, toxic_plan};
 use crate::fault::{FaultPlan, words};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, NetworkLatency};
 use crate::model::step::ToxicKind;
-use crate::model::units::Timespan;
+use crate::model::units::{Share, Timespan};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLatency, experiment: &Experiment) -> FaultPlan {
     let kind = ToxicKind::Latency { delay: settings.delay, jitter: settings.jitter };
     toxic_plan(fault, experiment, settings.stream, settings.share, kind)
 }
 
-pub(super) fn dose(settings: &NetworkLatency, toxic: &ToxicReading) -> Dose {
+pub(super) fn dose(settings: &NetworkLatency, share: Share, toxic: &ToxicReading) -> Dose {
     let mean = toxic.mean_delay.as_secs_f64();
     let parts = vec![
-        words::part("added delay (mean)", asked_delay(settings), Timespan(toxic.mean_delay), mean),
-        words::part("connections touched", asked_share(settings.share), touched(toxic), toxic.touched as f64),
+        words::part("added delay", asked_delay(settings), Timespan(toxic.mean_delay), mean),
+        share_part("connections", share, toxic),
     ];
     Dose { ineffective: too_little(settings, toxic), parts }
 }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_delay_that_touched_nothing_was_not_effective() {
-        let told = dose(&settings(), &ToxicReading::default());
+        let told = dose(&settings(), Share::ALL, &ToxicReading::default());
         assert!(told.ineffective.is_some());
     }
 
@@ -92,8 +92,8 @@ mod tests {
     fn a_delay_near_the_asked_one_was_effective_and_half_of_it_was_not() {
         let mut reading = ToxicReading { seen: 9, touched: 9, delayed: 100, ..ToxicReading::default() };
         reading.mean_delay = Duration::from_millis(401);
-        assert_eq!(dose(&settings(), &reading).ineffective, None);
+        assert_eq!(dose(&settings(), Share::ALL, &reading).ineffective, None);
         reading.mean_delay = Duration::from_millis(200);
-        assert!(dose(&settings(), &reading).ineffective.is_some());
+        assert!(dose(&settings(), Share::ALL, &reading).ineffective.is_some());
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn conforms(fault: &FaultSpec) {
         crate::model::dose::Meter::Worker { .. } => crate::model::dose::Reading::Toxic(Default::default()),
         _ => crate::model::dose::Reading::Worker(Default::default()),
     };
-    assert!(super::dose(fault, &facts(), &alien, Duration::from_secs(1)).ineffective.is_some());
+    assert!(super::dose(fault, &experiment(), &facts(), &alien, Duration::from_secs(1)).ineffective.is_some());
 }
 
 fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {

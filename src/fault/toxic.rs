@@ -1,7 +1,7 @@
 //! What every fault that is one toxic on one proxy shares.
 
-use crate::fault::FaultPlan;
-use crate::model::dose::{Meter, ToxicReading};
+use crate::fault::{FaultPlan, words};
+use crate::model::dose::{DosePart, Meter, ToxicReading};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, Stream, Target};
 use crate::model::step::{Act, Check, Step, Toxic, ToxicKind, Undo};
@@ -42,10 +42,9 @@ fn nowhere() -> FaultPlan {
     FaultPlan { steps: Vec::new(), meter, needs: "nothing" }
 }
 
-pub(super) fn asked_share(share: Option<Share>) -> String {
-    share.unwrap_or(Share::ALL).to_string()
-}
-
-pub(super) fn touched(toxic: &ToxicReading) -> String {
-    format!("{} of {}", toxic.touched, toxic.seen)
+/// The share of connections or requests that was touched, against the one asked for.
+pub(super) fn share_part(of: &str, asked: Share, toxic: &ToxicReading) -> DosePart {
+    let touched = Share(toxic.touched as f64 / toxic.seen.max(1) as f64);
+    let measured = format!("{touched} ({} of {})", toxic.touched, toxic.seen);
+    words::part(&format!("share of {of}"), asked, measured, touched.0)
 }

@@ -24,11 +24,13 @@ pub use super::linux::usage::{Usage, usage};
 /// What is kept of one stream of a command's output.
 const OUTPUT_LIMIT: usize = 1 << 20;
 
-/// How long the end of an output is awaited once its process has ended: somebody who left the group may hold it open.
+/// How long the rest is awaited once the outcome is known: the end of the output, which somebody who left the group may
+/// hold open, or the end of a killed process.
 const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
-/// How long a killed process may take to die before we stop waiting for it.
-pub(super) const KILL_LIMIT: Duration = Duration::from_secs(1);
+/// How long a killed process may take to die before we say that it is left. It takes milliseconds, but more on a machine
+/// that is short of everything, which is what experiments do to machines.
+pub(super) const KILL_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,8 +145,8 @@ pub async fn run(launch: &Launch, timeout: Duration) -> Result<Finished, RunErro
         End { code, signal } = finish => Ok(Finished { code, signal, stdout: out, stderr: err }),
         () = clock.sleep_until(deadline) => {
             child.signal_group(Raw::KILL);
-            // A process in an uninterruptible wait dies later; the reaper goes on waiting for it.
-            tokio::select! { _ = child.ended() => (), () = clock.sleep(KILL_LIMIT) => () }
+            // It dies in milliseconds. In an uninterruptible wait it dies later, and the reaper goes on waiting for it.
+            tokio::select! { _ = child.ended() => (), () = clock.sleep(DRAIN_LIMIT) => () }
             Err(RunError::Timeout)
         }
     }

@@ -114,11 +114,10 @@ impl Services {
             _ = hurry.wait_for(|hurry| *hurry) => (),
             () = self.clock.sleep(GRACE) => (),
         }
-        if child.kill(self.clock, KILL_LIMIT).await {
-            return Ok(());
-        }
-        let trouble = Trouble::new(format!("stop service {name}"), "some of its processes are still there");
-        Err(trouble.help(format!("kill -KILL -- -{}", child.identity().pid)))
+        child.kill(self.clock, KILL_LIMIT).await.map_err(|left| {
+            let by_hand = format!("kill -KILL -- -{}", child.identity().pid);
+            Trouble::new(format!("stop service {name}"), left).help(by_hand)
+        })
     }
 
     /// From now on `stop` kills without grace, also where it waits already.
@@ -155,7 +154,7 @@ impl Services {
     /// Whether no process of its process group is left. What left the group by itself is not seen.
     pub fn group_gone(&self, name: &str) -> bool {
         let child = self.slot(name).and_then(|slot| slot.state().child.clone());
-        child.is_none_or(|child| child.group_gone())
+        child.is_none_or(|child| child.left().is_none())
     }
 
     fn slot_for(&self, service: &Service) -> Result<Slot, Trouble> {

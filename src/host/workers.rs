@@ -79,8 +79,9 @@ impl Workers {
         match self.await_ready(job, &child, progress).await {
             Ok(()) => Ok(child.identity().clone()),
             Err(why) => {
-                child.kill(self.clock, KILL_LIMIT).await;
-                Err(Trouble::new(what(), why))
+                let left = child.kill(self.clock, KILL_LIMIT).await.err();
+                let left = left.map(|left| format!(", and {left}")).unwrap_or_default();
+                Err(Trouble::new(what(), why + &left))
             }
         }
     }
@@ -88,16 +89,15 @@ impl Workers {
     /// Kills a worker and waits until nothing of it is left. An error says that something is.
     pub async fn stop(&self, name: &str) -> Result<(), Trouble> {
         let Some(child) = self.child(name) else { return Ok(()) };
-        if child.kill(self.clock, KILL_LIMIT).await {
-            return Ok(());
-        }
-        let trouble = Trouble::new(format!("stop worker {name}"), "it was killed and is still there");
-        Err(trouble.help(format!("kill -KILL {}", child.identity().pid)))
+        child.kill(self.clock, KILL_LIMIT).await.map_err(|left| {
+            let by_hand = format!("kill -KILL {}", child.identity().pid);
+            Trouble::new(format!("stop worker {name}"), left).help(by_hand)
+        })
     }
 
     /// Whether nothing of a worker is left; true when there was none.
     pub fn gone(&self, name: &str) -> bool {
-        self.child(name).is_none_or(|child| child.group_gone())
+        self.child(name).is_none_or(|child| child.left().is_none())
     }
 
     /// What a worker told last; kept when it is gone. A running worker tells every 100 ms.

@@ -99,8 +99,11 @@ impl FromStr for Timespan {
                 leading_number(rest).ok_or_else(|| UnitError::new(format!("`{text}` is not a time"), hint))?;
             let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
             let (unit, next) = after.split_at(end);
-            let factor =
-                factor_of(unit.trim(), &TIME_UNITS).ok_or_else(|| unknown_unit(text, unit.trim(), hint, "s"))?;
+            let factor = factor_of(unit.trim(), &TIME_UNITS).ok_or_else(|| {
+                // Nobody means 250 seconds.
+                let likely = if number < 100.0 { "s" } else { "ms" };
+                unknown_unit(text, unit.trim(), hint, likely)
+            })?;
             seconds += number * factor;
             rest = next;
         }
@@ -323,6 +326,7 @@ mod tests {
     fn a_bare_number_is_refused_with_the_likely_unit() {
         let error = "30".parse::<Timespan>().expect_err("no unit");
         assert_eq!(error.to_string(), "`30` has no unit; did you mean `30s`?");
+        assert_eq!("250".parse::<Timespan>().expect_err("no unit").hint, "did you mean `250ms`?");
         assert_eq!("5".parse::<Share>().expect_err("no unit").hint, "did you mean `5%`?");
         assert_eq!("50".parse::<Rate>().expect_err("no unit").hint, "did you mean `50/s`?");
         assert_eq!("64".parse::<Bytes>().expect_err("no unit").hint, "did you mean `64MiB`?");

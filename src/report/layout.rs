@@ -3,7 +3,7 @@
 use comfy_table::presets::{ASCII_NO_BORDERS, NOTHING};
 use comfy_table::{ContentArrangement, Table};
 
-use super::clean::clean;
+use crate::diagnostic::clean::clean;
 
 /// How a text report looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

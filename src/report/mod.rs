@@ -1,7 +1,6 @@
 //! A finished run -> text, JSON; one format a file; returns a `String`. Floor 4. Nothing here measures or judges: that is
 //! the `analysis` room's. Nothing here prints: that is the door's.
 
-mod clean;
 mod json;
 mod layout;
 pub mod plan;

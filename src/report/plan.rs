@@ -1,11 +1,10 @@
-//! A plan -> text, JSON: every step with its undo and its read-back, before anything is touched.
-
-use std::fmt::Write;
+//! A plan -> text, JSON, YAML: every step with its undo and its read-back, before anything is touched.
 
 use serde::Serialize;
-use serde_json::json;
 
-use crate::model::experiment::{Experiment, Scope};
+use super::layout::{Page, Style};
+use crate::model::experiment::{BlastRadius, Experiment, Scope};
+use crate::model::fault::FaultSpec;
 use crate::model::step::Step;
 
 /// What a run of an experiment would do.
@@ -20,80 +19,140 @@ pub struct Plan {
 /// What one fault would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedFault {
-    /// Its steps, or why it cannot be done on this machine.
-    pub steps: Result<Vec<Step>, String>,
+    /// Its steps; empty when it cannot be done.
+    pub steps: Vec<Step>,
     /// What this user must be allowed to do.
     pub needs: String,
+    /// Why it cannot be done on this machine; absent when it can.
+    pub impossible: Option<String>,
+}
+
+/// Plan and experiment together, for machines. Version 1.
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    experiment: &'a Experiment,
+    plan: &'a Plan,
 }
 
 /// The plan for people.
-pub fn text(experiment: &Experiment, plan: &Plan) -> String {
-    let mut out = String::new();
-    // Writing to a String cannot fail.
-    let _ = write_all(&mut out, experiment, plan);
-    out
-}
-
-fn write_all(out: &mut String, experiment: &Experiment, plan: &Plan) -> std::fmt::Result {
-    writeln!(out, "PLAN  {}", clean(&experiment.name))?;
-    writeln!(out, "      nothing was contacted, nothing was touched\n")?;
+pub fn text(experiment: &Experiment, plan: &Plan, style: Style) -> String {
+    let mut page = Page::new(style);
+    page.paragraph(&format!("PLAN: {}", experiment.name), 0, None);
+    page.paragraph("nothing was contacted, nothing was touched", 2, None);
     if !plan.set_up.is_empty() {
-        writeln!(out, "Set-up, undone at the very end")?;
-        write_steps(out, &plan.set_up)?;
+        page.heading("SET-UP (undone at the very end, the newest first)");
+        steps(&mut page, &plan.set_up);
     }
-    writeln!(out, "Baseline for {}", experiment.baseline)?;
+    page.heading(&format!("BASELINE for {}", experiment.baseline));
     for probe in &experiment.steady_state {
         let expects: Vec<&str> = probe.expect.iter().map(|expectation| expectation.text.as_str()).collect();
-        let line = format!("{} ({}, every {}): {}", probe.name, probe.kind.word(), probe.interval, expects.join(", "));
-        writeln!(out, "  - {}", clean(&line))?;
+        let every = format!("{} ({}, every {}): {}", probe.name, probe.kind.word(), probe.interval, expects.join(", "));
+        page.paragraph(&every, 2, None);
     }
-    for (fault, planned) in experiment.faults.iter().zip(&plan.faults) {
-        writeln!(out, "\nFault {}: {} on {}", clean(&fault.name), fault.kind.word(), clean(&fault.target.describe()))?;
-        writeln!(out, "  from {} to {} of the observe phase", fault.start, fault.end())?;
-        match &planned.steps {
-            Ok(steps) => {
-                write_steps(out, steps)?;
-                writeln!(out, "  needs  {}", planned.needs)?;
-            }
-            Err(why) => writeln!(out, "  CANNOT be done on this machine: {}", clean(why))?,
-        }
+    for (spec, planned) in experiment.faults.iter().zip(&plan.faults) {
+        fault(&mut page, spec, planned);
     }
-    write_limits(out, experiment)
+    limits(&mut page, experiment);
+    page.finish()
 }
 
-fn write_steps(out: &mut String, steps: &[Step]) -> std::fmt::Result {
+fn fault(page: &mut Page, spec: &FaultSpec, planned: &PlannedFault) {
+    page.heading(&format!("FAULT {}: {} on {}", spec.name, spec.kind.word(), spec.target.describe()));
+    match &planned.impossible {
+        Some(why) => page.paragraph(&format!("cannot be done on this machine: {why}"), 2, None),
+        None => steps(page, &planned.steps),
+    }
+    page.pairs(&[
+        ("when".to_owned(), format!("from {} to {} of the observe phase", spec.start, spec.end())),
+        ("needs".to_owned(), planned.needs.clone()),
+    ]);
+}
+
+fn steps(page: &mut Page, steps: &[Step]) {
     for (place, step) in steps.iter().enumerate() {
-        writeln!(out, "  {}. do     {}", place + 1, clean(&step.apply.to_string()))?;
-        writeln!(out, "     undo   {}", clean(&step.undo.to_string()))?;
-        writeln!(out, "     check  {}", clean(&step.verify.to_string()))?;
+        page.pairs(&[
+            (format!("{}. do", place + 1), step.apply.to_string()),
+            ("   undo".to_owned(), step.undo.to_string()),
+            ("   check".to_owned(), step.verify.to_string()),
+        ]);
     }
-    Ok(())
 }
 
-fn write_limits(out: &mut String, experiment: &Experiment) -> std::fmt::Result {
-    let radius = &experiment.blast_radius;
+fn limits(page: &mut Page, experiment: &Experiment) {
+    page.heading("LIMITS");
+    let mut pairs = vec![("blast radius".to_owned(), blast_radius(&experiment.blast_radius))];
+    pairs.extend(experiment.stop_conditions.iter().map(|condition| ("stops at".to_owned(), condition.text.clone())));
+    pairs.push(("recovery".to_owned(), format!("awaited for at most {}", experiment.recovery.within)));
+    page.pairs(&pairs);
+}
+
+fn blast_radius(radius: &BlastRadius) -> String {
     let scope = match radius.scope {
         Scope::SingleInstance => "a single instance".to_owned(),
         Scope::Count(count) => format!("at most {count} instances"),
         Scope::Percentage(share) => format!("at most {share} of the instances"),
     };
-    writeln!(out, "\nBlast radius: {scope}, {} of the traffic, at most {}", radius.traffic, radius.duration)?;
-    if let Some(users) = radius.max_affected_users {
-        writeln!(out, "  at most {users} affected users")?;
-    }
-    for condition in &experiment.stop_conditions {
-        writeln!(out, "  stops at {}", clean(&condition.text))?;
-    }
-    writeln!(out, "Recovery is awaited for at most {}", experiment.recovery.within)
+    let users = radius.max_affected_users.map(|users| format!(", at most {users} users")).unwrap_or_default();
+    format!("{scope}, {} of the traffic, at most {}{users}", radius.traffic, radius.duration)
 }
 
-/// Text from a file cannot steer a terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// The plan for machines, as JSON.
+pub fn json(experiment: &Experiment, plan: &Plan) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&Document { format: 1, experiment, plan }).map(|text| text + "\n")
 }
 
-/// The plan for machines.
-pub fn json(experiment: &Experiment, plan: &Plan) -> String {
-    let document = json!({ "format": 1, "experiment": experiment, "plan": plan });
-    format!("{document:#}\n")
+/// The plan for people who want every detail, and for machines, as YAML: the same as the JSON, without YAML's tags.
+pub fn yaml(experiment: &Experiment, plan: &Plan) -> anyhow::Result<String> {
+    let document = serde_json::to_value(Document { format: 1, experiment, plan })?;
+    Ok(serde_yaml::to_string(&document)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, PlannedFault, Style, json, text, yaml};
+    use crate::model::experiment::Experiment;
+    use crate::model::fault::{FaultKind, FaultSpec, ProcessPause, Target};
+    use crate::model::step::{Act, Check, Step, Undo};
+    use crate::model::testing;
+    use crate::model::units::Timespan;
+
+    fn paused() -> (Experiment, Plan) {
+        let fault = FaultSpec {
+            name: "hang\u{1b}[2J".into(),
+            kind: FaultKind::ProcessPause(ProcessPause {}),
+            target: Target::Service("demo".into()),
+            start: Timespan::ZERO,
+            duration: Timespan::seconds(5),
+        };
+        let step = Step {
+            apply: Act::PauseService { service: "demo".into() },
+            undo: Undo::ResumeService { service: "demo".into() },
+            verify: Check::ServiceRunning { service: "demo".into() },
+        };
+        let planned = PlannedFault { steps: vec![step], needs: "nothing".into(), impossible: None };
+        let experiment = Experiment { faults: vec![fault], ..testing::experiment() };
+        (experiment, Plan { set_up: Vec::new(), faults: vec![planned] })
+    }
+
+    #[test]
+    fn every_step_is_told_with_its_undo_and_its_check() {
+        let (experiment, plan) = paused();
+        let text = text(&experiment, &plan, Style { color: false, width: 80 });
+        for told in ["pause service demo", "resume service demo", "service demo is not stopped", "from 0s to 5s"] {
+            assert!(text.contains(told), "{told} is not in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'), "a hostile name steers the terminal");
+    }
+
+    #[test]
+    fn json_and_yaml_say_the_same() {
+        let (experiment, plan) = paused();
+        let from_json: serde_json::Value =
+            serde_json::from_str(&json(&experiment, &plan).expect("writes")).expect("reads");
+        let from_yaml: serde_json::Value =
+            serde_yaml::from_str(&yaml(&experiment, &plan).expect("writes")).expect("reads");
+        assert_eq!(from_json, from_yaml);
+        assert_eq!(from_json["plan"]["faults"][0]["steps"][0]["undo"]["resume_service"]["service"], "demo");
+    }
 }

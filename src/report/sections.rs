@@ -1,12 +1,12 @@
 //! The sections of the text report, top to bottom.
 
-use super::clean::shell_word;
 use super::layout::{Page, Tone};
 use crate::analysis::findings::{
     Actual, DoseFindings, DoseStatus, ExpectationFindings, LatencyFindings, OutcomeCount, PhaseFindings, ProbeFindings,
     Standing,
 };
 use crate::analysis::{Analysis, Run};
+use crate::diagnostic::clean::shell_word;
 use crate::model::units::Timespan;
 
 const RESULTS: [(&str, Tone); 4] =

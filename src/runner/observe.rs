@@ -15,6 +15,7 @@ use crate::journal::Owner;
 use crate::model::dose::{Dose, Meter};
 use crate::model::event::EventKind;
 use crate::model::experiment::Experiment;
+use crate::model::fault::{FaultSpec, Target};
 use crate::model::units::Timespan;
 use crate::model::verdict::Mode;
 
@@ -90,7 +91,7 @@ impl<M: Machine> Walk<M> {
                 self.emitter.emit(EventKind::FaultUndone { fault });
             }
         }
-        self.emitter.emit(EventKind::AffectedUsers { users: self.hands.machine.affected_users() });
+        self.tell_affected_users();
         if !verified || !self.hands.journal.conflicts().is_empty() {
             return Ended::Failed;
         }
@@ -99,6 +100,14 @@ impl<M: Machine> Walk<M> {
             (true, _) => Ended::Cancelled,
             (false, true) => Ended::Stopped,
             (false, false) => Ended::Well,
+        }
+    }
+
+    /// Users are counted in proxies only: without a fault there, their number is not zero but unknown.
+    fn tell_affected_users(&self) {
+        let on_proxy = |fault: &FaultSpec| matches!(fault.target, Target::Proxy(_));
+        if self.header.mode == Mode::Inject && self.header.experiment.faults.iter().any(on_proxy) {
+            self.emitter.emit(EventKind::AffectedUsers { users: self.hands.machine.affected_users() });
         }
     }
 
@@ -156,9 +165,9 @@ impl<M: Machine> Walk<M> {
         let Some(begun) = self.active.begun.get(&fault) else { return };
         let lasted = self.clock.now().saturating_duration_since(begun.at);
         let reading = tokio::time::timeout(READING, self.hands.machine.read(&begun.meter)).await;
-        let spec = &self.header.experiment.faults[fault];
+        let experiment = &self.header.experiment;
         let dose = match reading {
-            Ok(Ok(reading)) => fault::dose(spec, &begun.facts, &reading, lasted),
+            Ok(Ok(reading)) => fault::dose(&experiment.faults[fault], experiment, &begun.facts, &reading, lasted),
             Ok(Err(trouble)) => unread(trouble.to_string()),
             Err(_) => unread(format!("its meter gave no answer within {}", Timespan(READING))),
         };

@@ -18,13 +18,18 @@ impl<M: Machine> Walk<M> {
         let undone = self.emitter.elapsed();
         // What was sent before the undo was read back still belongs to the fault.
         self.drain_samples();
-        self.recovery = Some((undone, RecoveryWatch::new(&self.header.experiment, &self.baseline)));
-        let deadline = self.clock.now() + self.header.experiment.recovery.within.0;
+        let watch = RecoveryWatch::new(&self.header.experiment, &self.baseline);
+        let within = self.header.experiment.recovery.within.0;
+        // It takes samples, and so time, to be sure of a recovery that was in time.
+        let deadline = self.clock.now() + within + watch.patience();
+        self.recovery = Some((undone, watch));
         let heard = self.recovered_before(deadline).await;
+        let watch = self.recovery.take();
         if heard == Heard::Cancel {
             return Ended::Cancelled;
         }
-        let recovered = self.recovery.take().is_some_and(|(_, recovery)| recovery.recovered().is_some());
+        let since = watch.and_then(|(_, watch)| watch.recovered());
+        let recovered = since.is_some_and(|since| since <= undone + within);
         self.emitter.emit(EventKind::RecoveryEnded { recovered });
         Ended::Well
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::tree::{Content, Tree};
+use super::tree::{Content, NodeId, Scalar, Tree};
 use super::{Variables, suggest};
 use crate::diagnostic::Diagnostic;
 
@@ -15,30 +15,37 @@ const MOST_BYTES: usize = 1 << 20;
 /// How far variables may refer to variables.
 const MOST_LEVELS: usize = 32;
 
-/// Rewrites every scalar; what is wrong comes back.
-pub fn interpolate(tree: &mut Tree, variables: &Variables) -> Vec<Diagnostic> {
-    let mut errors = Vec::new();
-    let file = vars(tree, &mut errors);
-    let mut scope =
-        Scope { variables, file, known: HashMap::new(), used: BTreeSet::new(), stack: Vec::new(), bytes: 0 };
-    for node in tree.nodes_mut() {
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is wrong.
+    pub errors: Vec<Diagnostic>,
+    /// The scalars whose value is therefore not known.
+    pub unknown: Vec<NodeId>,
+}
+
+/// Rewrites every scalar.
+pub fn interpolate(tree: &mut Tree, variables: &Variables) -> Outcome {
+    let mut outcome = Outcome::default();
+    let file = vars(tree, &mut outcome.errors);
+    let (known, used) = (HashMap::new(), BTreeSet::new());
+    let mut scope = Scope { variables, file, known, used, stack: Vec::new(), bytes: 0 };
+    for (id, node) in tree.nodes_mut().enumerate() {
         let Content::Scalar(scalar) = &mut node.content else { continue };
         if !scalar.text.contains('$') {
             continue;
         }
         match scope.expand(&scalar.text) {
             Ok(text) if text != scalar.text => (scalar.text, scalar.verbatim) = (text, None),
-            Ok(_) | Err(None) => {}
-            Err(Some(problem)) => {
-                let place = scalar
-                    .verbatim
-                    .map_or(node.span.clone(), |start| start + problem.part.start..start + problem.part.end);
-                errors.push(Diagnostic::error(problem.message).at(place).help(problem.help));
+            Ok(_) => {}
+            Err(problems) => {
+                outcome.unknown.push(id);
+                outcome.errors.extend(problems.into_iter().map(|problem| problem.diagnose(scalar, &node.span)));
             }
         }
     }
-    errors.extend(scope.unused());
-    errors
+    outcome.errors.extend(scope.unused());
+    outcome
 }
 
 /// The texts under `vars`, as they stand in the file.
@@ -71,8 +78,22 @@ struct Problem {
     shared: bool,
 }
 
-/// A problem, or nothing when it is reported elsewhere.
-type Unknown = Option<Problem>;
+impl Problem {
+    fn new(part: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { part, message: message.into(), help: help.into(), shared: false }
+    }
+
+    fn diagnose(self, scalar: &Scalar, whole: &Range<usize>) -> Diagnostic {
+        let place = match scalar.verbatim {
+            Some(start) => start + self.part.start..start + self.part.end,
+            None => whole.clone(),
+        };
+        Diagnostic::error(self.message).at(place).help(self.help)
+    }
+}
+
+/// The problems of a text; none when they are reported elsewhere.
+type Problems = Vec<Problem>;
 
 struct Scope<'v> {
     variables: &'v Variables,
@@ -85,8 +106,9 @@ struct Scope<'v> {
 }
 
 impl Scope<'_> {
-    fn expand(&mut self, text: &str) -> Result<String, Unknown> {
+    fn expand(&mut self, text: &str) -> Result<String, Problems> {
         let mut out = String::with_capacity(text.len());
+        let mut failed: Option<Problems> = None;
         let mut at = 0;
         while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
             out.push_str(&text[at..dollar]);
@@ -96,73 +118,91 @@ impl Scope<'_> {
                 at = dollar + 2;
             } else if let Some(inner) = rest.strip_prefix('{') {
                 let Some(length) = inner.find('}') else {
-                    return Err(problem(dollar..text.len(), "`${` without `}`", "write `$${` for the characters `${`"));
+                    let help = "write `$${` for the characters `${`";
+                    failed.get_or_insert_default().push(Problem::new(dollar..text.len(), "`${` without `}`", help));
+                    break;
                 };
                 at = dollar + length + 3;
-                out.push_str(&self.reference(&inner[..length], dollar..at)?);
+                match self.reference(&inner[..length], dollar..at) {
+                    Ok(value) => out.push_str(&value),
+                    Err(problems) => failed.get_or_insert_default().extend(problems),
+                }
             } else {
                 out.push('$');
                 at = dollar + 1;
             }
+            self.limit(&out, text)?;
         }
-        out.push_str(&text[at..]);
+        out.push_str(text.get(at..).unwrap_or_default());
         self.bytes += out.len();
-        if self.bytes > MOST_BYTES {
-            let help = "some variable contains another one too often";
-            return Err(problem(0..text.len(), "the variables of this file make it larger than 1 MiB", help));
+        self.limit("", text)?;
+        failed.map_or(Ok(out), Err)
+    }
+
+    /// Refuses to let all values together grow beyond the limit.
+    fn limit(&self, more: &str, text: &str) -> Result<(), Problems> {
+        if self.bytes + more.len() <= MOST_BYTES {
+            return Ok(());
         }
-        Ok(out)
+        let help = "some variable contains another one too often";
+        Err(vec![Problem::new(0..text.len(), "the variables of this file make it larger than 1 MiB", help)])
     }
 
     /// The value of what stands between `${` and `}`.
-    fn reference(&mut self, inner: &str, part: Range<usize>) -> Result<String, Unknown> {
+    fn reference(&mut self, inner: &str, part: Range<usize>) -> Result<String, Problems> {
         let (name, default) = match inner.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (inner, None),
         };
         if !is_name(name) {
-            let message = format!("`${{{inner}}}` names no variable");
-            return Err(problem(part, &message, "write `${NAME}` or `${NAME:-default}`; `$$` stands for one `$`"));
+            let help = "write `${NAME}` or `${NAME:-default}`; `$$` stands for one `$`";
+            return Err(vec![Problem::new(part, format!("`${{{inner}}}` names no variable"), help)]);
         }
         self.used.insert(name.to_owned());
         let value = match self.lookup(name, &part)? {
             Some(value) if !(value.is_empty() && default.is_some()) => Some(value),
             _ => default.map(str::to_owned),
         };
-        value.ok_or_else(|| self.undefined(name, part))
+        value.ok_or_else(|| vec![self.undefined(name, part)])
     }
 
-    fn lookup(&mut self, name: &str, part: &Range<usize>) -> Result<Option<String>, Unknown> {
+    fn lookup(&mut self, name: &str, part: &Range<usize>) -> Result<Option<String>, Problems> {
         let outer = self.variables.given.get(name).or_else(|| self.variables.environment.get(name));
         if let Some(value) = outer {
             return Ok(Some(value.clone()));
         }
         let Some(text) = self.file.get(name).cloned() else { return Ok(None) };
         if let Some(known) = self.known.get(name) {
-            return known.clone().map(Some).ok_or(None);
+            return known.clone().map(Some).ok_or_else(Vec::new);
         }
+        let shared = |message: String, help: &str| {
+            Err(vec![Problem { shared: true, ..Problem::new(part.clone(), message, help) }])
+        };
         if self.stack.iter().any(|outer| outer == name) {
-            let message = format!("the variable `{name}` is made of itself");
-            return Err(shared(part.clone(), &message, "let one of the variables say its value"));
+            return shared(
+                format!("the variable `{name}` is made of itself"),
+                "let one of the variables say its value",
+            );
         }
         if self.stack.len() >= MOST_LEVELS {
-            return Err(shared(part.clone(), "these variables refer to each other too often", "shorten the chain"));
+            return shared("these variables refer to each other too often".to_owned(), "shorten the chain");
         }
         self.stack.push(name.to_owned());
         let value = self.expand(&text);
         self.stack.pop();
         self.known.insert(name.to_owned(), value.as_ref().ok().cloned());
         // Other problems are reported where the variable is defined.
-        value.map(Some).map_err(|unknown| unknown.filter(|it| it.shared).map(|it| Problem { part: part.clone(), ..it }))
+        let here = |problem: Problem| problem.shared.then(|| Problem { part: part.clone(), ..problem });
+        value.map(Some).map_err(|problems| problems.into_iter().filter_map(here).take(1).collect())
     }
 
-    fn undefined(&self, name: &str, part: Range<usize>) -> Unknown {
+    fn undefined(&self, name: &str, part: Range<usize>) -> Problem {
         let known = self.file.keys().chain(self.variables.given.keys()).map(String::as_str);
         let help = match suggest::nearest(name, known) {
             Some(meant) => format!("did you mean `${{{meant}}}`?"),
             None => format!("pass `--var {name}=VALUE`, add it to `vars`, or write `${{{name}:-default}}`"),
         };
-        problem(part, &format!("the variable `{name}` has no value"), &help)
+        Problem::new(part, format!("the variable `{name}` has no value"), help)
     }
 
     /// `--var` of names that the file does not know.
@@ -179,14 +219,6 @@ impl Scope<'_> {
         };
         names.map(diagnose).collect()
     }
-}
-
-fn problem(part: Range<usize>, message: &str, help: &str) -> Unknown {
-    Some(Problem { part, message: message.to_owned(), help: help.to_owned(), shared: false })
-}
-
-fn shared(part: Range<usize>, message: &str, help: &str) -> Unknown {
-    problem(part, message, help).map(|problem| Problem { shared: true, ..problem })
 }
 
 fn is_name(name: &str) -> bool {
@@ -208,7 +240,7 @@ mod tests {
     /// The value of `x` after interpolation, or the messages.
     fn x(text: &str, variables: &Variables) -> Result<String, String> {
         let mut tree = parse(text).expect("YAML");
-        let errors = interpolate(&mut tree, variables);
+        let errors = interpolate(&mut tree, variables).errors;
         if !errors.is_empty() {
             return Err(errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" | "));
         }

@@ -54,27 +54,23 @@ pub struct Read {
 pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnostics> {
     let mut told = Diagnostics::new(source.name, source.text);
     if source.text.len() > parser::MOST_BYTES {
-        let size = source.text.len() / 1024;
+        let size = source.text.len().div_ceil(1024);
         let most = parser::MOST_BYTES / 1024;
-        return refuse(
-            told,
-            [Diagnostic::error(format!("{} is too large: {size} KiB, at most {most} KiB", source.name))],
-        );
+        return refuse(told, [Diagnostic::error(format!("this file is too large: {size} KiB, at most {most} KiB"))]);
     }
     let mut tree = match parser::parse(source.text) {
         Ok(tree) => tree,
         Err(errors) => return refuse(told, errors),
     };
-    for error in interpolate::interpolate(&mut tree, variables) {
-        told.push(error);
-    }
-    let decoder = decode::Decoder::new(&tree, told);
+    let interpolated = interpolate::interpolate(&mut tree, variables);
+    interpolated.errors.into_iter().for_each(|error| told.push(error));
+    let decoder = decode::Decoder::new(&tree, told, interpolated.unknown);
     let experiment = build::experiment(&decoder);
     let mut told = decoder.into_reported();
     told.sort();
     match experiment {
         Some(experiment) if told.errors() == 0 => Ok(Read { experiment, warnings: told }),
-        _ => Err(told),
+        _ => refuse(told, []),
     }
 }
 
@@ -98,6 +94,7 @@ pub fn read_bytes(name: &str, bytes: &[u8], variables: &Variables) -> Result<Rea
 
 fn refuse(mut told: Diagnostics, errors: impl IntoIterator<Item = Diagnostic>) -> Result<Read, Diagnostics> {
     errors.into_iter().for_each(|error| told.push(error));
+    told.forget_warnings();
     told.sort();
     Err(told)
 }

@@ -69,10 +69,16 @@ impl<'t> Builder<'t> {
             block_nesting_limit: MOST_LEVELS,
         };
         for next in Parser::new_from_str_with_options(self.text, options) {
-            let (event, span) = next.map_err(|error| Box::new(not_yaml(self.text, &error)))?;
+            let (event, span) = next.map_err(|error| Box::new(not_yaml(self.text, &error, self.innermost_flow())))?;
             self.take(event, &span)?;
         }
         if self.done { Ok(()) } else { Err(Box::new(empty())) }
+    }
+
+    /// Where the innermost `{` or `[` stands that is not closed yet.
+    fn innermost_flow(&self) -> Option<usize> {
+        let starts = self.open.iter().rev().map(|open| open.start);
+        starts.take(1).find(|&start| self.text.get(start..).is_some_and(|rest| rest.starts_with(['{', '['])))
     }
 
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fatal> {
@@ -252,28 +258,42 @@ fn empty() -> Diagnostic {
     Diagnostic::error("this file is empty").help("`chaos init` writes an experiment to start from")
 }
 
-/// The parser's complaint with a hint where experience knows one.
-fn not_yaml(text: &str, error: &ScanError) -> Diagnostic {
+/// The parser's complaint with a hint where experience knows one. `open` is where the innermost `{` or `[` stands
+/// that is not closed yet.
+fn not_yaml(text: &str, error: &ScanError, open: Option<usize>) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-    let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line_break| line_break + 1);
-    let before = text.get(line_start..at).unwrap_or_default();
-    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let diagnostic = match error.kind() {
+    let message = match error.kind() {
         ErrorKind::RecursionLimitExceeded => return too_deep(at..at + 1),
-        ErrorKind::UnknownAnchor => Diagnostic::error("this alias refers to no anchor"),
-        _ => Diagnostic::error(format!("this is not YAML: {}", error.info())),
+        ErrorKind::UnknownAnchor => "this alias refers to no anchor".to_owned(),
+        ErrorKind::UnexpectedCharacter { character: '`' } => "a text cannot begin with a backtick".to_owned(),
+        ErrorKind::UnexpectedCharacter { character } => format!("a text cannot begin with `{character}`"),
+        _ => format!("this is not YAML: {}", error.info()),
     };
-    let diagnostic = diagnostic.at(at..at + 1);
-    if before.contains('\t') || line.starts_with('\t') {
-        diagnostic.help("indent with spaces: YAML allows no tabs there")
-    } else if line.contains("${") && line.contains(['{', '[']) {
-        diagnostic.help("inside of `{ }` and `[ ]`, put a value with `${NAME}` into quotes: \"${NAME}\"")
-    } else if matches!(error.kind(), ErrorKind::UnknownAnchor) || line.contains(": *") || line.contains("- *") {
-        diagnostic.help("a text that begins with `*` needs quotes")
-    } else if line.contains('%') || line.contains('@') || line.contains('`') {
-        diagnostic.help("a text that begins with `%`, `@` or a backtick needs quotes")
-    } else {
-        diagnostic
+    let mut diagnostic = Diagnostic::error(message).at(at..at + 1);
+    let far = |open: &usize| text.get(*open..at).is_some_and(|between| between.contains('\n'));
+    if let Some(open) = open.filter(far) {
+        diagnostic = diagnostic.also(open..open + 1, "not closed yet");
+    }
+    match way_out(text, at, error.kind()) {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+fn way_out(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |line_break| line_break + 1);
+    let line = text.get(start..)?.lines().next().unwrap_or_default();
+    let before = text.get(start..at)?;
+    match kind {
+        ErrorKind::UnexpectedCharacter { .. } => Some("put the text into quotes"),
+        ErrorKind::UnknownAnchor => Some("a text that begins with `*` needs quotes"),
+        _ if before.contains('\t') || line.starts_with('\t') => Some("indent with spaces: YAML allows no tabs there"),
+        _ if line.contains("${") && line.contains(['{', '[']) && before.contains(['{', '[']) => {
+            Some("inside of `{ }` and `[ ]`, put a value with `${NAME}` into quotes: \"${NAME}\"")
+        }
+        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar => Some("close the quotes before here"),
+        _ if before.contains(": ") => Some("a text that contains `: ` needs quotes"),
+        _ => None,
     }
 }
 

@@ -94,25 +94,28 @@ impl Child {
         self.group.signal(signal)
     }
 
-    /// Kills its group and waits until nothing of it is left; false when something is after the limit.
-    pub async fn kill(&self, clock: Clock, limit: Duration) -> bool {
+    /// Kills its group and waits until nothing of it is left; after the limit, says what is.
+    pub async fn kill(&self, clock: Clock, limit: Duration) -> Result<(), String> {
         self.signal_group(Signal::KILL);
         let deadline = clock.now() + limit;
-        tokio::select! { _ = self.ended() => (), () = clock.sleep_until(deadline) => return false }
+        tokio::select! { _ = self.ended() => (), () = clock.sleep_until(deadline) => () }
         // The others of the group are not our children: nobody tells us of their end.
-        while !self.group_gone() {
+        while let Some(left) = self.left() {
             if clock.now() >= deadline {
-                return false;
+                return Err(left);
             }
             clock.sleep(Duration::from_millis(2)).await;
         }
-        true
+        Ok(())
     }
 
-    /// Whether no process of its group is left, zombies aside.
-    pub fn group_gone(&self) -> bool {
+    /// What is left of its group, zombies aside; none when it is gone for sure.
+    pub fn left(&self) -> Option<String> {
         let reaped = *self.group.reaped.lock().unwrap_or_else(PoisonError::into_inner);
-        reaped.is_some_and(|at| !any_in_group(self.group.leader, at))
+        match reaped {
+            None => Some(format!("{} has not ended", self.identity)),
+            Some(at) => left_in_group(self.group.leader, at),
+        }
     }
 }
 
@@ -143,23 +146,22 @@ impl Group {
     }
 }
 
-/// Whether a process of this group lives that is older than the moment from which the number may be somebody else's.
-fn any_in_group(group: Pid, before: u64) -> bool {
-    let Ok(mut processes) = all_processes() else { return true };
-    processes.any(|process| match process.and_then(|process| process.stat()) {
-        Ok(stat) => stat.pgrp == group.as_raw_pid() && stat.starttime <= before && !matches!(stat.state, 'Z' | 'X'),
-        Err(error) => !ended_meanwhile(&error),
+/// A living process of this group that is older than the moment from which its number may be somebody else's. A look
+/// that fails (no descriptors, no memory) is told too: what is not known is not gone.
+fn left_in_group(group: Pid, before: u64) -> Option<String> {
+    let mut processes = match all_processes() {
+        Ok(processes) => processes,
+        Err(error) => return Some(format!("cannot look for it: {error}")),
+    };
+    processes.find_map(|process| match process.and_then(|process| process.stat()) {
+        Ok(stat) => {
+            let ours = stat.pgrp == group.as_raw_pid() && stat.starttime <= before;
+            (ours && !matches!(stat.state, 'Z' | 'X')).then(|| format!("pid {} of its group lives", stat.pid))
+        }
+        // It ended while we looked, or it is hidden from us, as no process of our user is.
+        Err(ProcError::NotFound(_) | ProcError::PermissionDenied(_)) => None,
+        Err(error) => Some(format!("cannot look for it: {error}")),
     })
-}
-
-/// Whether a look into /proc failed because the process ended. Any other failure (no descriptors, no memory) leaves open
-/// whether it is there, and what is not known is not gone.
-fn ended_meanwhile(error: &ProcError) -> bool {
-    match error {
-        ProcError::NotFound(_) | ProcError::PermissionDenied(_) => true,
-        ProcError::Io(error, _) => error.raw_os_error() == Some(Errno::SRCH.raw_os_error()),
-        _ => false,
-    }
 }
 
 fn ticks_since_boot() -> u64 {

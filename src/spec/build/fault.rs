@@ -161,7 +161,7 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
                 fault.jitter > fault.delay,
                 "jitter",
                 "`jitter` is more than `delay`",
-                "nothing arrives before it was sent",
+                "write at most as much: nothing arrives before it was sent",
             );
             refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
         }

@@ -36,7 +36,8 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
     let faults = fault::faults(&context, &file, &names, &blast_radius);
     proxy::choose_protocols(&context, &mut proxies, &faults);
     let stop_conditions = limits::stop_conditions(&context, &file, &probes);
-    let tags = file.tags.each().iter().filter_map(|tag| tag.get().cloned()).collect();
+    let tags = file.tags.each().iter().filter_map(|tag| context.name(tag.given()?)).collect();
+    context.description(&file.description);
     let experiment = Experiment {
         name: name?,
         description: file.description.get().cloned(),
@@ -51,6 +52,9 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
         recovery: limits::recovery(&context, &file.recovery),
         allow_irreversible: file.allow_irreversible.or(false),
     };
+    if decoder.has_errors() {
+        return None;
+    }
     limits::samples(&context, &experiment);
     (!decoder.has_errors()).then_some(experiment)
 }
@@ -102,6 +106,14 @@ impl Context<'_, '_> {
         }
     }
 
+    /// It is printed as it stands.
+    fn description(&self, field: &Field<String>) {
+        let Some(given) = field.given() else { return };
+        if given.value.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            self.error(&given.span, "a description holds no control characters", "remove them");
+        }
+    }
+
     /// A time that is longer than nothing and at most `most`; `default` when there is none.
     fn time(&self, field: &Field<Timespan>, key: &str, least: Timespan, most: Timespan, default: Timespan) -> Timespan {
         let Some(given) = field.given() else { return default };
@@ -117,6 +129,11 @@ impl Context<'_, '_> {
     fn place(&self, node: NodeId, key: &str) -> Range<usize> {
         let tree = self.decoder.tree;
         tree.head(tree.get(node, key).unwrap_or(node))
+    }
+
+    /// What to underline for a value within a setting of a flat mapping.
+    fn place_within(&self, node: NodeId, key: &str, inner: &str) -> Range<usize> {
+        self.place(self.decoder.tree.get(node, key).unwrap_or(node), inner)
     }
 
     fn lists_are_short(&self, file: &ExperimentFile) {

@@ -81,10 +81,10 @@ impl Unique {
             self.seen.insert(name.to_owned(), place.clone());
             return;
         };
-        let error = Diagnostic::error(format!("two of them have the name `{name}`"))
+        let error = Diagnostic::error(format!("another {} is named `{name}`", self.what))
             .at(place.clone())
-            .label(format!("the second {}", self.what))
-            .also(first.clone(), format!("the first {}", self.what))
+            .label("the second")
+            .also(first.clone(), "the first")
             .help("give each a name of its own");
         context.decoder.report(error);
     }

@@ -158,7 +158,9 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &ProbeKind, names: &N
         }
         ProbeKind::Process(probe) => match &probe.target {
             ProcessSelector::Service(name) => names.services.check(context, name, &selector_place(context, node)),
-            ProcessSelector::Pid(pid) if *pid <= 0 => refuse("target", "a process id is more than 0", "write the pid"),
+            ProcessSelector::Pid(pid) if *pid <= 0 => {
+                refuse("target", "a process id is more than 0", "write that of a running process")
+            }
             ProcessSelector::Pid(_) | ProcessSelector::PidFile(_) => {}
         },
         ProbeKind::Host(probe) => {
@@ -198,14 +200,12 @@ fn http(context: &Context<'_, '_>, node: NodeId, probe: &HttpProbe) {
         refuse("method", &format!("`{}` is no method", probe.method), "write one such as `GET` or `POST`");
     }
     for (name, value) in &probe.headers {
+        let place = context.place_within(node, "headers", name);
         if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            refuse("headers", &format!("`{name}` cannot be the name of a header"), "write a name such as `accept`");
+            context.error(&place, format!("`{name}` cannot be the name of a header"), "write a name such as `accept`");
         } else if reqwest::header::HeaderValue::from_str(value.reveal()).is_err() {
-            refuse(
-                "headers",
-                &format!("the value of `{name}` cannot be sent"),
-                "remove line breaks and control characters",
-            );
+            let message = format!("the value of `{name}` cannot be sent");
+            context.error(&place, message, "remove line breaks and control characters");
         }
     }
     if let Some(status) = probe.status.iter().find(|status| !(100..=599).contains(*status)) {
@@ -220,11 +220,17 @@ fn http(context: &Context<'_, '_>, node: NodeId, probe: &HttpProbe) {
     }
     if let Some(json) = &probe.json {
         if !json.pointer.is_empty() && !json.pointer.starts_with('/') {
+            let place = context.place_within(node, "json", "pointer");
             let message = format!("`{}` is no JSON pointer", json.pointer);
-            refuse("json", &message, "it begins with `/`, such as `/items/0/id`");
+            context.error(&place, message, "it begins with `/`, such as `/items/0/id`");
         }
         if json.equals.as_ref().is_some_and(|value| value.is_array() || value.is_object()) {
-            refuse("json", "`equals` must be a text, a number, `true` or `false`", "point deeper with `pointer`");
+            let place = context.place_within(node, "json", "equals");
+            context.error(
+                &place,
+                "`equals` must be a text, a number, `true` or `false`",
+                "point deeper with `pointer`",
+            );
         }
     }
 }

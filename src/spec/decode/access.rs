@@ -13,7 +13,7 @@ use crate::spec::tree::{Entry, NodeId};
 /// Reads a node, or a placeholder where the node is known to be wrong.
 fn read<'t, S: DeserializeSeed<'t>>(value: Value<'_, 't>, seed: S) -> Result<S::Value, Failure> {
     if value.decoder.is_poisoned(value.node) {
-        return seed.deserialize(Placeholder);
+        return seed.deserialize(Placeholder { node: value.node, used: &value.decoder.pretended });
     }
     seed.deserialize(value).map_err(|failure: Failure| value.blame(failure))
 }
@@ -55,7 +55,7 @@ impl<'t> MapAccess<'t> for Entries<'_, 't> {
     fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Failure> {
         match self.current {
             Some((name, node)) => read(Value { decoder: self.decoder, node, key: Some(name) }, seed),
-            None => seed.deserialize(Placeholder),
+            None => seed.deserialize(Placeholder { node: self.decoder.tree.root, used: &self.decoder.pretended }),
         }
     }
 }
@@ -137,7 +137,11 @@ impl<'t> SeqAccess<'t> for Attempts<'_, 't> {
             return self.place(seed);
         }
         self.again = false;
-        match seed.deserialize(self.value) {
+        let pretended = &self.value.decoder.pretended;
+        let outer = pretended.replace(false);
+        let result = seed.deserialize(self.value);
+        self.broken |= pretended.replace(outer);
+        match result {
             Ok(value) => Ok(Some(value).filter(|_| !self.broken)),
             Err(failure) => {
                 self.broken = true;

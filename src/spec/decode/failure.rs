@@ -55,12 +55,13 @@ impl Failure {
 
     /// The words for people.
     pub fn diagnose(self, tree: &Tree, node: NodeId) -> Diagnostic {
-        let subject = self.key.map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
+        let key = self.key.as_deref();
+        let subject = key.map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
         let found = describe(tree, node);
         let (message, help) = match self.kind {
             Kind::Silent => (String::new(), None),
             Kind::Missing(field) => (format!("`{field}` is missing"), Some(format!("add `{field}: ...` here"))),
-            Kind::Type(expected) => mismatch(&subject, &plain_words(&expected), &found, tree, node),
+            Kind::Type(expected) => mismatch(key, &plain_words(&expected), tree, node),
             Kind::Value(expected) => (format!("{subject} must be {}, not {found}", plain_words(&expected)), None),
             Kind::Variant(word, known) => (format!("{subject} cannot be `{word}`"), Some(suggest::hint(&word, known))),
             Kind::Other(text) => match text.rsplit_once("; ") {
@@ -76,23 +77,54 @@ impl Failure {
     }
 }
 
-fn mismatch(subject: &str, expected: &str, found: &str, tree: &Tree, node: NodeId) -> (String, Option<String>) {
-    let message = format!("{subject} must be {expected}, not {found}");
-    let text = tree.scalar(node).map(|scalar| (scalar.text.trim(), scalar.plain));
-    let help = match text {
-        Some((text, true)) if expected.starts_with("a list") && !text.is_empty() => {
-            let words: Vec<&str> = text.split_whitespace().take(12).collect();
-            Some(format!("write a list: [{}]", words.join(", ")))
-        }
-        Some((text, true)) if expected == TRUTH => match text.to_lowercase().as_str() {
-            "yes" | "on" | "y" => Some("write `true`".to_owned()),
-            "no" | "off" | "n" => Some("write `false`".to_owned()),
-            _ => None,
-        },
-        Some((_, false)) if expected.contains("number") || expected == TRUTH => Some("remove the quotes".to_owned()),
-        _ => None,
+fn mismatch(key: Option<&str>, expected: &str, tree: &Tree, node: NodeId) -> (String, Option<String>) {
+    let subject = key.map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
+    let found = describe(tree, node);
+    if found == "empty" {
+        return (format!("{subject} is empty"), Some(format!("write {expected}")));
+    }
+    let text = tree.scalar(node).map_or("", |scalar| scalar.text.trim());
+    let help = if expected.starts_with("a list") {
+        Some(as_list(key, text))
+    } else if expected.starts_with("a mapping") {
+        as_mapping(key)
+    } else {
+        as_plain(expected, text, tree.scalar(node).is_some_and(|scalar| !scalar.plain))
     };
-    (message, help)
+    (format!("{subject} must be {expected}, not {found}"), help)
+}
+
+fn as_list(key: Option<&str>, text: &str) -> String {
+    match key {
+        Some("command") if !text.is_empty() => {
+            let words: Vec<&str> = text.split_whitespace().take(12).collect();
+            format!("write a list: [{}]", words.join(", "))
+        }
+        Some("expect" | "stop_conditions" | "tags") if !text.is_empty() => format!("write a list: [{text}]"),
+        _ => "write `- ` before each entry; `[]` is an empty list".to_owned(),
+    }
+}
+
+fn as_mapping(key: Option<&str>) -> Option<String> {
+    let form = match key? {
+        "target" => "`{ proxy: NAME }`, `{ process: { service: NAME } }` or `{ host: local }`",
+        "process" => "`{ service: NAME }`",
+        "recovery" => "`{ within: 30s }`",
+        "blast_radius" => "`{ traffic: 50%, duration: 20s }`",
+        "json" => "`{ pointer: /status, equals: ok }`",
+        _ => return None,
+    };
+    Some(format!("write it like {form}"))
+}
+
+fn as_plain(expected: &str, text: &str, quoted: bool) -> Option<String> {
+    let help = match text.to_lowercase().as_str() {
+        "yes" | "on" | "y" if expected == TRUTH => "write `true`",
+        "no" | "off" | "n" if expected == TRUTH => "write `false`",
+        _ if quoted && (expected.contains("number") || expected == TRUTH) => "remove the quotes",
+        _ => return None,
+    };
+    Some(help.to_owned())
 }
 
 const TRUTH: &str = "`true` or `false`";

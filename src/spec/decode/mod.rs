@@ -26,8 +26,8 @@ use super::tree::{Entry, NodeId, Tree};
 use super::{suggest, tree};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
-/// Values looked at in one reading; far more than 20,000 nodes and 200 errors need, unless aliases multiply them.
-const MOST_STEPS: usize = 4_000_000;
+/// Values looked at in one reading: a valid file of 20,000 nodes needs a tenth of it. Aliases can multiply them beyond.
+const MOST_STEPS: usize = 1_000_000;
 
 /// The names of the fields of a struct.
 pub type Names = &'static [&'static str];
@@ -54,14 +54,24 @@ pub struct Decoder<'t> {
     missing: RefCell<HashMap<NodeId, Vec<&'static str>>>,
     keys: RefCell<(NodeId, Keys)>,
     steps: Cell<usize>,
+    /// A placeholder was read since this was reset.
+    pretended: Cell<bool>,
 }
 
 impl<'t> Decoder<'t> {
-    /// Reads from this tree; `errors` is told.
-    pub fn new(tree: &'t Tree, errors: Diagnostics) -> Self {
-        let (poisoned, missing) = (RefCell::default(), RefCell::default());
+    /// Reads from this tree; `errors` is told. Nothing more is said about nodes that are known to be wrong.
+    pub fn new(tree: &'t Tree, errors: Diagnostics, wrong: impl IntoIterator<Item = NodeId>) -> Self {
+        let (poisoned, missing) = (RefCell::new(wrong.into_iter().collect()), RefCell::default());
         let keys = RefCell::new((tree.root, Keys::default()));
-        Self { tree, errors: RefCell::new(errors), poisoned, missing, keys, steps: Cell::new(0) }
+        Self {
+            tree,
+            errors: RefCell::new(errors),
+            poisoned,
+            missing,
+            keys,
+            steps: Cell::new(0),
+            pretended: Cell::new(false),
+        }
     }
 
     /// Reads a node. None when something was wrong, which has been reported.
@@ -71,12 +81,16 @@ impl<'t> Decoder<'t> {
 
     /// Reads a node whose mapping holds the keys of another struct as well.
     pub fn read_flat<T: DeserializeOwned>(&self, node: NodeId, keys: Keys) -> Option<T> {
+        if self.is_poisoned(node) {
+            return None;
+        }
         let before = self.keys.replace((node, keys));
         let field = Field::<T>::read(value::Value { decoder: self, node, key: None });
         self.keys.replace(before);
         let field = field.ok()?;
         if let Field::Empty(place) = &field {
-            self.error(place.clone(), "there is nothing here", "write a value, or remove it");
+            let message = if node == self.tree.root { "this file is empty" } else { "there is nothing here" };
+            self.error(place.clone(), message, "write a value, or remove it");
         }
         field.into_value()
     }
@@ -167,14 +181,20 @@ impl<'t> Decoder<'t> {
         if !keys.owner.is_empty() {
             error = error.label(format!("not a setting of {}", keys.owner));
         }
-        let meant = suggest::nearest(&entry.key, all.iter().copied());
-        let error = match (elsewhere, meant) {
-            (Some((word, _)), _) => error.help(format!("this setting belongs to `{word}`")),
-            (None, Some(name)) => error.help(format!("did you mean `{name}`?")),
-            (None, None) => error.help(known(&all)),
+        let others = keys.elsewhere.iter().flat_map(|(_, fields)| fields.iter().copied());
+        let meant = suggest::nearest(&entry.key, all.iter().copied().chain(others));
+        let here = meant.filter(|name| all.contains(name));
+        let error = match (elsewhere, here, meant) {
+            (Some((word, _)), _, _) => error.help(format!("this setting belongs to `{word}`")),
+            (None, Some(name), _) => error.help(format!("did you mean `{name}`?")),
+            (None, None, Some(name)) => {
+                let word = keys.elsewhere.iter().find(|(_, fields)| fields.contains(&name)).map_or("", |it| it.0);
+                error.help(format!("did you mean `{name}`? That setting belongs to `{word}`"))
+            }
+            (None, None, None) => error.help(known(&all)),
         };
         self.report(error);
-        meant.filter(|_| elsewhere.is_none())
+        here.filter(|_| elsewhere.is_none())
     }
 }
 

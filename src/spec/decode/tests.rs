@@ -26,7 +26,7 @@ struct Whole {
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> (Option<T>, Vec<String>) {
     let tree = parse(text).expect("YAML");
-    let decoder = Decoder::new(&tree, Diagnostics::new("file", text));
+    let decoder = Decoder::new(&tree, Diagnostics::new("file", text), []);
     let value = decoder.read(tree.root);
     let mut told = decoder.into_reported();
     told.sort();

@@ -169,7 +169,8 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
             (Content::Mapping(_), [entry]) => Variant::Entry(self.decoder, entry),
             _ => {
                 let choices: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                return Err(Failure::new(Kind::Type(format!("exactly one of {}", choices.join(", ")))).at(self.node));
+                let message = format!("exactly one of {} stands here", choices.join(", "));
+                return Err(Failure::new(Kind::Other(message)).at(self.node));
             }
         };
         visitor.visit_enum(variant).map_err(|failure: Failure| failure.at(self.node))

@@ -142,7 +142,11 @@ fn metric(text: &str, start: usize) -> Result<Metric, Trouble> {
             Err(wrong(format!("`{text}` is many numbers"), "say which one: `p95`, `mean` or `max`"))
         }
         _ => match text.strip_prefix('p').and_then(number) {
-            Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Metric::Quantile(percent / 100.0)),
+            Some(percent) if (0.0..=100.0).contains(&percent) => {
+                // 99.9 / 100 is not the number nearest to 0.999, and would be another one once written and read.
+                let exact = text.strip_prefix('p').and_then(|digits| format!("{digits}e-2").parse().ok());
+                Ok(Metric::Quantile(exact.unwrap_or(percent / 100.0)))
+            }
             Some(_) => Err(wrong(format!("there is no quantile `{text}`"), "quantiles go from `p0` to `p100`")),
             None => Err(wrong(format!("there is no metric `{text}`"), &suggest::hint(text, &METRICS))),
         },

@@ -26,7 +26,7 @@ fn expectations_are_read_with_their_units() {
         (Metric::SuccessRate, compare(Operator::AtLeast, Limit::Share(Share(0.99))))
     );
     let latency = reads("p99.9<250 ms", Values::None);
-    assert_eq!(latency.metric, Metric::Quantile(99.9 / 100.0));
+    assert_eq!(latency.metric, Metric::Quantile(0.999));
     assert_eq!(latency.must, compare(Operator::Less, Limit::Time(Timespan::millis(250))));
     let near = Must::Within { tolerance: Limit::Number(5.0), centre: Limit::Number(10.0) };
     assert_eq!(reads("value within 5 of 10", Values::Any).must, near);
@@ -96,7 +96,7 @@ fn stop_conditions_name_a_probe_and_a_metric() {
     let late = compare(Operator::More, Limit::Time(Timespan::seconds(2)));
     let subject = |probe, metric| Subject::Probe { probe, metric };
     assert_eq!(stops("ask.p99 > 2s for 3s"), (subject(0, Metric::Quantile(0.99)), late, Some(Timespan::seconds(3))));
-    assert_eq!(stops("ask.p99.9 > 2s").0, subject(0, Metric::Quantile(99.9 / 100.0)));
+    assert_eq!(stops("ask.p99.9 > 2s").0, subject(0, Metric::Quantile(0.999)));
     assert_eq!(stops("queue depth.value > 20").0, subject(1, Metric::Value));
     assert_eq!(stops("\"queue depth\".value>20").0, subject(1, Metric::Value));
     assert_eq!(stops("v1.2.p50 > 2s"), (subject(2, Metric::Quantile(0.5)), late, None));
