@@ -42,7 +42,8 @@ complete -c chaos -n "__fish_chaos_using_subcommand run" -s q -l quiet -d 'Say n
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l output -d 'How the plan is written' -r -f -a "text\t'For people'
-json\t'For machines'"
+json\t'For machines, with every setting'
+yaml\t'The same as YAML'"
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l var -d 'Give a variable of the files a value; repeatable' -r
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help'
