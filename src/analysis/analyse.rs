@@ -64,7 +64,7 @@ fn learn(run: &Run) -> Vec<BadEvents> {
     let windows: Vec<Window> = window::baseline(run).into_iter().collect();
     let probes = run.experiment().steady_state.iter().enumerate();
     let learn = |(place, probe): (usize, &ProbeSpec)| {
-        BadEvents::learn(probe, &samples_in(&run.samples, place, &windows).collect::<Vec<_>>())
+        BadEvents::learn(probe, &samples_in(&run.baseline, place, &windows).collect::<Vec<_>>())
     };
     probes.map(learn).collect()
 }
@@ -75,8 +75,9 @@ fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recover
     let after: Vec<Window> = window::recovery(run).map(|window| settled_since(window, recovery)).into_iter().collect();
     let probes = run.experiment().steady_state.iter().zip(bad).enumerate();
     let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
-        let tally = |windows: &[Window]| Tally::of(probe, samples_in(&run.samples, place, windows));
-        Seen { place, probe, bad, baseline: tally(&baseline), fault: tally(&fault), after: tally(&after) }
+        let tally = |samples, windows: &[Window]| Tally::of(probe, samples_in(samples, place, windows));
+        let [fault, after] = [&fault, &after].map(|windows| tally(&run.samples, windows));
+        Seen { place, probe, bad, baseline: tally(&run.baseline, &baseline), fault, after }
     };
     probes.map(look).collect()
 }
@@ -183,11 +184,14 @@ fn breach_to_rollback(run: &Run) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::analyse;
-    use crate::analysis::Run;
     use crate::analysis::findings::{RecoveryStatus, Standing};
     use crate::analysis::testing::Story;
-    use crate::model::event::Event;
+    use crate::analysis::{Run, baseline_problems};
+    use crate::model::event::{Event, EventKind};
+    use crate::model::phase::Phase;
     use crate::model::sample::Outcome;
 
     fn outage_for(samples: usize) -> impl Fn(usize) -> (f64, Outcome) {
@@ -203,6 +207,24 @@ mod tests {
         let results = [&row.baseline, &row.fault, &row.recovery].map(|actual| actual.result);
         assert_eq!(results, [Standing::Held, Standing::Deviated, Standing::Held]);
         assert!(row.degradation.is_some_and(|d| (d - 205.0).abs() < 1e-9), "{row:?}");
+    }
+
+    /// The fault broke what was still under way when the baseline had been judged.
+    #[test]
+    fn before_is_what_was_known_when_the_baseline_was_judged() {
+        let mut events = Story::slow_generator().events();
+        let judged = events.iter().position(|event| matches!(event.kind, EventKind::BaselineJudged { .. }));
+        let judged = judged.expect("it was judged");
+        let mut late = crate::analysis::testing::sample(10.9, 200.0, Outcome::Broken);
+        late.phase = Phase::Baseline;
+        let late = (0..30).map(|_| Event { at: late.done, kind: EventKind::Sample(late.clone()) });
+        events.splice(judged + 1..judged + 1, late);
+        let run = Run::fold(&events).expect("it has its header");
+        let before = &analyse(&run).probes[0].baseline;
+        assert_eq!((before.samples, before.errors.len()), (450, 0));
+        let window = (Duration::from_secs(1), Duration::from_secs(11));
+        let judged_again = baseline_problems(run.experiment(), &run.baseline, window.0, window.1);
+        assert_eq!(Some(judged_again), run.baseline_problems, "the same as live");
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub struct Run {
     pub samples: Vec<Sample>,
     /// One record for each fault of the experiment, in its order.
     pub faults: Vec<FaultRecord>,
+    /// The samples of the baseline that were known when it was judged, by intended time: those that the runner judged
+    /// it by. What was still under way may already show the fault. All of the phase when it was not judged.
+    pub baseline: Vec<Sample>,
+    /// When the baseline was judged.
+    pub baseline_judged_at: Option<Duration>,
     /// Why the baseline is not steady; empty when it is, absent when it was not judged.
     pub baseline_problems: Option<Vec<String>>,
     /// The first stop condition that fired.
@@ -138,6 +143,7 @@ impl Run {
             open.end = run.last;
         }
         run.samples.sort_by_key(|sample| sample.intended);
+        run.baseline.sort_by_key(|sample| sample.intended);
         Some(run)
     }
 
@@ -173,6 +179,8 @@ impl Run {
             phases: Vec::new(),
             samples: Vec::new(),
             faults,
+            baseline: Vec::new(),
+            baseline_judged_at: None,
             baseline_problems: None,
             stop: None,
             interrupted: None,
@@ -192,9 +200,12 @@ impl Run {
         let at = event.at;
         match &event.kind {
             EventKind::PhaseStarted { phase } => self.begin(*phase, at),
-            EventKind::Sample(sample) => self.samples.push(sample.clone()),
+            EventKind::Sample(sample) => self.see(sample),
             EventKind::SetUpFailed { why } => self.set_up_failure = Some(why.clone()),
-            EventKind::BaselineJudged { problems } => self.baseline_problems = Some(problems.clone()),
+            EventKind::BaselineJudged { problems } => {
+                self.baseline_judged_at = Some(at);
+                self.baseline_problems = Some(problems.clone());
+            }
             EventKind::StopFired { condition, measured, first_bad } => {
                 self.stop.get_or_insert_with(|| StopRecord {
                     condition: condition.clone(),
@@ -216,6 +227,13 @@ impl Run {
             EventKind::RunStarted(_) | EventKind::ServiceReady { .. } | EventKind::ProxyListening { .. } => {}
             _ => self.take_change(event),
         }
+    }
+
+    fn see(&mut self, sample: &Sample) {
+        if sample.phase == Phase::Baseline && self.baseline_judged_at.is_none() {
+            self.baseline.push(sample.clone());
+        }
+        self.samples.push(sample.clone());
     }
 
     /// The events that tell of changes to the machine.

@@ -34,6 +34,9 @@ pub(super) struct Walk<M: Machine> {
     pub(super) recorder: Recorder,
     samples: UnboundedReceiver<Sample>,
     pub(super) schedules: Vec<Scheduled>,
+    /// The current phase and its start.
+    pub(super) phase: (Phase, Duration),
+    /// The samples of the baseline that were known when it was judged. What was under way then may show the fault.
     pub(super) baseline: Vec<Sample>,
     pub(super) stop: Option<StopWatch>,
     /// The verified undo, and the watch over what was sent after it.
@@ -76,6 +79,7 @@ impl<M: Machine> Walk<M> {
             recorder: Recorder { clock, origin, phases, samples: send_samples },
             samples,
             schedules: Vec::new(),
+            phase: (Phase::SetUp, Duration::ZERO),
             baseline: Vec::new(),
             stop: None,
             recovery: None,
@@ -90,7 +94,8 @@ impl<M: Machine> Walk<M> {
         let mut phase = Phase::SetUp;
         while phase != Phase::Done {
             self.recorder.phases.enter(phase, self.clock.now());
-            self.emitter.emit(EventKind::PhaseStarted { phase });
+            self.phase = (phase, self.emitter.elapsed());
+            self.emitter.emit_at(self.phase.1, EventKind::PhaseStarted { phase });
             let ended = self.walk(phase).await;
             phase = next(phase, ended);
         }
@@ -167,7 +172,7 @@ impl<M: Machine> Walk<M> {
             }
             recovery.recovered().is_some()
         });
-        if sample.phase == Phase::Baseline {
+        if (sample.phase, self.phase.0) == (Phase::Baseline, Phase::Baseline) {
             self.baseline.push(sample.clone());
         }
         self.emitter.emit(EventKind::Sample(sample));
