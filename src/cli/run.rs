@@ -84,8 +84,15 @@ fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log:
     let mut events = Vec::new();
     while let Some(event) = receiver.blocking_recv() {
         console.see(&event);
-        log.see(&event);
+        let stored = log.see(&event);
+        let at = event.at;
         events.push(event);
+        if let Err(error) = stored {
+            let text = format!("the events are not stored from here on, only this report has them all: {error}");
+            let note = Event { at, kind: EventKind::Note { text } };
+            console.see(&note);
+            events.push(note);
+        }
     }
     events
 }
@@ -101,18 +108,17 @@ impl EventLog {
         Ok(Self { file: Some(BufWriter::new(file)) })
     }
 
-    /// A log that cannot be written any more is given up, the run is not: its memory still has every event.
-    fn see(&mut self, event: &Event) {
-        let Some(file) = &mut self.file else { return };
+    /// A log that cannot be written any more is given up, the run is not: its memory still has every event. The error
+    /// is told once.
+    fn see(&mut self, event: &Event) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
         let written = serde_json::to_writer(&mut *file, event).map_err(std::io::Error::from);
         let written = written.and_then(|()| file.write_all(b"\n"));
         let flushed = match &event.kind {
             EventKind::Sample(_) => written,
             _ => written.and_then(|()| file.flush()),
         };
-        if flushed.is_err() {
-            self.file = None;
-        }
+        flushed.inspect_err(|_| self.file = None)
     }
 }
 

@@ -6,6 +6,7 @@ mod outside;
 mod processes;
 mod prometheus;
 mod run;
+mod scarce;
 mod services;
 mod side_by_side;
 mod signals;
