@@ -1,7 +1,6 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
 mod nginx;
-mod orphans;
 mod outside;
 mod processes;
 mod prometheus;
