@@ -61,7 +61,7 @@ impl Console {
         let text = match (self.look, &self.header) {
             (Look::Plain, Some(header)) => {
                 let moment = header.started + at;
-                format!("{} {line}\n", moment.format("%H:%M:%S%.3fZ"))
+                format!("{} {line}\n", moment.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
             }
             _ => format!("{:>7.1}s {line}\n", at.as_secs_f64()),
         };
