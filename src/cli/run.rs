@@ -77,7 +77,7 @@ async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::
 }
 
 fn look() -> Look {
-    if output::is_terminal(Stream::Stderr) { Look::Live } else { Look::Plain }
+    if colour::can_redraw(Stream::Stderr) { Look::Live } else { Look::Plain }
 }
 
 fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log: EventLog) -> Vec<Event> {

@@ -75,12 +75,11 @@ impl Console {
             return;
         }
         let length = self.header.as_ref().and_then(|header| line::length(phase, &header.experiment));
-        let style = match length {
-            Some(_) => "{prefix:>9} [{bar:28}] {elapsed}/{len}s {wide_msg}",
+        let template = match length {
+            Some(_) => "{prefix:>9} [{bar:28}] {pos}/{len}s {wide_msg}",
             None => "{prefix:>9} {spinner} {elapsed} {wide_msg}",
         };
-        let template = style.replace("{elapsed}/{len}s", "{pos}/{len}s");
-        self.bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         self.bar.set_prefix(phase.word());
         self.bar.set_message("");
         self.bar.reset();
