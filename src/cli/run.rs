@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let header = header(arguments, experiment);
     let folder = RunFolder::create(arguments.state_dir.as_deref(), &header.run)?;
     let (ending, events) = runtime()?.block_on(perform(header, &folder, arguments.quiet))?;
-    // From here on something may have been touched: no failure may end as `refused, nothing was touched`.
+    // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
