@@ -192,7 +192,7 @@ mod tests {
     use crate::analysis::{Run, baseline_problems};
     use crate::model::event::{Event, EventKind};
     use crate::model::phase::Phase;
-    use crate::model::sample::Outcome;
+    use crate::model::sample::{Measurement, Outcome};
 
     fn outage_for(samples: usize) -> impl Fn(usize) -> (f64, Outcome) {
         move |i| if i < samples { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) }
@@ -257,6 +257,22 @@ mod tests {
         let story = Story::slow_generator().fault(outage_for(500)).after(10.0, outage_for(100));
         let after = &analyse(&story.tell()).probes[0].recovery;
         assert_eq!((after.samples, after.errors.len()), (400, 0));
+    }
+
+    #[test]
+    fn an_error_is_told_in_the_words_of_the_probe() {
+        let mut events = Story::slow_generator().events();
+        let words = ["connection reset", "connection refused", "connection refused"];
+        let samples = events.iter_mut().filter_map(|event| match &mut event.kind {
+            EventKind::Sample(sample) if sample.phase == Phase::Baseline => Some(sample),
+            _ => None,
+        });
+        for (sample, words) in samples.skip(100).zip(words) {
+            sample.measurement = Measurement::failed(Outcome::Refused, words);
+        }
+        let analysis = analyse(&Run::fold(&events).expect("it has its header"));
+        let errors = &analysis.probes[0].baseline.errors;
+        assert_eq!((errors[0].count, errors[0].example.as_deref()), (3, Some("connection refused")));
     }
 
     #[test]

@@ -198,12 +198,15 @@ pub struct LatencyFindings {
 }
 
 /// How often an outcome was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeCount {
     /// Which.
     pub outcome: Outcome,
     /// How often.
     pub count: usize,
+    /// What most of them said, in the words of the probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
 }
 
 impl OutcomeCount {
@@ -211,7 +214,7 @@ impl OutcomeCount {
     pub fn add(counts: &mut Vec<Self>, outcome: Outcome) {
         match counts.iter_mut().find(|counted| counted.outcome == outcome) {
             Some(counted) => counted.count += 1,
-            None => counts.push(Self { outcome, count: 1 }),
+            None => counts.push(Self { outcome, count: 1, example: None }),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let header = header(arguments, experiment);
     let folder = RunFolder::create(arguments.state_dir.as_deref(), &header.run)?;
     let (ending, events) = runtime()?.block_on(perform(header, &folder, arguments.quiet))?;
-    // From here on something may have been touched: no failure may end as `refused, nothing was touched`.
+    // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
@@ -77,15 +77,22 @@ async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::
 }
 
 fn look() -> Look {
-    if output::is_terminal(Stream::Stderr) { Look::Live } else { Look::Plain }
+    if colour::can_redraw(Stream::Stderr) { Look::Live } else { Look::Plain }
 }
 
 fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log: EventLog) -> Vec<Event> {
     let mut events = Vec::new();
     while let Some(event) = receiver.blocking_recv() {
         console.see(&event);
-        log.see(&event);
+        let stored = log.see(&event);
+        let at = event.at;
         events.push(event);
+        if let Err(error) = stored {
+            let text = format!("the events are not stored from here on, only this report has them all: {error}");
+            let note = Event { at, kind: EventKind::Note { text } };
+            console.see(&note);
+            events.push(note);
+        }
     }
     events
 }
@@ -101,18 +108,17 @@ impl EventLog {
         Ok(Self { file: Some(BufWriter::new(file)) })
     }
 
-    /// A log that cannot be written any more is given up, the run is not: its memory still has every event.
-    fn see(&mut self, event: &Event) {
-        let Some(file) = &mut self.file else { return };
+    /// A log that cannot be written any more is given up, the run is not: its memory still has every event. The error
+    /// is told once.
+    fn see(&mut self, event: &Event) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
         let written = serde_json::to_writer(&mut *file, event).map_err(std::io::Error::from);
         let written = written.and_then(|()| file.write_all(b"\n"));
         let flushed = match &event.kind {
             EventKind::Sample(_) => written,
             _ => written.and_then(|()| file.flush()),
         };
-        if flushed.is_err() {
-            self.file = None;
-        }
+        flushed.inspect_err(|_| self.file = None)
     }
 }
 

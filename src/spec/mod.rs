@@ -54,7 +54,6 @@ pub struct Read {
 pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnostics> {
     let mut told = Diagnostics::new(source.name, source.text);
     if source.text.len() > parser::MOST_BYTES {
-        let size = source.text.len().div_ceil(1024);
         let most = parser::MOST_BYTES / 1024;
         return refuse(
             told,

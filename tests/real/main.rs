@@ -1,11 +1,11 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
 mod nginx;
-mod orphans;
 mod outside;
 mod processes;
 mod prometheus;
 mod run;
+mod scarce;
 mod services;
 mod side_by_side;
 mod signals;
