@@ -32,8 +32,9 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     else {
         return Ok(REFUSED);
     };
-    let header = header(arguments, experiment);
+    let mut header = header(arguments, experiment);
     let folder = RunFolder::create(arguments.state_dir.as_deref(), &header.run)?;
+    header.folder = Some(folder.path().to_owned());
     let (ending, events) = runtime()?.block_on(perform(header, &folder, arguments.quiet))?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
@@ -56,6 +57,8 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
         file: arguments.experiment.file.display().to_string(),
         mode: if arguments.dry_run { Mode::Observe } else { Mode::Inject },
         seed: arguments.seed.unwrap_or_else(dice::random_seed),
+        folder: None,
+        variables: arguments.experiment.variables.iter().map(|(name, _)| name.clone()).collect(),
         experiment,
     }
 }
