@@ -52,10 +52,12 @@ pub fn steady_state(page: &mut Page, run: &Run, analysis: &Analysis) {
     }
     page.heading(&format!("SAMPLES (before / {during} / after)"));
     let rows: Vec<Vec<String>> = analysis.probes.iter().map(sample_row).collect();
-    page.table(&["probe", "count", "p50", "p99", &format!("errors {during}")], &rows, &[]);
-    for line in analysis.probes.iter().flat_map(|probe| what_errors_said(probe, during)) {
-        page.paragraph(&line, 2, None);
+    page.table(&["probe", "count", "p50", "p99"], &rows, &[]);
+    let errors: Vec<String> = analysis.probes.iter().flat_map(|probe| what_errors_said(probe, during)).collect();
+    if errors.is_empty() {
+        page.paragraph("no errors", 2, None);
     }
+    errors.iter().for_each(|line| page.paragraph(line, 2, None));
 }
 
 /// The errors of every phase in the words of the probe: `ask, before: 120 refused ("connection refused")`.
@@ -110,13 +112,7 @@ fn sample_row(probe: &ProbeFindings) -> Vec<String> {
     let phases = [&probe.baseline, &probe.fault, &probe.recovery];
     let joined = |show: fn(&PhaseFindings) -> String| phases.map(show).join(" / ");
     let counted = phases.map(|phase| phase.samples.to_string()).join("/");
-    vec![
-        probe.name.clone(),
-        counted,
-        joined(|phase| latency(phase.p50)),
-        joined(|phase| latency(phase.p99)),
-        counts(probe.fault.errors.iter().chain(&probe.fault.blind)),
-    ]
+    vec![probe.name.clone(), counted, joined(|phase| latency(phase.p50)), joined(|phase| latency(phase.p99))]
 }
 
 fn latency(latency: Option<LatencyFindings>) -> String {
@@ -128,11 +124,6 @@ fn latency(latency: Option<LatencyFindings>) -> String {
             format!("{sign}{}", Timespan(time))
         },
     )
-}
-
-fn counts<'a>(counts: impl Iterator<Item = &'a OutcomeCount>) -> String {
-    let words: Vec<String> = counts.map(|counted| format!("{} {}", counted.count, counted.outcome.word())).collect();
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 /// The dose asked for and the dose measured.
@@ -180,8 +171,8 @@ pub fn machine(page: &mut Page, run: &Run) {
         .steps
         .iter()
         .map(|step| {
-            let undo = step.undo.as_deref().unwrap_or("NOT UNDONE");
-            (step.number.to_string(), format!("{} -> {undo}", step.act))
+            let undo = step.undo.as_ref().map_or_else(|| "NOT UNDONE".to_owned(), |undo| format!("undone: {undo}"));
+            (step.number.to_string(), format!("{}; {undo}", step.act))
         })
         .collect();
     page.pairs(&pairs);

@@ -56,8 +56,9 @@ fn key_numbers(page: &mut Page, run: &Run, analysis: &Analysis) {
         pairs.push(("Time to recover".to_owned(), recovery(analysis)));
     }
     if analysis.lost_requests > 0 {
-        let downtime = Timespan(analysis.downtime);
-        pairs.push(("Lost".to_owned(), format!("{} samples failed, {downtime} of downtime", analysis.lost_requests)));
+        let samples = if analysis.lost_requests == 1 { "sample" } else { "samples" };
+        let words = format!("{} {samples} failed, {} of downtime", analysis.lost_requests, Timespan(analysis.downtime));
+        pairs.push(("Lost".to_owned(), words));
     }
     if let Some(users) = run.affected_users {
         pairs.push(("Affected users".to_owned(), users.to_string()));
@@ -135,7 +136,7 @@ mod tests {
         has(&report, "ask | success_rate >= 99% | 100% | 100% | 100% | held");
         has(&report, "| p95 <= 250ms | 2ms | 412ms | 2ms | DEVIATED");
         has(&report, "slow generator | added delay | 400ms | 400ms | effective");
-        has(&report, "2 add a toxic to proxy generator -> remove the toxic");
+        has(&report, "2 add a toxic to proxy generator; undone: remove the toxic");
         has(&report, "R00 The whole delay reaches the caller: nothing cuts it off");
         has(&report, "chaos run experiments/slow.yaml --seed 42");
     }
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(lines.next(), Some("RUN THIS BY HAND:"));
         assert_eq!(lines.next().map(str::trim), Some("chaos rollback 0197-run"));
         has(&report, "RESIDUE: answers keep flowing when the generator is slow");
-        has(&report, "2 add a toxic to proxy generator -> NOT UNDONE");
+        has(&report, "2 add a toxic to proxy generator; NOT UNDONE");
     }
 
     #[test]
@@ -209,6 +210,19 @@ mod tests {
         has(&report, "nothing was injected: the steady state did not hold before");
         has(&report, "| p95 <= 250ms | 412ms | - | - | not measured");
         assert!(!report.contains("Impact"), "there is nothing to tell of it\n{report}");
+    }
+
+    #[test]
+    fn every_phase_tells_its_errors_and_a_phase_without_any_is_silent() {
+        let refused = |_| (0.2, Outcome::Refused);
+        let unsteady = report(&Story::slow_generator().baseline(refused).unsteady(&["ask: success_rate >= 99%"]));
+        has(&unsteady, "ask, before: 450 refused");
+        assert!(!unsteady.contains("no errors"), "{unsteady}");
+        let one = |i: usize| if i == 60 { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) };
+        let during = report(&Story::slow_generator().fault(one));
+        has(&during, "ask, during: 1 refused");
+        has(&during, "Lost 1 sample failed, 20ms of downtime");
+        has(&report(&Story::slow_generator()), "no errors");
     }
 
     #[test]
