@@ -1,8 +1,15 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
+mod nginx;
 mod orphans;
+mod outside;
 mod processes;
+mod prometheus;
+mod run;
 mod services;
+mod side_by_side;
+mod signals;
+mod stalled;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -16,6 +23,19 @@ use chaos::model::dose::ProcessState;
 /// The binary under test.
 fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_chaos"))
+}
+
+/// Whether a program is there to be tested with. What is skipped is said loudly; with `CHAOS_SKIP_NOTHING` it fails.
+fn installed(program: &str) -> bool {
+    // Debian keeps servers where only root looks.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+        return true;
+    }
+    assert!(std::env::var_os("CHAOS_SKIP_NOTHING").is_none(), "{program} is not installed, and nothing may be skipped");
+    // Past the test harness, which keeps what a passing test prints to itself.
+    chaos::host::output::stderr(&format!("\n!!! SKIPPED: {program} is not installed, so a test with it did not run\n"));
+    false
 }
 
 /// Waits until something is so; fails after 10 s.
