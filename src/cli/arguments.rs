@@ -49,12 +49,6 @@ pub enum Verb {
         /// The shell
         shell: Shell,
     },
-    /// What runs in worker processes of ours
-    #[command(name = "__worker", hide = true)]
-    Worker {
-        /// The job, as JSON
-        job: String,
-    },
 }
 
 /// Which experiment, and what fills it.

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::host::output;
+use crate::host::{output, workers};
 use crate::worker;
 use arguments::{Arguments, Verb};
 
@@ -27,8 +27,14 @@ const OUR_BUG: u8 = 70;
 
 /// Runs one command; the exit code is as documented in `chaos run --help`.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = words.into_iter().collect();
+    if let [_, verb, job] = words.as_slice()
+        && verb == workers::COMMAND
+    {
+        // Not a verb of the command line: neither help nor completions shall offer it.
+        return worker::main(&job.to_string_lossy());
+    }
     match Arguments::try_parse_from(words) {
-        Ok(Arguments { verb: Verb::Worker { job } }) => worker::main(&job),
         Ok(arguments) => ExitCode::from(dispatch(arguments.verb)),
         Err(error) => ExitCode::from(tell_usage(&error)),
     }
@@ -41,7 +47,6 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
-        Verb::Worker { .. } => Ok(REFUSED),
     };
     outcome.unwrap_or_else(|error| {
         output::stderr(&format!("error: {error:#}\n"));

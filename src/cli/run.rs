@@ -1,7 +1,7 @@
 //! `chaos run`: reads the file, runs the experiment, prints the report.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -35,9 +35,10 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let header = header(arguments, experiment);
     let folder = RunFolder::create(arguments.state_dir.as_deref(), &header.run)?;
     let (ending, events) = runtime()?.block_on(perform(header, &folder, arguments.quiet))?;
-    let run = Run::fold(&events).context("the run told nothing")?;
+    // From here on something may have been touched: no failure may end as `refused, nothing was touched`.
+    let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
-    tell(arguments, &formats, &run, &analysis)?;
+    tell(arguments, &formats, &run, &analysis);
     Ok(exit_code(&ending, &analysis))
 }
 
@@ -71,8 +72,8 @@ async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::
     // The listener has a thread of its own: a terminal that is held (Ctrl-S) must not hold up the way back.
     let listener = std::thread::Builder::new().name("console".into()).spawn(move || listen(receiver, console, log))?;
     let ending = runner::run(header, machine, journal, cancel, sender).await;
-    let events = tokio::task::spawn_blocking(move || listener.join()).await?;
-    Ok((ending, events.map_err(|_| anyhow::anyhow!("the listener panicked"))?))
+    let events = tokio::task::spawn_blocking(move || listener.join()).await;
+    Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
 }
 
 fn look() -> Look {
@@ -115,23 +116,32 @@ impl EventLog {
     }
 }
 
-/// How a report file is written, by its extension.
+/// How a report file is written.
 #[derive(Debug, Clone, Copy)]
 enum Format {
     Text,
     Json,
 }
 
-fn formats(reports: &[std::path::PathBuf]) -> anyhow::Result<Vec<Format>> {
-    let of = |path: &std::path::PathBuf| match path.extension().and_then(std::ffi::OsStr::to_str) {
-        Some("json") => Ok(Format::Json),
-        Some("txt") => Ok(Format::Text),
-        _ => Err(anyhow::anyhow!("--report {}: the format is told by the extension: .json or .txt", path.display())),
-    };
-    reports.iter().map(of).collect()
+/// How each report is written, by its extension; refused before the run when it could not be written after it.
+fn formats(reports: &[PathBuf]) -> anyhow::Result<Vec<Format>> {
+    reports.iter().map(|path| format(path)).collect()
 }
 
-fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Analysis) -> anyhow::Result<()> {
+fn format(path: &Path) -> anyhow::Result<Format> {
+    let shown = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    anyhow::ensure!(folder.is_dir(), "--report {shown}: there is no folder {}", folder.display());
+    anyhow::ensure!(!path.is_dir(), "--report {shown}: this is a folder");
+    match path.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("json") => Ok(Format::Json),
+        Some("txt") => Ok(Format::Text),
+        _ => anyhow::bail!("--report {shown}: the format is told by the extension: .json or .txt"),
+    }
+}
+
+/// A report that cannot be written is told and no more: the exit code belongs to the verdict.
+fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Analysis) {
     output::stdout(&match arguments.output {
         Output::Text => report::text(run, analysis, colour::style()),
         Output::Json => report::json(run, analysis),
@@ -141,17 +151,20 @@ fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Anal
             Format::Text => report::text(run, analysis, report::Style { color: false, width: 80 }),
             Format::Json => report::json(run, analysis),
         };
-        files::write_atomic(path, content.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        if let Err(error) = files::write_atomic(path, content.as_bytes()) {
+            output::stderr(&format!("error: cannot write {}: {error}\n", path.display()));
+        }
     }
-    Ok(())
 }
 
 fn exit_code(ending: &Ending, analysis: &Analysis) -> u8 {
     match ending {
         Ending::Complete => analysis.verdict.exit_code(),
-        Ending::Panicked(panic) => {
-            output::stderr(&format!("error: our own bug, everything was rolled back: {panic}\n"));
-            OUR_BUG
-        }
+        Ending::Panicked(panic) => our_bug(&format!("everything was rolled back: {panic}")),
     }
+}
+
+fn our_bug(what: &str) -> u8 {
+    output::stderr(&format!("error: our own bug: {what}\n"));
+    OUR_BUG
 }

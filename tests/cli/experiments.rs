@@ -1,0 +1,248 @@
+//! Every file in `experiments/` runs as it is and ends as its first lines promise, leaving nothing behind.
+//!
+//! Twins run side by side in one test: a run takes about 15 s, nearly all of it waiting.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::ports::free_ports;
+use crate::slots::Company;
+use crate::support::{Done, Sandbox, committed, repository};
+
+/// What each file ends with. A new file is added here, and to a test below.
+const ENDS: [(&str, i32); 12] = [
+    ("cpu-pressure", 0),
+    ("disk-pressure", 0),
+    ("error-rate-in-steps", 0),
+    ("failing-dependency-with-breaker", 0),
+    ("failing-dependency-without-breaker", 1),
+    ("killed-service", 0),
+    ("memory-pressure", 0),
+    ("observe-first", 0),
+    ("paused-service", 0),
+    ("slow-dependency-with-fallback", 0),
+    ("slow-dependency-without-fallback", 1),
+    ("stop-condition", 4),
+];
+
+/// The names of the files in `experiments/`.
+pub fn committed_files() -> BTreeSet<String> {
+    let entries = std::fs::read_dir(repository().join("experiments")).expect("experiments");
+    entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect()
+}
+
+/// Ports for the variables of the experiments.
+pub struct Ports {
+    gateway: u16,
+    retriever: u16,
+    generator: u16,
+    proxy: u16,
+}
+
+impl Ports {
+    pub fn new() -> Self {
+        let [gateway, retriever, generator, proxy] = free_ports();
+        Self { gateway, retriever, generator, proxy }
+    }
+
+    pub fn all(&self) -> [u16; 4] {
+        [self.gateway, self.retriever, self.generator, self.proxy]
+    }
+
+    /// As words of the command line for this file: a variable that it does not use would be refused.
+    pub fn variables(&self, text: &str) -> Vec<String> {
+        let Self { gateway, retriever, generator, proxy } = self;
+        let pairs = [("GATEWAY", gateway), ("RETRIEVER", retriever), ("GENERATOR", generator), ("PROXY", proxy)];
+        let used = pairs.iter().filter(|(name, _)| text.contains(&format!("${{{name}}}")));
+        used.flat_map(|(name, port)| ["--var".to_owned(), format!("{name}=127.0.0.1:{port}")]).collect()
+    }
+}
+
+/// A finished run of a committed experiment.
+struct Finished {
+    done: Done,
+    report: Value,
+}
+
+fn run(name: &str, words: &[&str], company: Company) -> Finished {
+    let (sandbox, ports) = (Sandbox::new(), Ports::new());
+    let file = repository().join("experiments").join(format!("{name}.yaml")).display().to_string();
+    let variables = ports.variables(&committed(&format!("experiments/{name}.yaml")));
+    let fixed = ["run", &file, "--report", "out.json", "--report", "out.txt"];
+    // The environment gives variables too, and other than `--var` it may give one that the file does not use.
+    let run = sandbox.chaos(fixed).args(variables).args(words).env("FOLDER", &sandbox.path("").display().to_string());
+    let done = run.in_company(company).done();
+    sandbox.assert_nothing_is_left(&ports.all());
+    assert_only_the_run_folder_is_written(&sandbox, &done);
+    let read =
+        |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap_or_else(|error| panic!("{error}: {done}"));
+    let report: Value = serde_json::from_str(&read("out.json")).expect("the report is JSON");
+    assert_eq!(read("out.txt"), done.stdout, "the report in the file is the one on stdout");
+    Finished { done, report }
+}
+
+fn assert_only_the_run_folder_is_written(sandbox: &Sandbox, done: &Done) {
+    let asked_for = ["out.json", "out.txt"].map(str::to_owned);
+    let others = sandbox.files().into_iter().filter(|file| !asked_for.contains(file));
+    for file in others {
+        let of_run = file.strip_prefix("state/chaos/runs/");
+        let known =
+            of_run.is_some_and(|name| !name.contains('/') && (name.ends_with(".jsonl") || name.ends_with(".log")));
+        assert!(known, "{file} was written by {done}");
+    }
+}
+
+impl Finished {
+    /// The exit code, the headline and the report for machines tell the same.
+    #[track_caller]
+    fn ends(self, headline: &str, verdict: &str, code: i32) -> Self {
+        let Self { done, report } = &self;
+        assert_eq!(done.code, Some(code), "{done}");
+        assert!(done.stdout.starts_with(&format!("{headline}: ")), "{done}");
+        assert_eq!(report["exit_code"], code, "{done}");
+        assert_eq!(report["verdict"], verdict, "{done}");
+        assert_eq!(report["run"]["complete"], true, "{done}");
+        assert_eq!(report["residue"], serde_json::json!([]), "{done}");
+        let steps = report["steps"].as_array().expect("steps");
+        assert!(steps.len() >= 2 && steps.iter().all(|step| step["undone_s"].is_number()), "{steps:?}");
+        self
+    }
+
+    #[track_caller]
+    fn held(self) -> Self {
+        self.ends("HELD", "held", 0)
+    }
+
+    #[track_caller]
+    fn deviated(self) -> Self {
+        self.ends("DEVIATED", "deviated", 1)
+    }
+
+    #[track_caller]
+    fn says(self, part: &str) -> Self {
+        Self { done: self.done.says(part), ..self }
+    }
+
+    /// Every fault did what it was asked to.
+    #[track_caller]
+    fn effective(self) -> Self {
+        let doses = self.report["doses"].as_array().expect("doses");
+        assert!(!doses.is_empty() && doses.iter().all(|dose| dose["status"] == "effective"), "{doses:?}");
+        self
+    }
+
+    fn rules(&self) -> Vec<&str> {
+        let advice = self.report["advice"].as_array().expect("advice").iter();
+        advice.map(|advice| advice["rule"].as_str().expect("a rule")).collect()
+    }
+}
+
+/// Two at the same time.
+fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        let one = one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (one, other)
+    })
+}
+
+fn side_by_side(name: &str) -> Finished {
+    run(name, &[], Company::SideBySide)
+}
+
+#[test]
+fn a_fallback_keeps_answers_flowing_when_a_dependency_is_slow_and_its_twin_without_deviates() {
+    let (with, without) =
+        both(|| side_by_side("slow-dependency-with-fallback"), || side_by_side("slow-dependency-without-fallback"));
+    with.held().effective();
+    let without = without.deviated().effective();
+    let row = &without.report["probes"][0]["expectations"][1];
+    assert_eq!((&row["expected"], &row["result"]), (&"p95 <= 250ms".into(), &"deviated".into()), "{row}");
+    let actual = row["fault"]["number"].as_f64().expect("a number");
+    assert!((0.35..1.0).contains(&actual), "400 ms were added, p95 was {actual} s");
+    let shown = row["fault"]["shown"].as_str().expect("text").to_owned();
+    assert_eq!(without.rules(), ["R00"], "{}", without.done);
+    without
+        .says(&format!("ask: expected p95 <= 250ms, got {shown} during the fault"))
+        .says("The whole delay reaches the caller: nothing cuts it off")
+        .says("-> Between the caller and the slow dependency no timeout is shorter than this delay");
+}
+
+#[test]
+fn a_breaker_spares_callers_the_retries_and_its_twin_without_deviates() {
+    let (with, without) =
+        both(|| side_by_side("failing-dependency-with-breaker"), || side_by_side("failing-dependency-without-breaker"));
+    with.held().effective();
+    let without = without.deviated().effective();
+    assert!(!without.rules().is_empty(), "no advice in {}", without.done);
+    without.says("ask: expected p95 <= 100ms, got");
+}
+
+#[test]
+fn a_killed_and_a_hung_generator_go_unnoticed_behind_a_fallback() {
+    let (killed, paused) = both(|| side_by_side("killed-service"), || side_by_side("paused-service"));
+    killed.held().effective();
+    paused.held().effective();
+}
+
+#[test]
+fn a_stop_condition_ends_the_harm_within_seconds_and_steps_go_through() {
+    let (stopped, steps) = both(|| side_by_side("stop-condition"), || side_by_side("error-rate-in-steps"));
+    let stopped = stopped.ends("STOPPED", "stopped", 4).says("stopped by `ask.error_rate > 20%`");
+    let seconds = stopped.report["breach_to_rollback_s"].as_f64().expect("a time");
+    assert!((0.0..5.0).contains(&seconds), "30 s were asked for, {seconds} s is early\n{}", stopped.done);
+    stopped.says("Breach to rollback").says("from the first bad event to the verified undo");
+    let steps = steps.held().effective();
+    assert_eq!(steps.report["doses"].as_array().expect("doses").len(), 3);
+}
+
+#[test]
+fn looking_first_walks_the_same_phases_and_injects_nothing() {
+    let (looked, injected) =
+        both(|| run("observe-first", &["--dry-run"], Company::SideBySide), || side_by_side("observe-first"));
+    let injected = injected.held().effective();
+    assert_eq!(injected.report["run"]["mode"], "inject");
+    let looked = looked.held().says("OBSERVER MODE: NOTHING WAS INJECTED").says("nothing was injected");
+    assert_eq!(looked.report["run"]["mode"], "observe");
+    let acts = |finished: &Finished| -> Vec<String> {
+        let steps = finished.report["steps"].as_array().expect("steps").iter();
+        steps.map(|step| step["act"].as_str().expect("text").to_owned()).collect()
+    };
+    assert!(acts(&injected).iter().any(|act| act.contains("toxic")), "{:?}", acts(&injected));
+    assert!(!acts(&looked).iter().any(|act| act.contains("toxic")), "{:?}", acts(&looked));
+    for phase in ["baseline", "fault", "recovery"] {
+        let samples = |finished: &Finished| finished.report["probes"][0][phase]["samples"].as_u64();
+        assert!(samples(&looked) > Some(0) && samples(&injected) > Some(0), "{phase}");
+    }
+}
+
+#[test]
+fn answers_stay_in_time_under_pressure_on_memory_and_disk() {
+    let (memory, disk) = both(|| side_by_side("memory-pressure"), || side_by_side("disk-pressure"));
+    memory.held().effective();
+    disk.held().effective();
+}
+
+#[test]
+fn answers_stay_in_time_under_pressure_on_the_cores() {
+    run("cpu-pressure", &[], Company::Alone).held().effective();
+}
+
+#[test]
+fn no_experiment_is_forgotten() {
+    let ours: BTreeSet<String> = ENDS.iter().map(|(name, _)| format!("{name}.yaml")).collect();
+    assert_eq!(committed_files(), ours, "ENDS, and a test here, name every file in experiments/");
+    let tests = include_str!("experiments.rs").split("\n#[test]").skip(1).collect::<String>();
+    for (name, code) in ENDS {
+        assert!(tests.contains(&format!("(\"{name}\"")), "no test runs {name}");
+        let text = committed(&format!("experiments/{name}.yaml"));
+        let head: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
+        let head = head.join(" ").replace("# ", "");
+        assert!(head.contains("What it teaches:"), "{name}");
+        assert!(head.contains(&format!("chaos run experiments/{name}.yaml")), "{name} says how it is run");
+        let promises = head.contains(&format!("exit {code}")) || name == "observe-first";
+        assert!(promises, "{name} says that it ends with exit {code}");
+    }
+}
