@@ -13,14 +13,15 @@ use super::{OUR_BUG, REFUSED, colour, experiment_file};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::host::clock::Clock;
+use crate::host::durable_log::DurableLog;
 use crate::host::output::{self, Stream};
 use crate::host::{dice, files, signals, this_process};
-use crate::journal::Journal;
+use crate::journal::{self, Header, Journal};
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
 use crate::model::verdict::Mode;
 use crate::report;
-use crate::runner::{self, Ending, FileStore, LinuxMachine};
+use crate::runner::{self, Ending, LinuxMachine};
 
 /// Version of the event format.
 const EVENT_FORMAT: u32 = 1;
@@ -64,7 +65,7 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
 async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
     this_process::allow_many_open_files();
     let cancel = signals::listen().context("cannot listen to signals")?;
-    let journal = Journal::new(Box::new(FileStore::create(&folder.journal()).context("cannot make the journal")?));
+    let journal = begin_journal(&folder.journal(), &header.run)?;
     let log = EventLog::create(&folder.events())?;
     let console = Console::new(if quiet { Look::Silent } else { look() });
     let machine = Arc::new(LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned()));
@@ -74,6 +75,14 @@ async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::
     let ending = runner::run(header, machine, journal, cancel, sender).await;
     let events = tokio::task::spawn_blocking(move || listener.join()).await;
     Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
+}
+
+/// Its room on the disk is taken here, so that a disk that is full later does not keep the way back out of it.
+fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
+    let header = Header::ours(run)?;
+    let log = DurableLog::create(path, journal::ROOM);
+    let begun = log.and_then(|log| Journal::begin(Box::new(Arc::new(log)), &header));
+    begun.with_context(|| format!("cannot begin the journal {}: nothing was touched", path.display()))
 }
 
 fn look() -> Look {

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod dice;
+pub mod durable_log;
 pub mod fake;
 pub mod files;
 mod linux;

@@ -116,6 +116,11 @@ pub fn resolve_program(word: &str) -> PathBuf {
     std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
+/// Who we are.
+pub fn this() -> Option<ProcessIdentity> {
+    identity(std::process::id().cast_signed())
+}
+
 /// Sends a signal to this very process; false when it is gone.
 pub fn send_signal(process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
     super::linux::identity::send(process, signal.raw())

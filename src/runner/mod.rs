@@ -15,7 +15,6 @@ mod put_back;
 mod readiness;
 mod recovery;
 mod set_up;
-mod store;
 mod transition;
 mod walk;
 
@@ -25,7 +24,6 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use linux::LinuxMachine;
 pub use set_up::steps as set_up_steps;
-pub use store::FileStore;
 
 use crate::host::Machine;
 use crate::host::signals::Cancel;
