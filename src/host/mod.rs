@@ -2,6 +2,7 @@
 //! made of memory; [`Machine`] is what the runner asks of either. Floor 1.
 
 pub mod clock;
+pub mod detached;
 pub mod dice;
 pub mod durable_log;
 pub mod fake;
@@ -10,6 +11,7 @@ mod linux;
 mod machine;
 pub mod output;
 pub mod process;
+pub mod pulse;
 pub mod service;
 pub mod signals;
 pub mod system;

@@ -1,12 +1,17 @@
-//! The undo list: what was done and how it is undone, written durably before anything is touched.
+//! The undo list: what was done and how it is undone, written durably before anything is touched; and the guardian that
+//! replays it when the tool cannot.
 //!
 //! A record a line, JSON, the first being the [`Header`]; the newest record of a step is the truth about it. A torn last
 //! line is ignored by a reader ([`read`]).
 //! If a record cannot be written before an act, the act does not happen. If it cannot be written during an undo, the
 //! undo goes on all the same: putting back matters more than writing it down.
 
+pub mod guardian;
 mod header;
 mod read;
+pub mod recover;
+pub mod replay;
+pub mod survey;
 #[cfg(test)]
 mod testing;
 

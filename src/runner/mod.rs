@@ -10,6 +10,7 @@ mod catch;
 mod emitter;
 mod hands;
 mod linux;
+mod longest;
 mod observe;
 mod put_back;
 mod readiness;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use linux::LinuxMachine;
+pub use longest::longest;
 pub use set_up::steps as set_up_steps;
 
 use crate::host::Machine;

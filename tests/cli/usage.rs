@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 5] = ["run", "plan", "validate", "demo", "completions"];
+const VERBS: [&str; 6] = ["run", "plan", "validate", "rollback", "demo", "completions"];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {
@@ -54,7 +54,7 @@ fn help_is_an_answer_and_names_every_verb() {
         for verb in VERBS {
             assert!(done.stdout.lines().any(|line| line.starts_with(&format!("  {verb} "))), "{verb}: {done}");
         }
-        assert!(!done.stdout.contains("__worker"), "{done}");
+        assert!(!done.stdout.contains("__"), "no internal command: {done}");
     }
 }
 
