@@ -9,6 +9,7 @@ use chaos::host::fake::{Deed, FakeMachine, Trials};
 use chaos::host::signals::Cancel;
 use chaos::journal::{Entry, MemoryStore, State, Store};
 use chaos::model::event::EventKind;
+use chaos::model::expectation::{Limit, Must, Operator, StopCondition, Subject};
 use chaos::model::phase::Phase;
 use chaos::model::units::Timespan;
 use chaos::model::verdict::Mode;
@@ -121,6 +122,19 @@ async fn a_stop_condition_ends_the_fault_at_once_and_recovery_is_still_watched()
     assert!(rolled_back - fired < Duration::from_millis(200), "the undo starts at once");
     assert!(phases(&events).contains(&Phase::Recovery));
     assert!(machine.leftovers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_watched_by_the_clock_is_watched_also_while_samples_keep_coming() {
+    let mut experiment = experiment(vec![fault(0, "errors", Timespan::ZERO, Timespan::seconds(6))]);
+    let breach = Must::Compare { operator: Operator::AtLeast, limit: Limit::Number(1.0) };
+    let text = "affected_users >= 1".into();
+    experiment.stop_conditions = vec![StopCondition { text, subject: Subject::AffectedUsers, breach, hold: None }];
+    experiment.steady_state[0].interval = Timespan::millis(10);
+    let events = undisturbed(experiment, &calm()).await;
+    let applied = when(&events, |kind| matches!(kind, EventKind::FaultApplied { .. })).expect("applied");
+    let fired = when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).expect("fired");
+    assert!(fired - applied <= Duration::from_millis(200), "fired {:?} after the first user", fired - applied);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ pub const EXIT_CODES: &str = "\
 Exit codes of `chaos run`:
   0   the hypothesis held and the system recovered
   1   deviated: the steady state did not hold during the fault
-  2   refused: bad usage, bad file, missing privilege; nothing was touched
+  2   refused: bad usage, bad file, missing privilege, or the set-up failed; nothing was injected
   3   the baseline was not steady; nothing was injected
   4   stopped early by a stop condition; rolled back
   5   not recovered within the objective

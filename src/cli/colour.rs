@@ -6,8 +6,12 @@ use crate::report::Style;
 /// Whether to colour what goes to this stream. See <https://no-color.org>.
 pub(super) fn wanted(stream: Stream) -> bool {
     let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    output::is_terminal(stream) && !no && !dumb
+    can_redraw(stream) && !no
+}
+
+/// Whether lines on this stream can be drawn again: a terminal that understands escapes.
+pub(super) fn can_redraw(stream: Stream) -> bool {
+    output::is_terminal(stream) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// How text for people on stdout looks.

@@ -36,7 +36,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Not verbs of the command line: neither help nor completions shall offer them.
     match words.as_slice() {
         [_, verb, job] if verb == workers::COMMAND => return worker::main(&job.to_string_lossy()),
-        [_, verb, rest @ ..] if verb == guardian::COMMAND => return guardian::main(rest),
+        [_, verb, journal, longest] if verb == guardian::COMMAND => return guardian::main(journal, longest),
         _ => {}
     }
     match Arguments::try_parse_from(words) {

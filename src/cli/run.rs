@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     residue::refuse(&state)?;
     let folder = RunFolder::create(&state, &header.run)?;
     let (ending, events) = guarded(header, &folder, arguments.quiet)?;
-    // From here on something may have been touched: no failure may end as `refused, nothing was touched`.
+    // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
@@ -110,15 +110,22 @@ fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
 }
 
 fn look() -> Look {
-    if output::is_terminal(Stream::Stderr) { Look::Live } else { Look::Plain }
+    if colour::can_redraw(Stream::Stderr) { Look::Live } else { Look::Plain }
 }
 
 fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log: EventLog) -> Vec<Event> {
     let mut events = Vec::new();
     while let Some(event) = receiver.blocking_recv() {
         console.see(&event);
-        log.see(&event);
+        let stored = log.see(&event);
+        let at = event.at;
         events.push(event);
+        if let Err(error) = stored {
+            let text = format!("the events are not stored from here on, only this report has them all: {error}");
+            let note = Event { at, kind: EventKind::Note { text } };
+            console.see(&note);
+            events.push(note);
+        }
     }
     events
 }
@@ -134,18 +141,17 @@ impl EventLog {
         Ok(Self { file: Some(BufWriter::new(file)) })
     }
 
-    /// A log that cannot be written any more is given up, the run is not: its memory still has every event.
-    fn see(&mut self, event: &Event) {
-        let Some(file) = &mut self.file else { return };
+    /// A log that cannot be written any more is given up, the run is not: its memory still has every event. The error
+    /// is told once.
+    fn see(&mut self, event: &Event) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
         let written = serde_json::to_writer(&mut *file, event).map_err(std::io::Error::from);
         let written = written.and_then(|()| file.write_all(b"\n"));
         let flushed = match &event.kind {
             EventKind::Sample(_) => written,
             _ => written.and_then(|()| file.flush()),
         };
-        if flushed.is_err() {
-            self.file = None;
-        }
+        flushed.inspect_err(|_| self.file = None)
     }
 }
 
@@ -193,7 +199,7 @@ fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Anal
 fn exit_code(ending: &Ending, analysis: &Analysis) -> u8 {
     match ending {
         Ending::Complete => analysis.verdict.exit_code(),
-        Ending::Panicked(panic) => our_bug(&format!("everything was rolled back: {panic}")),
+        Ending::Panicked(panic) => our_bug(&format!("{panic}; the report says what was rolled back")),
     }
 }
 

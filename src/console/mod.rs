@@ -61,7 +61,7 @@ impl Console {
         let text = match (self.look, &self.header) {
             (Look::Plain, Some(header)) => {
                 let moment = header.started + at;
-                format!("{} {line}\n", moment.format("%H:%M:%S%.3fZ"))
+                format!("{} {line}\n", moment.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
             }
             _ => format!("{:>7.1}s {line}\n", at.as_secs_f64()),
         };
@@ -75,12 +75,11 @@ impl Console {
             return;
         }
         let length = self.header.as_ref().and_then(|header| line::length(phase, &header.experiment));
-        let style = match length {
-            Some(_) => "{prefix:>9} [{bar:28}] {elapsed}/{len}s {wide_msg}",
+        let template = match length {
+            Some(_) => "{prefix:>9} [{bar:28}] {pos}/{len}s {wide_msg}",
             None => "{prefix:>9} {spinner} {elapsed} {wide_msg}",
         };
-        let template = style.replace("{elapsed}/{len}s", "{pos}/{len}s");
-        self.bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         self.bar.set_prefix(phase.word());
         self.bar.set_message("");
         self.bar.reset();

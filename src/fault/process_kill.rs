@@ -38,11 +38,16 @@ pub(super) fn dose(settings: &ProcessKill, state: ProcessState, replaced: bool) 
         (true, _) => "gone, replaced",
         (false, ProcessState::Gone) => "gone",
         (false, ProcessState::Running | ProcessState::Stopped) => "still there",
+        (false, ProcessState::Unknown) => "not known",
     };
     let gone = replaced || state == ProcessState::Gone;
     Dose {
         parts: vec![words::part("process", settings.signal.name(), measured, f64::from(u8::from(gone)))],
-        ineffective: (!gone).then(|| format!("the process outlived {}", settings.signal.name())),
+        ineffective: match state {
+            _ if gone => None,
+            ProcessState::Unknown => Some("whether the process ended could not be found out".to_owned()),
+            _ => Some(format!("the process outlived {}", settings.signal.name())),
+        },
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn dose(state: ProcessState, replaced: bool, lasted: Duration) -> Dos
         (false, ProcessState::Stopped) => format!("stopped for {}", Timespan(lasted)),
         (false, ProcessState::Running) => "running".to_owned(),
         (false, ProcessState::Gone) => "gone".to_owned(),
+        (false, ProcessState::Unknown) => "not known".to_owned(),
     };
     Dose {
         ineffective: (!stopped).then(|| format!("the process should be stopped and is {measured}")),

@@ -95,7 +95,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    const fn raw(self) -> Raw {
+    pub(super) const fn raw(self) -> Raw {
         match self {
             Self::Kill(KillSignal::Kill) => Raw::KILL,
             Self::Kill(KillSignal::Term) => Raw::TERM,

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::files;
 use super::linux::child::Child;
 use super::process::{self, KILL_LIMIT, Launch, Output, resolve_program};
+use crate::model::dose::ProcessState;
 use crate::model::experiment::Service;
 use crate::model::step::ProcessIdentity;
 
@@ -120,6 +121,17 @@ impl Services {
         })
     }
 
+    /// The state of this very process of a service. Neither this nor [`Self::signal`] needs a descriptor: a paused
+    /// service may keep so many of our requests waiting that none is left, and it must be possible to let it go on then.
+    pub fn state(&self, name: &str, process: &ProcessIdentity) -> ProcessState {
+        self.child(name, process).map_or(ProcessState::Gone, |child| child.state())
+    }
+
+    /// Signals this very process of a service; false when it is gone.
+    pub fn signal(&self, name: &str, process: &ProcessIdentity, signal: process::Signal) -> bool {
+        self.child(name, process).is_some_and(|child| child.signal(signal.raw()))
+    }
+
     /// From now on `stop` kills without grace, also where it waits already.
     pub fn hurry(&self) {
         self.hurry.send_replace(true);
@@ -179,6 +191,12 @@ impl Services {
             changing: tokio::sync::Mutex::default(),
             state,
         })
+    }
+
+    /// The service's process if it is this one: one that was replaced has ended.
+    fn child(&self, name: &str, process: &ProcessIdentity) -> Option<Arc<Child>> {
+        let child = self.slot(name)?.state().child.clone()?;
+        (child.identity() == process).then_some(child)
     }
 
     fn slot(&self, name: &str) -> Option<Arc<Slot>> {

@@ -83,7 +83,8 @@ impl CancelHandle {
 }
 
 /// Listens to SIGINT, SIGTERM and SIGHUP from now on: the first asks to stop, any further one to hurry. Must be called
-/// within a tokio runtime. None of them ends the process any more.
+/// within a tokio runtime. None of them ends the process any more. A SIGHUP that was ignored when we were started stays
+/// ignored: that is what `nohup` is for.
 pub fn listen() -> io::Result<Cancel> {
     let (handle, cancel) = Cancel::manual();
     listen_for(handle)?;
@@ -94,18 +95,23 @@ pub fn listen() -> io::Result<Cancel> {
 pub fn listen_for(handle: CancelHandle) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut hang_up = if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
     tokio::spawn(async move {
         loop {
             handle.request(tokio::select! {
                 Some(()) = interrupt.recv() => "SIGINT",
                 Some(()) = terminate.recv() => "SIGTERM",
-                Some(()) = hang_up.recv() => "SIGHUP",
+                Some(()) = async { hang_up.as_mut()?.recv().await } => "SIGHUP",
                 else => return,
             });
         }
     });
     Ok(())
+}
+
+fn is_ignored(signal: Signal) -> bool {
+    let status = procfs::process::Process::myself().and_then(|us| us.status());
+    status.is_ok_and(|status| status.sigign >> (signal.as_raw() - 1) & 1 == 1)
 }
 
 /// The name of a signal, with `SIG`.

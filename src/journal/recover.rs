@@ -174,6 +174,7 @@ fn read_back(measure: &Measure, left: Result<&[ProcessIdentity], &Trouble>) -> R
             ProcessState::Stopped => Err(format!("{process} is stopped still")),
             ProcessState::Running => Ok(format!("{process} goes on")),
             ProcessState::Gone => Ok(format!("{process} is gone")),
+            ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
         },
         (Measure::Kill(Some(process)), Ok([])) => Ok(format!("{process} and all of its group are gone")),
         (Measure::Kill(None) | Measure::Continue(None), Ok([])) => Ok("no process of the run is left".to_owned()),

@@ -77,13 +77,15 @@ impl Remains {
         Ok(by_pid.into_values().collect())
     }
 
-    /// The processes that this run stopped and that are stopped still.
+    /// The processes that this run stopped and that are not seen to go on.
     pub fn stopped(&self) -> Vec<ProcessIdentity> {
         let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
             Measure::Continue(process) => process.clone(),
             Measure::Kill(_) | Measure::GoneWith(_) => None,
         });
-        paused.filter(|process| process::state(process) == ProcessState::Stopped).collect()
+        let goes_on =
+            |process: &ProcessIdentity| matches!(process::state(process), ProcessState::Running | ProcessState::Gone);
+        paused.filter(|process| !goes_on(process)).collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.

@@ -89,6 +89,8 @@ pub enum ProcessState {
     Stopped,
     /// It is no more, or a zombie.
     Gone,
+    /// It could not be found out, for instance because no descriptors were left.
+    Unknown,
 }
 
 /// The dose of one fault.

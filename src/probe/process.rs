@@ -154,6 +154,10 @@ fn not_running(process: &ProcessIdentity) -> Option<Measurement> {
         ProcessState::Running => return None,
         ProcessState::Stopped => format!("{process} is stopped"),
         ProcessState::Gone => format!("{process} is gone"),
+        ProcessState::Unknown => {
+            let detail = format!("whether {process} runs cannot be found out");
+            return Some(Measurement::failed(Outcome::NoData, detail));
+        }
     };
     Some(Measurement::failed(Outcome::Wrong, wrong))
 }

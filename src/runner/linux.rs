@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::readiness;
 use crate::host::clock::Clock;
-use crate::host::process::{self, Signal};
+use crate::host::process::Signal;
 use crate::host::service::Services;
 use crate::host::workers::Workers;
 use crate::host::{Checked, Facts, Machine, Prober, Trouble, system};
@@ -71,7 +71,7 @@ impl LinuxMachine {
         let what = format!("signal service {service}");
         let process = self.services.current(service).ok_or_else(|| Trouble::new(&what, "it does not run"))?;
         self.hit.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), process.clone());
-        if process::send_signal(&process, signal)? {
+        if self.services.signal(service, &process, signal) {
             Ok(of_process(process))
         } else {
             Err(Trouble::new(what, "its process ended just before"))
@@ -79,10 +79,19 @@ impl LinuxMachine {
     }
 
     /// SIGCONT to the process that was stopped: known from the receipt, or, when the act was cut short, from the hit.
-    fn resume(&self, service: &str, receipt: &Receipt) -> Result<(), Trouble> {
-        match receipt.process.clone().or_else(|| self.process_hit(service)) {
-            Some(process) => process::send_signal(&process, Signal::Continue).map(|_| ()),
-            None => Ok(()),
+    fn resume(&self, service: &str, receipt: &Receipt) {
+        if let Some(process) = receipt.process.clone().or_else(|| self.process_hit(service)) {
+            self.services.signal(service, &process, Signal::Continue);
+        }
+    }
+
+    /// Whether that process is not stopped any more.
+    fn goes_on(&self, service: &str, receipt: &Receipt) -> Checked {
+        let process = receipt.process.clone().or_else(|| self.process_hit(service));
+        match process.map(|process| self.services.state(service, &process)) {
+            Some(ProcessState::Stopped) => no("its process is still stopped"),
+            Some(ProcessState::Unknown) => unknown("the state of its process cannot be read"),
+            Some(ProcessState::Running | ProcessState::Gone) | None => Checked::Yes,
         }
     }
 
@@ -95,13 +104,14 @@ impl LinuxMachine {
         let hit = hit.ok_or_else(|| Trouble::new(format!("look at service {service}"), "no fault touched it"))?;
         let replaced = self.services.current(service).is_some_and(|now| now != hit);
         let now = self.services.current(service).unwrap_or(hit);
-        Ok(Reading::Service { state: process::state(&now), replaced })
+        Ok(Reading::Service { state: self.services.state(service, &now), replaced })
     }
 
     async fn ready(&self, name: &str) -> Checked {
         let Some(service) = self.specs.get(name) else { return unknown("no such service") };
-        match self.services.current(name).map(|process| process::state(&process)) {
+        match self.services.current(name).map(|process| self.services.state(name, &process)) {
             Some(ProcessState::Running) => {}
+            Some(ProcessState::Unknown) => return unknown("the state of its process cannot be read"),
             other => return no(format!("its process is {other:?}")),
         }
         match readiness::now(service, &self.surroundings()).await {
@@ -141,7 +151,10 @@ impl Machine for LinuxMachine {
             Undo::CloseProxy { proxy } => self.proxies.close(proxy).await,
             Undo::RemoveToxic { proxy, toxic } => self.proxies.remove_toxic(proxy, toxic),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
-            Undo::ResumeService { service } => self.resume(service, receipt),
+            Undo::ResumeService { service } => {
+                self.resume(service, receipt);
+                Ok(())
+            }
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -153,11 +166,7 @@ impl Machine for LinuxMachine {
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
-            Check::ServiceRunning { service } => {
-                let process = receipt.process.clone().or_else(|| self.process_hit(service));
-                let state = process.map(|process| process::state(&process));
-                yes_if(state != Some(ProcessState::Stopped), "its process is still stopped")
-            }
+            Check::ServiceRunning { service } => self.goes_on(service, receipt),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }

@@ -123,6 +123,8 @@ impl<M: Machine> Walk<M> {
 
     /// Listens to samples, time and signals until a moment, or until something asks to end sooner.
     pub async fn listen_until(&mut self, moment: Instant) -> Heard {
+        // On a clock of its own: samples that keep coming must not put it off.
+        let mut next_tick = self.clock.now();
         loop {
             if let Some(heard) = self.signal() {
                 return heard;
@@ -131,17 +133,28 @@ impl<M: Machine> Walk<M> {
             if now >= moment {
                 return Heard::TimeIsUp;
             }
-            let tick = moment.min(now + TICK);
-            let cancel = self.hands.cancel.clone();
-            let heard = tokio::select! {
-                biased;
-                _ = cancel.wait() => self.signal(),
-                Some(sample) = self.samples.recv() => self.see(sample),
-                () = self.clock.sleep_until(tick) => self.tick(),
-            };
+            let mut heard = None;
+            if now >= next_tick {
+                next_tick = now + TICK;
+                heard = self.tick();
+            }
+            if heard.is_none() {
+                heard = self.hear_one(moment.min(next_tick)).await;
+            }
             if let Some(heard) = heard {
                 return heard;
             }
+        }
+    }
+
+    /// Waits for a signal, a sample or a moment, whatever comes first.
+    async fn hear_one(&mut self, moment: Instant) -> Option<Heard> {
+        let cancel = self.hands.cancel.clone();
+        tokio::select! {
+            biased;
+            _ = cancel.wait() => self.signal(),
+            Some(sample) = self.samples.recv() => self.see(sample),
+            () = self.clock.sleep_until(moment) => None,
         }
     }
 

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 
 use super::decode::{Decoder, Keys, Names, fields_of};
+use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
     CpuStress, DiskStress, FaultKind, HttpError, MemoryStress, NetworkLatency, ProcessKill, ProcessPause,
@@ -59,7 +60,8 @@ pub struct Flat<C, K> {
     pub kind: Option<K>,
 }
 
-/// Reads an entry whose word stands under `key`. An unknown word is left to the caller.
+/// Reads an entry whose word stands under `key`. A word that is only nearly known is read as what was meant, so that
+/// the problems of its settings are found in the same go; telling that it is unknown is left to the caller.
 pub fn read_flat<C: DeserializeOwned, K>(
     decoder: &Decoder<'_>,
     node: NodeId,
@@ -67,7 +69,8 @@ pub fn read_flat<C: DeserializeOwned, K>(
     table: &'static [Entry<K>],
 ) -> Flat<C, K> {
     let word = decoder.tree.get(node, key).and_then(|word| decoder.tree.scalar(word));
-    let Some(entry) = word.and_then(|word| table.iter().find(|entry| entry.word == word.text)) else {
+    let meant = word.and_then(|word| nearest(&word.text, table.iter().map(|entry| entry.word)));
+    let Some(entry) = meant.and_then(|meant| table.iter().find(|entry| entry.word == meant)) else {
         let keys = Keys { lenient: true, ..Keys::default() };
         return Flat { common: decoder.read_flat(node, keys), kind: None };
     };

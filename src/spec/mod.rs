@@ -54,9 +54,11 @@ pub struct Read {
 pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnostics> {
     let mut told = Diagnostics::new(source.name, source.text);
     if source.text.len() > parser::MOST_BYTES {
-        let size = source.text.len().div_ceil(1024);
         let most = parser::MOST_BYTES / 1024;
-        return refuse(told, [Diagnostic::error(format!("this file is too large: {size} KiB, at most {most} KiB"))]);
+        return refuse(
+            told,
+            [Diagnostic::error(format!("this file is too large: an experiment has at most {most} KiB"))],
+        );
     }
     let mut tree = match parser::parse(source.text) {
         Ok(tree) => tree,

@@ -255,7 +255,7 @@ fn too_many(place: Range<usize>) -> Diagnostic {
 }
 
 fn empty() -> Diagnostic {
-    Diagnostic::error("this file is empty").help("`chaos init` writes an experiment to start from")
+    Diagnostic::error("this file is empty").help("an experiment has at least a `name` and a `steady_state`")
 }
 
 /// The parser's complaint with a hint where experience knows one. `open` is where the innermost `{` or `[` stands

@@ -42,12 +42,32 @@ fn each_shell_takes_its_completions() {
 }
 
 #[test]
+fn a_shell_that_is_missing_is_told_loudly_and_fails_where_nothing_may_be_skipped() {
+    let sandbox = Sandbox::new();
+    let shells = sandbox.path("shells");
+    sandbox.write("shells/.here", "");
+    for shell in ["sh", "bash"] {
+        std::os::unix::fs::symlink(format!("/bin/{shell}"), shells.join(shell)).expect("a link");
+    }
+    let this_suite = std::env::current_exe().expect("this test").display().to_string();
+    let test = "completions::each_shell_takes_its_completions";
+    let without_fish = || sandbox.program(&this_suite, ["--exact", test]).env("PATH", &shells.display().to_string());
+    without_fish().done().exits(0).complains("SKIPPED each_shell_takes_its_completions: fish is not installed");
+    let strict = without_fish().env("CHAOS_SKIP_NOTHING", "1").done();
+    assert_ne!(strict.code, Some(0), "{strict}");
+    strict.says("must not be skipped here: zsh is not installed");
+}
+
+#[test]
 fn the_scripts_offer_every_verb_and_nothing_internal() {
     for (shell, _) in FILES {
         let script = generated(shell);
         for word in ["run", "plan", "validate", "demo", "completions", "dry-run", "report", "state-dir"] {
             assert!(script.contains(word), "{shell} does not offer {word}");
         }
-        assert!(!script.contains("__worker"), "{shell} offers what is internal");
+        assert!(
+            !["__worker", "__guardian"].iter().any(|word| script.contains(word)),
+            "{shell} offers what is internal"
+        );
     }
 }

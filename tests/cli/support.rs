@@ -270,3 +270,20 @@ pub fn committed(name: &str) -> String {
     let path = repository().join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+#[test]
+fn what_is_left_behind_is_seen() {
+    let sandbox = Sandbox::new();
+    sandbox.write("state/chaos/runs/0197/events.jsonl", "");
+    assert_eq!(sandbox.files(), ["state/chaos/runs/events.jsonl".to_owned()].into());
+    let [port] = crate::ports::free_ports();
+    sandbox.assert_nothing_is_left(&[port]);
+    let left = |ports: &[u16]| std::panic::catch_unwind(|| sandbox.assert_nothing_is_left(ports)).is_err();
+    let held = crate::ports::occupy(port);
+    assert!(left(&[port]), "a port that somebody listens on");
+    drop(held);
+    let process = sandbox.program("sleep", ["600"]).start();
+    assert!(left(&[]), "a process");
+    drop(process);
+    sandbox.assert_nothing_is_left(&[port]);
+}

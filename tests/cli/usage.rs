@@ -88,10 +88,14 @@ fn without_a_verb_the_help_is_a_complaint() {
 
 #[test]
 fn wrong_usage_is_refused_on_stderr() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["bogus"], "unrecognized subcommand 'bogus'"),
         (&["validat"], "'validate'"),
         (&["__worker"], "unrecognized subcommand"),
+        (&["__guardian"], "unrecognized subcommand"),
+        (&["rollback"], "required arguments were not provided"),
+        (&["rollback", "a-run", "--all"], "cannot be used with"),
+        (&["rollback", "no-such-run"], "there is no run no-such-run"),
         (&["--bogus"], "unexpected argument '--bogus'"),
         (&["run"], "<FILE>"),
         (&["plan"], "<FILE>"),

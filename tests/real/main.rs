@@ -2,11 +2,11 @@
 
 mod guardian;
 mod nginx;
-mod orphans;
 mod outside;
 mod processes;
 mod prometheus;
 mod run;
+mod scarce;
 mod services;
 mod side_by_side;
 mod signals;

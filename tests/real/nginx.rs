@@ -49,12 +49,12 @@ steady_state:
   - name: page
     probe: http
     url: http://127.0.0.1:{proxy}/
-    rate: 50/s
+    rate: 100/s
     timeout: 2s
     expect: [success_rate >= 99%, p95 <= 50ms]
 faults:
-  - {{ name: the fault, {fault}, target: {{ proxy: front }}, duration: 4s }}
-baseline: 4s
+  - {{ name: the fault, {fault}, target: {{ proxy: front }}, duration: 2s }}
+baseline: 2s
 recovery: {{ within: 20s }}
 ",
         prefix = home.path("paper").display(),

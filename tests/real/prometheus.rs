@@ -7,7 +7,7 @@ use crate::installed;
 use crate::outside::{Seen, look};
 use crate::run::{Ended, Home, free_ports};
 
-const FAULT_ON_THE_DEMO: &str = "fault: network.latency, target: { proxy: generator }, delay: 20ms, duration: 3s";
+const FAULT_ON_THE_DEMO: &str = "fault: network.latency, target: { proxy: generator }, delay: 20ms, duration: 2s";
 
 #[tokio::test]
 async fn what_prometheus_scrapes_is_a_steady_state() {
@@ -25,12 +25,15 @@ async fn a_prometheus_that_falls_silent_stops_the_run() {
     let Some(ended) = watched_by_prometheus(killed, "stop").await else { return };
     assert_eq!(ended.code, Some(4), "{}", ended.home.told());
     assert_eq!(ended.report["stop"]["condition"], "scraped: no data");
+    let moment = |name: &str| ended.report["stop"][name].as_f64().expect("a moment");
+    let blind = moment("fired_at_s") - moment("first_bad_s");
+    assert!((5.0..10.0).contains(&blind), "blind for {blind} s, though another probe had data all the time");
     assert_fault_is_not_measured(&ended);
 }
 
 #[tokio::test]
 async fn a_prometheus_that_falls_silent_proves_nothing() {
-    let killed = "fault: process.kill, target: { process: { service: prometheus } }, duration: 4s";
+    let killed = "fault: process.kill, target: { process: { service: prometheus } }, duration: 3s";
     let Some(ended) = watched_by_prometheus(killed, "continue").await else { return };
     assert_eq!(ended.code, Some(6), "{}", ended.home.told());
     assert_eq!(ended.report["stop"], serde_json::Value::Null);
@@ -95,7 +98,7 @@ steady_state:
     expect: [success_rate >= 90%]
 faults:
   - {{ name: the fault, {fault} }}
-baseline: 3s
+baseline: 2s
 recovery: {{ within: 30s }}
 ",
         scrapes = scrapes.display(),

@@ -67,11 +67,17 @@ impl Home {
     }
 
     /// The binary, about to run an experiment: its report goes to `paper/report.json`, its talk to `paper/stderr`.
-    #[allow(clippy::disallowed_methods, reason = "the binary under test is started as a stranger would")]
     pub fn command(&self, experiment: &str) -> Command {
+        self.command_in_a_shell("", experiment)
+    }
+
+    /// The same, after the commands of a shell, such as `ulimit -n 64;`.
+    #[allow(clippy::disallowed_methods, reason = "the binary under test is started as a stranger would")]
+    pub fn command_in_a_shell(&self, before: &str, experiment: &str) -> Command {
         let file = self.write("experiment.yaml", experiment);
         let to = |name| Stdio::from(files::append(&self.path("paper").join(name)).expect("opens"));
-        let mut command = Command::new(binary());
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{before} exec \"$0\" \"$@\"")]).arg(binary());
         command.args(["run", "--output", "json", "--state-dir"]).arg(&self.state).arg(file);
         command.current_dir(self.path("work")).env("HOME", self.path("work")).env("TMPDIR", self.path("work"));
         command.env(MARK, self.folder.path()).env_remove("XDG_STATE_HOME").env_remove("RUST_BACKTRACE");

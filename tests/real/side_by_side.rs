@@ -41,9 +41,9 @@ steady_state:
     timeout: 2s
     expect: [success_rate >= 90%]
 faults:
-  - {{ name: slow, fault: network.latency, target: {{ proxy: generator }}, delay: 20ms, duration: 3s }}
-  - {{ name: busy, fault: cpu.stress, target: {{ host: local }}, load: 10%, cores: 1, duration: 3s }}
-baseline: 3s
+  - {{ name: slow, fault: network.latency, target: {{ proxy: generator }}, delay: 20ms, duration: 2s }}
+  - {{ name: busy, fault: cpu.stress, target: {{ host: local }}, load: 10%, cores: 1, duration: 2s }}
+baseline: 2s
 recovery: {{ within: 20s }}
 "
     )

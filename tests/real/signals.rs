@@ -271,6 +271,20 @@ fn in_a_terminal(like: &std::process::Command, words: &str) -> std::process::Com
 }
 
 #[tokio::test]
+async fn nohup_keeps_a_run_alive_when_its_terminal_is_closed() {
+    let ports = free_ports();
+    let home = Home::new();
+    let mut command = home.command_in_a_shell("trap '' HUP;", &everything(ports, "60s", "1s"));
+    let mut run = home.start_as(&mut command);
+    run.until_phase("baseline").await;
+    run.signal(Signal::HUP);
+    run.signal(Signal::INT);
+    let ended = run.ended().await;
+    assert_eq!((ended.code, &ended.report["interrupted"]), (Some(8), &"SIGINT".into()), "{}", ended.home.told());
+    assert_nothing_left(&ended, &ports);
+}
+
+#[tokio::test]
 async fn whoever_kills_the_tool_takes_all_that_it_started_with_it() {
     let ports = free_ports();
     let run = run_until(Moment::Faults, ports).await;

@@ -24,15 +24,15 @@ steady_state:
   - name: ask
     probe: http
     url: http://{address}/
-    rate: 150/s
+    rate: 200/s
     timeout: 10s
     expect: [p99 <= 1s, success_rate >= 99%]
-baseline: 6s
+baseline: 5s
 "
     ));
     run.until_phase("observe").await;
     // The first second of a phase is left out of the report.
-    Clock::Real.sleep(Duration::from_millis(1500)).await;
+    Clock::Real.sleep(Duration::from_millis(1200)).await;
     stall.send_replace(true);
     Clock::Real.sleep(STALL).await;
     stall.send_replace(false);
@@ -40,10 +40,10 @@ baseline: 6s
     assert_eq!(ended.code, Some(1), "{}", ended.home.told());
     let latency =
         |phase: &str, quantile: &str| ended.report["probes"][0][phase][quantile]["seconds"].as_f64().expect("measured");
-    // 300 of some 750 requests waited, evenly from 0 to 2 s: the hundredth part of all waited for 1.95 s and longer.
+    // 400 of some 800 requests waited, evenly from 0 to 2 s: the hundredth part of all waited for 1.95 s and longer.
     assert!((1.7..4.0).contains(&latency("fault", "p99")), "p99 {}", latency("fault", "p99"));
     assert!((1.4..4.0).contains(&latency("fault", "p95")), "p95 {}", latency("fault", "p95"));
-    assert!(latency("fault", "p50") < 0.5, "p50 {}", latency("fault", "p50"));
+    assert!(latency("fault", "p50") < 1.0, "p50 {}", latency("fault", "p50"));
     assert!(latency("baseline", "p99") < 1.0, "p99 {}", latency("baseline", "p99"));
     assert_eq!(ended.report["probes"][0]["fault"]["errors"], serde_json::json!([]), "late is not failed");
 }

@@ -66,8 +66,12 @@ pub(super) fn r00_the_delay_passes_through(case: &Case<'_>) -> Option<Advice> {
     )
 }
 
-/// R03: a share of the samples takes the same time T, well above the usual: T is somebody's timeout.
+/// R03: a share of the samples takes the same time T, well above the usual: T is somebody's timeout. Only where the
+/// fault makes somebody wait: after a fast failure the pile is a pause between retries.
 pub(super) fn r03_piles_up_at_a_timeout(case: &Case<'_>) -> Option<Advice> {
+    if case.run.experiment().faults.iter().all(|fault| matches!(fault.kind, FaultKind::HttpError(_))) {
+        return None;
+    }
     let (seen, pile) = case.seen.iter().find_map(|seen| Some((seen, pile(case, seen)?)))?;
     advice(
         "R03",
@@ -248,6 +252,13 @@ mod tests {
             .fault(|i| (150.0 + (i % 3) as f64 * 0.5, Outcome::Wrong))
             .tell();
         assert!(advice_of(&run, "R03").evidence.contains("took 150ms"), "{:?}", advice_of(&run, "R03"));
+    }
+
+    #[test]
+    fn a_pile_after_fast_failures_is_a_pause_between_retries_and_no_timeout() {
+        let run = Story::failing_generator(1.0).fault(|i| (150.0 + (i % 3) as f64 * 0.5, Outcome::Ok)).tell();
+        assert!(!advised(&run).contains(&"R03".to_owned()));
+        assert!(advised(&run).contains(&"R05".to_owned()), "{:?}", advised(&run));
     }
 
     #[test]

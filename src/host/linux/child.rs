@@ -8,12 +8,16 @@ use std::time::Duration;
 use procfs::ProcError;
 use procfs::process::all_processes;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, waitid, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, test_kill_process_group, waitid,
+    waitpid,
+};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 use crate::host::clock::Clock;
 use crate::host::signals;
+use crate::model::dose::ProcessState;
 use crate::model::step::ProcessIdentity;
 
 /// How a process ended.
@@ -89,6 +93,16 @@ impl Child {
         end.unwrap_or(End::UNKNOWN)
     }
 
+    /// Its state, from the kernel's own account of a child: stopped means every thread of it. Needs no descriptors.
+    pub fn state(&self) -> ProcessState {
+        self.group.state_of_leader()
+    }
+
+    /// Signals this one process; false when it has been reaped. Needs no descriptors: an unreaped pid names no other.
+    pub fn signal(&self, signal: Signal) -> bool {
+        self.group.signal_leader(signal)
+    }
+
     /// Signals every process of its group; false when the child has been reaped.
     pub fn signal_group(&self, signal: Signal) -> bool {
         self.group.signal(signal)
@@ -126,6 +140,25 @@ impl Drop for Child {
 }
 
 impl Group {
+    fn state_of_leader(&self) -> ProcessState {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if reaped.is_some() {
+            return ProcessState::Gone;
+        }
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(self.leader), look) {
+            Ok(None) => ProcessState::Running,
+            Ok(Some(status)) if status.stopped() => ProcessState::Stopped,
+            Ok(Some(_)) => ProcessState::Gone,
+            Err(_) => ProcessState::Unknown,
+        }
+    }
+
+    fn signal_leader(&self, signal: Signal) -> bool {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        reaped.is_none() && kill_process(self.leader, signal).is_ok()
+    }
+
     fn signal(&self, signal: Signal) -> bool {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         reaped.is_none() && kill_process_group(self.leader, signal).is_ok()
@@ -149,6 +182,10 @@ impl Group {
 /// A living process of this group that is older than the moment from which its number may be somebody else's. A look
 /// that fails (no descriptors, no memory) is told too: what is not known is not gone.
 fn left_in_group(group: Pid, before: u64) -> Option<String> {
+    // Most often nobody has that number, and to be told so takes no descriptors.
+    if test_kill_process_group(group) == Err(Errno::SRCH) {
+        return None;
+    }
     let mut processes = match all_processes() {
         Ok(processes) => processes,
         Err(error) => return Some(format!("cannot look for it: {error}")),

@@ -41,7 +41,11 @@ pub fn marked(run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
 pub fn group_led_by(leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
     let found = select(|process| Ok(process.stat()?.pgrp == leader.pid))?;
     // Whoever was seen in that group was seen in ours only if the leader lived all the while.
-    Ok(if state(leader) == ProcessState::Gone { Vec::new() } else { found })
+    match state(leader) {
+        ProcessState::Running | ProcessState::Stopped => Ok(found),
+        ProcessState::Gone => Ok(Vec::new()),
+        ProcessState::Unknown => Err(Trouble::new(format!("look at {leader}"), "it cannot be seen")),
+    }
 }
 
 fn select(is_one: impl Fn(&Process) -> Result<bool, ProcError>) -> Result<Vec<ProcessIdentity>, Trouble> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 
+use crate::model::dose::ProcessState;
 use crate::model::step::ProcessIdentity;
 
 /// What a process uses now, and has used.
@@ -31,7 +32,8 @@ pub fn usage(process: &ProcessIdentity) -> Option<Usage> {
         resident: look.statm().ok()?.resident * procfs::page_size(),
         open_files: look.fd_count().ok().map(|count| count as u64),
     };
-    (super::identity::state(process) != crate::model::dose::ProcessState::Gone).then_some(usage)
+    let lives = matches!(super::identity::state(process), ProcessState::Running | ProcessState::Stopped);
+    lives.then_some(usage)
 }
 
 fn living_threads(process: &Process) -> Duration {

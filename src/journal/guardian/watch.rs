@@ -1,7 +1,7 @@
 //! What the guardian does: it waits for the end of the tool, and puts back what the tool did not. Without threads,
 //! processes, names to resolve or files beside the journal, which is open beforehand.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,8 +32,8 @@ enum Alarm {
 }
 
 /// Runs the guardian: its words are those of [`super::COMMAND`].
-pub fn main(words: &[OsString]) -> ExitCode {
-    match guard(words) {
+pub fn main(journal: &OsStr, longest: &OsStr) -> ExitCode {
+    match guard(Path::new(journal), longest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
             output::stderr(&format!("chaos: the guardian: {trouble}\n"));
@@ -42,13 +42,12 @@ pub fn main(words: &[OsString]) -> ExitCode {
     }
 }
 
-fn guard(words: &[OsString]) -> Result<(), Trouble> {
-    let usage = || Trouble::new("start", "it is started by `chaos run` only");
-    let [journal, longest] = words else { return Err(usage()) };
-    let longest = longest.to_str().and_then(|text| text.parse().ok()).map(Duration::from_millis).ok_or_else(usage)?;
+fn guard(journal: &Path, longest: &OsStr) -> Result<(), Trouble> {
+    let longest = longest.to_str().and_then(|text| text.parse().ok()).map(Duration::from_millis);
+    let longest = longest.ok_or_else(|| Trouble::new("start", "it is started by `chaos run` only"))?;
     this_process::stand_alone()?;
     this_process::survive_memory_end();
-    let recovery = Recovery::open(Path::new(journal))?;
+    let recovery = Recovery::open(journal)?;
     let Standing::Running(header) = recovery.survey()? else {
         return Err(Trouble::new("look at the journal", "its tool does not live"));
     };

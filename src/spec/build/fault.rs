@@ -72,7 +72,7 @@ fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft
 /// Reads an entry; reports a word that no fault has.
 fn read(context: &Context<'_, '_>, node: NodeId) -> Flat<FaultFile, FaultKind> {
     let flat: Flat<FaultFile, FaultKind> = read_flat(context.decoder, node, "fault", &FAULTS);
-    if let (None, Some(file)) = (&flat.kind, &flat.common)
+    if let Some(file) = &flat.common
         && let Some(word) = context.require(&file.fault, "fault", &context.decoder.tree.head(node))
         && !FaultKind::WORDS.contains(&word.value.as_str())
     {

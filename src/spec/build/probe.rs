@@ -66,7 +66,7 @@ fn probe(context: &Context<'_, '_>, node: NodeId, names: &Names, unique: &mut Un
 /// Reads an entry; reports a word that no probe has.
 fn read(context: &Context<'_, '_>, node: NodeId) -> Flat<ProbeFile, ProbeKind> {
     let flat: Flat<ProbeFile, ProbeKind> = read_flat(context.decoder, node, "probe", &PROBES);
-    if let (None, Some(file)) = (&flat.kind, &flat.common)
+    if let Some(file) = &flat.common
         && let Some(word) = context.require(&file.probe, "probe", &context.decoder.tree.head(node))
         && !ProbeKind::WORDS.contains(&word.value.as_str())
     {
