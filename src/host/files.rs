@@ -62,7 +62,7 @@ pub fn forget_cached(file: &File, offset: u64, length: u64) -> io::Result<()> {
 pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match std::fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     use rustix::fs::OFlags;
 
     use super::{
-        allocate, create_dir_all, create_new, nameless, read, read_end, remove_file, soon_nameless, write_atomic,
+        allocate, create_dir_all, create_new, list, nameless, read, read_end, remove_file, soon_nameless, write_atomic,
     };
 
     #[test]
@@ -209,6 +209,17 @@ mod tests {
         let end = |start, limit| read_end(&path, start, limit).expect("reads");
         assert_eq!((end(0, 3).as_slice(), end(9, 3).as_slice()), (b"789".as_slice(), b"9".as_slice()));
         assert_eq!(end(20, 3), b"", "the file has shrunk");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_nothing_in_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = home.path().join("file");
+        create_new(&file).expect("makes it");
+        assert_eq!(list(home.path()).expect("lists"), std::slice::from_ref(&file));
+        for absent in [home.path().join("none"), file.join("inside")] {
+            assert!(list(&absent).expect("is content").is_empty());
+        }
     }
 
     #[test]
