@@ -64,7 +64,8 @@ fn learn(run: &Run) -> Vec<BadEvents> {
     let windows: Vec<Window> = window::baseline(run).into_iter().collect();
     let probes = run.experiment().steady_state.iter().enumerate();
     let learn = |(place, probe): (usize, &ProbeSpec)| {
-        BadEvents::learn(probe, &samples_in(&run.samples, place, &windows).collect::<Vec<_>>())
+        let judged = samples_in(&run.samples, place, &windows).filter(|sample| run.was_judged(sample));
+        BadEvents::learn(probe, &judged.collect::<Vec<_>>())
     };
     probes.map(learn).collect()
 }
@@ -76,7 +77,8 @@ fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recover
     let probes = run.experiment().steady_state.iter().zip(bad).enumerate();
     let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
         let tally = |windows: &[Window]| Tally::of(probe, samples_in(&run.samples, place, windows));
-        Seen { place, probe, bad, baseline: tally(&baseline), fault: tally(&fault), after: tally(&after) }
+        let judged = samples_in(&run.samples, place, &baseline).filter(|sample| run.was_judged(sample));
+        Seen { place, probe, bad, baseline: Tally::of(probe, judged), fault: tally(&fault), after: tally(&after) }
     };
     probes.map(look).collect()
 }
@@ -183,12 +185,15 @@ fn breach_to_rollback(run: &Run) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::analyse;
     use crate::analysis::Run;
     use crate::analysis::findings::{RecoveryStatus, Standing};
     use crate::analysis::testing::Story;
-    use crate::model::event::Event;
-    use crate::model::sample::Outcome;
+    use crate::model::event::{Event, EventKind};
+    use crate::model::phase::Phase;
+    use crate::model::sample::{Measurement, Outcome};
 
     fn outage_for(samples: usize) -> impl Fn(usize) -> (f64, Outcome) {
         move |i| if i < samples { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) }
@@ -235,6 +240,34 @@ mod tests {
         let story = Story::slow_generator().fault(outage_for(500)).after(10.0, outage_for(100));
         let after = &analyse(&story.tell()).probes[0].recovery;
         assert_eq!((after.samples, after.errors.len()), (400, 0));
+    }
+
+    /// A story in which the last sample of the baseline was refused, so long after the baseline was judged.
+    fn refused_late(delay: Duration) -> Run {
+        let mut events = Story::slow_generator().events();
+        let judged = events.iter().find(|event| matches!(event.kind, EventKind::BaselineJudged { .. }));
+        let judged = judged.expect("judged").at;
+        let last = events.iter_mut().rev().find_map(|event| match &mut event.kind {
+            EventKind::Sample(sample) if sample.phase == Phase::Baseline => Some(sample),
+            _ => None,
+        });
+        let last = last.expect("a baseline");
+        last.measurement = Measurement::failed(Outcome::Refused, "connection refused");
+        last.done = judged + delay;
+        Run::fold(&events).expect("a run")
+    }
+
+    #[test]
+    fn an_answer_that_came_after_the_judgement_is_not_held_against_the_baseline() {
+        let analysis = analyse(&refused_late(Duration::from_millis(1)));
+        assert_eq!(analysis.probes[0].baseline.errors, []);
+    }
+
+    #[test]
+    fn an_error_is_told_in_the_words_of_the_probe() {
+        let analysis = analyse(&refused_late(Duration::ZERO));
+        let errors = &analysis.probes[0].baseline.errors;
+        assert_eq!((errors[0].count, errors[0].example.as_deref()), (1, Some("connection refused")));
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Tally {
     fn count(&mut self, probe: &ProbeSpec, sample: &Sample) {
         self.total += 1;
         let outcome = sample.measurement.outcome;
+        let detail = sample.measurement.detail.as_deref();
         let latency = sample.latency().as_secs_f64();
         match outcome {
             Outcome::Ok => {
@@ -125,10 +126,10 @@ impl Tally {
             }
             Outcome::Timeout => {
                 self.latencies.push(Latency { seconds: probe.timeout.0.as_secs_f64(), censored: true });
-                OutcomeCount::add(&mut self.errors, outcome);
+                OutcomeCount::add(&mut self.errors, outcome, detail);
             }
-            outcome if outcome.is_error() => OutcomeCount::add(&mut self.errors, outcome),
-            _ => OutcomeCount::add(&mut self.blind, outcome),
+            outcome if outcome.is_error() => OutcomeCount::add(&mut self.errors, outcome, detail),
+            _ => OutcomeCount::add(&mut self.blind, outcome, detail),
         }
         if outcome.is_data() {
             self.all_latencies.push(latency);

@@ -22,6 +22,8 @@ pub struct Run {
     pub faults: Vec<FaultRecord>,
     /// Why the baseline is not steady; empty when it is, absent when it was not judged.
     pub baseline_problems: Option<Vec<String>>,
+    /// When the baseline was judged.
+    judged_at: Option<Duration>,
     /// The first stop condition that fired.
     pub stop: Option<StopRecord>,
     /// The first signal that asked to end.
@@ -166,6 +168,11 @@ impl Run {
         self.faults.iter().filter_map(|fault| fault.undone).max().or(self.rolled_back_at)
     }
 
+    /// Whether the baseline was judged by this sample, too: an answer that came later may have met the fault.
+    pub fn was_judged(&self, sample: &Sample) -> bool {
+        self.judged_at.is_none_or(|at| sample.done <= at)
+    }
+
     fn new(header: RunHeader) -> Self {
         let faults = vec![FaultRecord::default(); header.experiment.faults.len()];
         Self {
@@ -174,6 +181,7 @@ impl Run {
             samples: Vec::new(),
             faults,
             baseline_problems: None,
+            judged_at: None,
             stop: None,
             interrupted: None,
             set_up_failure: None,
@@ -194,7 +202,10 @@ impl Run {
             EventKind::PhaseStarted { phase } => self.begin(*phase, at),
             EventKind::Sample(sample) => self.samples.push(sample.clone()),
             EventKind::SetUpFailed { why } => self.set_up_failure = Some(why.clone()),
-            EventKind::BaselineJudged { problems } => self.baseline_problems = Some(problems.clone()),
+            EventKind::BaselineJudged { problems } => {
+                self.baseline_problems = Some(problems.clone());
+                self.judged_at = Some(at);
+            }
             EventKind::StopFired { condition, measured, first_bad } => {
                 self.stop.get_or_insert_with(|| StopRecord {
                     condition: condition.clone(),

@@ -156,7 +156,7 @@ impl Facts<'_> {
         match (self.run.first_applied(), self.run.rolled_back_at) {
             (_, Some(_)) => "rolled back, and read back",
             (None, None) => "nothing was injected",
-            (Some(_), None) => "the rollback is not on record: run `chaos rollback`",
+            (Some(_), None) => "the rollback is not on record",
         }
     }
 

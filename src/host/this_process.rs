@@ -17,11 +17,11 @@ pub fn cpu_time() -> Duration {
     thread::duration(clock_gettime(ClockId::ProcessCPUTime))
 }
 
-/// Our resident bytes.
+/// Our resident bytes without those of files, such as our own program, which we share with whoever runs it.
 pub fn resident() -> Result<u64, Trouble> {
     let size = procfs::process::Process::myself().and_then(|us| us.statm());
     let size = size.map_err(|error| Trouble::new("read our memory use", error))?;
-    Ok(size.resident * procfs::page_size())
+    Ok(size.resident.saturating_sub(size.shared) * procfs::page_size())
 }
 
 /// Asks the kernel to kill us when the thread that started us ends.

@@ -71,7 +71,7 @@ pub struct WorkerReading {
     /// CPU time it used since then, all threads together.
     #[serde(rename = "cpu_ns", with = "super::sample::nanos")]
     pub cpu: Duration,
-    /// Its resident bytes now.
+    /// Its resident bytes now, without those of files such as the program itself.
     pub resident: u64,
     /// Operations it completed since then.
     pub operations: u64,

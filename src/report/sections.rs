@@ -12,18 +12,28 @@ use crate::model::units::Timespan;
 const RESULTS: [(&str, Tone); 4] =
     [("held", Tone::Good), ("DEVIATED", Tone::Bad), ("inconclusive", Tone::Doubtful), ("not measured", Tone::Doubtful)];
 
+/// Proxies and toxics live in the tool's own process; a service that should run can only be started.
+const WITHOUT_COMMAND: &str = "no command takes this off: what lived in the tool's own process ended with it; what should \
+                               run and does not must be started again";
+/// What an error said is shown up to here, in characters.
+const LONGEST_EXAMPLE: usize = 80;
+
 /// What is left on the machine, and the commands to run by hand; nothing when nothing is left.
 pub fn residue(page: &mut Page, run: &Run) {
     if run.residue.is_empty() {
         return;
     }
-    page.paragraph("RUN THIS BY HAND:", 0, Some(Tone::Bad));
-    let general = format!("chaos rollback {}", shell_word(&run.header.run));
-    let mut commands: Vec<&str> = run.residue.iter().map(|left| left.command.as_deref().unwrap_or(&general)).collect();
+    let mut commands: Vec<&str> = run.residue.iter().filter_map(|left| left.command.as_deref()).collect();
     commands.dedup();
-    commands.iter().for_each(|command| page.command(command, 4));
+    if !commands.is_empty() {
+        page.paragraph("RUN THIS BY HAND:", 0, Some(Tone::Bad));
+        commands.iter().for_each(|command| page.command(command, 4));
+    }
     for left in &run.residue {
         page.paragraph(&format!("left by step {}: {} ({})", left.step, left.what, left.why), 2, None);
+        if left.command.is_none() {
+            page.paragraph(WITHOUT_COMMAND, 4, None);
+        }
     }
 }
 
@@ -43,6 +53,31 @@ pub fn steady_state(page: &mut Page, run: &Run, analysis: &Analysis) {
     page.heading(&format!("SAMPLES (before / {during} / after)"));
     let rows: Vec<Vec<String>> = analysis.probes.iter().map(sample_row).collect();
     page.table(&["probe", "count", "p50", "p99", &format!("errors {during}")], &rows, &[]);
+    for line in analysis.probes.iter().flat_map(|probe| what_errors_said(probe, during)) {
+        page.paragraph(&line, 2, None);
+    }
+}
+
+/// The errors of every phase in the words of the probe: `ask, before: 120 refused ("connection refused")`.
+fn what_errors_said(probe: &ProbeFindings, during: &str) -> Vec<String> {
+    let phases = [("before", &probe.baseline), (during, &probe.fault), ("after", &probe.recovery)];
+    let line = |(when, phase): (&str, &PhaseFindings)| {
+        let said = phase.errors.iter().chain(&phase.blind).map(said).collect::<Vec<_>>().join(", ");
+        (!said.is_empty()).then(|| format!("{}, {when}: {said}", probe.name))
+    };
+    phases.into_iter().filter_map(line).collect()
+}
+
+fn said(counted: &OutcomeCount) -> String {
+    let words = format!("{} {}", counted.count, counted.outcome.word());
+    match &counted.example {
+        Some(example) => {
+            let short: String = example.chars().take(LONGEST_EXAMPLE).collect();
+            let cut = if short.len() < example.len() { "..." } else { "" };
+            format!("{words} (\"{short}{cut}\")")
+        }
+        None => words,
+    }
 }
 
 fn expectation_rows(probe: &ProbeFindings) -> impl Iterator<Item = Vec<String>> {
@@ -190,4 +225,21 @@ pub fn footer(page: &mut Page, run: &Run, analysis: &Analysis) {
     page.paragraph(&line, 0, None);
     let observe = if run.observes_only() { " --dry-run" } else { "" };
     page.command(&format!("chaos run {} --seed {}{observe}", shell_word(&header.file), header.seed), 2);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+    use crate::analysis::findings::OutcomeCount;
+    use crate::model::sample::Outcome;
+
+    #[test]
+    fn what_an_error_said_is_cut_where_it_gets_long() {
+        let told = |example: Option<&str>| {
+            said(&OutcomeCount { outcome: Outcome::Wrong, count: 7, example: example.map(str::to_owned) })
+        };
+        assert_eq!(told(Some("status 503, wanted 2xx")), "7 wrong answer (\"status 503, wanted 2xx\")");
+        assert_eq!(told(Some(&"x".repeat(200))).len(), "7 wrong answer (\"...\")".len() + 80);
+        assert_eq!(told(None), "7 wrong answer");
+    }
 }

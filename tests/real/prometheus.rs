@@ -93,9 +93,9 @@ steady_state:
   - name: ask
     probe: http
     url: http://127.0.0.1:{gateway}/ask?q=chaos
-    rate: 50/s
+    rate: 100/s
     timeout: 2s
-    expect: [success_rate >= 90%]
+    expect: [success_rate >= 90%, p95 <= 1s]
 faults:
   - {{ name: the fault, {fault} }}
 baseline: 2s

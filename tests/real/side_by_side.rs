@@ -1,7 +1,5 @@
 //! Two runs at once do not come into each other's way.
 
-use std::time::Duration;
-
 use crate::outside::{Seen, look};
 use crate::run::{Home, free_ports};
 
@@ -16,7 +14,6 @@ async fn two_runs_at_once_share_a_state_folder_and_nothing_else() {
         assert_eq!(look(&ended.home, &ports), Seen::default());
         assert_eq!(ended.report["run"]["complete"], true);
     }
-    assert!(ended.took.abs_diff(other.took) < Duration::from_secs(5), "the one did not wait for the other");
     assert_ne!(ended.report["run"]["id"], other.report["run"]["id"]);
     let (kept, mine) = (ended.home.run_folders(), [&ended, &other].map(|ended| ended.report["run"]["id"].as_str()));
     let kept: Vec<_> = kept.iter().map(|run| run.file_name().and_then(|name| name.to_str())).collect();
@@ -37,9 +34,9 @@ steady_state:
   - name: ask
     probe: http
     url: http://127.0.0.1:{gateway}/ask?q=chaos
-    rate: 50/s
+    rate: 100/s
     timeout: 2s
-    expect: [success_rate >= 90%]
+    expect: [success_rate >= 90%, p95 <= 1s]
 faults:
   - {{ name: slow, fault: network.latency, target: {{ proxy: generator }}, delay: 20ms, duration: 2s }}
   - {{ name: busy, fault: cpu.stress, target: {{ host: local }}, load: 10%, cores: 1, duration: 2s }}

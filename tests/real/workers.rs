@@ -56,10 +56,11 @@ async fn a_memory_worker_is_ready_once_all_is_resident() {
     let size = 128 << 20;
     let identity = workers.start("w", &Job::Memory { size: Bytes(size) }).await.expect("starts");
     let seen = process::usage(&identity).expect("lives").resident;
-    assert!((size..size + size / 10).contains(&seen), "the kernel tells {seen}");
+    // The kernel counts the program itself, too, which is large without optimisation.
+    assert!((size..size + size / 4).contains(&seen), "the kernel tells {seen}");
     let told = reading_after(&workers, Duration::ZERO).await.resident;
     workers.stop("w").await.expect("stops");
-    assert!((size..size + size / 10).contains(&told), "it tells {told}");
+    assert!((size - size / 100..size + size / 20).contains(&told), "it tells {told}");
 }
 
 #[tokio::test]
