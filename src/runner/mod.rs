@@ -7,6 +7,7 @@
 mod active;
 mod baseline;
 mod catch;
+mod ears;
 mod emitter;
 mod hands;
 mod linux;
