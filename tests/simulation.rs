@@ -9,6 +9,7 @@ mod support;
 
 use std::time::Duration;
 
+use chaos::analysis::{Run, baseline_problems};
 use chaos::host::clock::Clock;
 use chaos::host::fake::{Deed, FakeMachine, Trials};
 use chaos::host::signals::Cancel;
@@ -159,7 +160,18 @@ fn whatever_happens_no_fault_remains_unless_it_is_reported() {
         let history = history(seed);
         assert_invariants(seed, &history);
         assert_blast_radius(seed, &history);
+        assert_the_baseline_is_read_as_it_was_judged(seed, &history.events);
     }
+}
+
+/// The samples that the analysis takes for the baseline give the judgement that the runner made live.
+fn assert_the_baseline_is_read_as_it_was_judged(seed: u64, events: &[Event]) {
+    let run = Run::fold(events).expect("it has its header");
+    let (Some(at), Some(live)) = (run.baseline_judged_at, &run.baseline_problems) else { return };
+    let from = run.phase(Phase::Baseline).expect("it was judged").start;
+    let again = baseline_problems(run.experiment(), &run.baseline, from, at);
+    let steady = live.iter().filter(|problem| !problem.contains("would stop the run"));
+    assert!(steady.eq(&again), "seed {seed}: live {live:?}, afterwards {again:?}");
 }
 
 #[test]

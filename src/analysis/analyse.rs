@@ -64,8 +64,7 @@ fn learn(run: &Run) -> Vec<BadEvents> {
     let windows: Vec<Window> = window::baseline(run).into_iter().collect();
     let probes = run.experiment().steady_state.iter().enumerate();
     let learn = |(place, probe): (usize, &ProbeSpec)| {
-        let judged = samples_in(&run.samples, place, &windows).filter(|sample| run.was_judged(sample));
-        BadEvents::learn(probe, &judged.collect::<Vec<_>>())
+        BadEvents::learn(probe, &samples_in(&run.baseline, place, &windows).collect::<Vec<_>>())
     };
     probes.map(learn).collect()
 }
@@ -76,9 +75,9 @@ fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recover
     let after: Vec<Window> = window::recovery(run).map(|window| settled_since(window, recovery)).into_iter().collect();
     let probes = run.experiment().steady_state.iter().zip(bad).enumerate();
     let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
-        let tally = |windows: &[Window]| Tally::of(probe, samples_in(&run.samples, place, windows));
-        let judged = samples_in(&run.samples, place, &baseline).filter(|sample| run.was_judged(sample));
-        Seen { place, probe, bad, baseline: Tally::of(probe, judged), fault: tally(&fault), after: tally(&after) }
+        let tally = |samples, windows: &[Window]| Tally::of(probe, samples_in(samples, place, windows));
+        let [fault, after] = [&fault, &after].map(|windows| tally(&run.samples, windows));
+        Seen { place, probe, bad, baseline: tally(&run.baseline, &baseline), fault, after }
     };
     probes.map(look).collect()
 }
@@ -188,9 +187,9 @@ mod tests {
     use std::time::Duration;
 
     use super::analyse;
-    use crate::analysis::Run;
     use crate::analysis::findings::{RecoveryStatus, Standing};
     use crate::analysis::testing::Story;
+    use crate::analysis::{Run, baseline_problems};
     use crate::model::event::{Event, EventKind};
     use crate::model::phase::Phase;
     use crate::model::sample::{Measurement, Outcome};
@@ -208,6 +207,24 @@ mod tests {
         let results = [&row.baseline, &row.fault, &row.recovery].map(|actual| actual.result);
         assert_eq!(results, [Standing::Held, Standing::Deviated, Standing::Held]);
         assert!(row.degradation.is_some_and(|d| (d - 205.0).abs() < 1e-9), "{row:?}");
+    }
+
+    /// The fault broke what was still under way when the baseline had been judged.
+    #[test]
+    fn before_is_what_was_known_when_the_baseline_was_judged() {
+        let mut events = Story::slow_generator().events();
+        let judged = events.iter().position(|event| matches!(event.kind, EventKind::BaselineJudged { .. }));
+        let judged = judged.expect("it was judged");
+        let mut late = crate::analysis::testing::sample(10.9, 200.0, Outcome::Broken);
+        late.phase = Phase::Baseline;
+        let late = (0..30).map(|_| Event { at: late.done, kind: EventKind::Sample(late.clone()) });
+        events.splice(judged + 1..judged + 1, late);
+        let run = Run::fold(&events).expect("it has its header");
+        let before = &analyse(&run).probes[0].baseline;
+        assert_eq!((before.samples, before.errors.len()), (450, 0));
+        let window = (Duration::from_secs(1), Duration::from_secs(11));
+        let judged_again = baseline_problems(run.experiment(), &run.baseline, window.0, window.1);
+        assert_eq!(Some(judged_again), run.baseline_problems, "the same as live");
     }
 
     #[test]
@@ -242,32 +259,20 @@ mod tests {
         assert_eq!((after.samples, after.errors.len()), (400, 0));
     }
 
-    /// A story in which the last sample of the baseline was refused, so long after the baseline was judged.
-    fn refused_late(delay: Duration) -> Run {
+    #[test]
+    fn an_error_is_told_in_the_words_of_the_probe() {
         let mut events = Story::slow_generator().events();
-        let judged = events.iter().find(|event| matches!(event.kind, EventKind::BaselineJudged { .. }));
-        let judged = judged.expect("judged").at;
-        let last = events.iter_mut().rev().find_map(|event| match &mut event.kind {
+        let words = ["connection reset", "connection refused", "connection refused"];
+        let samples = events.iter_mut().filter_map(|event| match &mut event.kind {
             EventKind::Sample(sample) if sample.phase == Phase::Baseline => Some(sample),
             _ => None,
         });
-        let last = last.expect("a baseline");
-        last.measurement = Measurement::failed(Outcome::Refused, "connection refused");
-        last.done = judged + delay;
-        Run::fold(&events).expect("a run")
-    }
-
-    #[test]
-    fn an_answer_that_came_after_the_judgement_is_not_held_against_the_baseline() {
-        let analysis = analyse(&refused_late(Duration::from_millis(1)));
-        assert_eq!(analysis.probes[0].baseline.errors, []);
-    }
-
-    #[test]
-    fn an_error_is_told_in_the_words_of_the_probe() {
-        let analysis = analyse(&refused_late(Duration::ZERO));
+        for (sample, words) in samples.skip(100).zip(words) {
+            sample.measurement = Measurement::failed(Outcome::Refused, words);
+        }
+        let analysis = analyse(&Run::fold(&events).expect("it has its header"));
         let errors = &analysis.probes[0].baseline.errors;
-        assert_eq!((errors[0].count, errors[0].example.as_deref()), (1, Some("connection refused")));
+        assert_eq!((errors[0].count, errors[0].example.as_deref()), (3, Some("connection refused")));
     }
 
     #[test]

@@ -8,6 +8,9 @@
 //! - **Values** are those that were read; `value` means every single one, and its worst is shown.
 //! - Too few samples are inconclusive, never a pass: see [`least_samples`].
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::findings::{Actual, OutcomeCount, Standing};
 use crate::model::expectation::{Expectation, Metric, Must, Operator};
 use crate::model::probe::ProbeSpec;
@@ -58,8 +61,12 @@ impl Tally {
     /// Counts the samples of one probe.
     pub fn of<'a>(probe: &ProbeSpec, samples: impl IntoIterator<Item = &'a Sample>) -> Self {
         let mut tally = Self::default();
-        for sample in samples {
+        let samples: Vec<&Sample> = samples.into_iter().collect();
+        for sample in &samples {
             tally.count(probe, sample);
+        }
+        for counted in tally.errors.iter_mut().chain(&mut tally.blind) {
+            counted.example = usual_words(&samples, counted.outcome);
         }
         tally.latencies.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
         tally.all_latencies.sort_by(f64::total_cmp);
@@ -117,7 +124,6 @@ impl Tally {
     fn count(&mut self, probe: &ProbeSpec, sample: &Sample) {
         self.total += 1;
         let outcome = sample.measurement.outcome;
-        let detail = sample.measurement.detail.as_deref();
         let latency = sample.latency().as_secs_f64();
         match outcome {
             Outcome::Ok => {
@@ -126,10 +132,10 @@ impl Tally {
             }
             Outcome::Timeout => {
                 self.latencies.push(Latency { seconds: probe.timeout.0.as_secs_f64(), censored: true });
-                OutcomeCount::add(&mut self.errors, outcome, detail);
+                OutcomeCount::add(&mut self.errors, outcome);
             }
-            outcome if outcome.is_error() => OutcomeCount::add(&mut self.errors, outcome, detail),
-            _ => OutcomeCount::add(&mut self.blind, outcome, detail),
+            outcome if outcome.is_error() => OutcomeCount::add(&mut self.errors, outcome),
+            _ => OutcomeCount::add(&mut self.blind, outcome),
         }
         if outcome.is_data() {
             self.all_latencies.push(latency);
@@ -255,6 +261,16 @@ fn unanswered(tally: &Tally) -> Actual {
 
 fn mostly_errors(tally: &Tally) -> bool {
     tally.failed() >= 3 && tally.error_share().is_some_and(|share| share > 0.5)
+}
+
+/// What most of the samples with this outcome said; the first of several said equally often.
+fn usual_words(samples: &[&Sample], outcome: Outcome) -> Option<String> {
+    let those = samples.iter().filter(|sample| sample.measurement.outcome == outcome);
+    let mut said: BTreeMap<&str, (usize, Reverse<usize>)> = BTreeMap::new();
+    for (place, words) in those.filter_map(|sample| sample.measurement.detail.as_deref()).enumerate() {
+        said.entry(words).or_insert((0, Reverse(place))).0 += 1;
+    }
+    said.into_iter().max_by_key(|(_, often)| *often).map(|(words, _)| words.to_owned())
 }
 
 fn mean(numbers: &[f64]) -> Option<f64> {

@@ -204,17 +204,17 @@ pub struct OutcomeCount {
     pub outcome: Outcome,
     /// How often.
     pub count: usize,
-    /// What the first of them said, in the words of the probe.
+    /// What most of them said, in the words of the probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
 }
 
 impl OutcomeCount {
-    /// Counts one more of this outcome, which said this.
-    pub fn add(counts: &mut Vec<Self>, outcome: Outcome, detail: Option<&str>) {
+    /// Counts one more of this outcome.
+    pub fn add(counts: &mut Vec<Self>, outcome: Outcome) {
         match counts.iter_mut().find(|counted| counted.outcome == outcome) {
             Some(counted) => counted.count += 1,
-            None => counts.push(Self { outcome, count: 1, example: detail.map(str::to_owned) }),
+            None => counts.push(Self { outcome, count: 1, example: None }),
         }
     }
 }

@@ -38,8 +38,17 @@ pub fn degradation(expectation: &Expectation, baseline: &Actual, fault: &Actual)
     }
 }
 
-/// The level of the whole run: the maximum over the metrics.
+/// The level of the whole run: the maximum over the metrics. Where every expectation held all the same it says so, lest
+/// a level that is high reads as a contradiction.
 pub fn impact(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus, verdict: Verdict) -> Impact {
+    let mut impact = measured(run, probes, recovery, verdict);
+    if verdict == Verdict::Held && impact.level > Level::None {
+        impact.why.push_str("; by point values, the expectations allow it");
+    }
+    impact
+}
+
+fn measured(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus, verdict: Verdict) -> Impact {
     if !run.baseline_problems.as_ref().is_some_and(Vec::is_empty) {
         return level(Level::Unknown, "there is no valid baseline to compare with");
     }
@@ -56,19 +65,8 @@ pub fn impact(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus, ver
             if undecided && of <= Level::None {
                 return level(Level::Inconclusive, "not every expectation could be measured");
             }
-            let why = if of == Level::None {
-                "nothing got worse".to_owned()
-            } else {
-                let sign = if row.fault.at_least { "at least " } else { "" };
-                let worse = worse(degradation);
-                format!(
-                    "{}: {} {sign}{worse} ({} -> {})",
-                    probe.name,
-                    subject(&row.expected),
-                    row.baseline.shown,
-                    row.fault.shown
-                )
-            };
+            let why =
+                if of == Level::None { "nothing got worse".to_owned() } else { got_worse(probe, row, degradation) };
             Impact { degradation: Some(degradation), ..level(of, &why) }
         }
         None if deviated(probes) => level(Level::High, "an expectation deviated that has no number to compare"),
@@ -167,6 +165,17 @@ fn undecided(row: &ExpectationFindings) -> bool {
     matches!(row.result, Standing::Inconclusive | Standing::NotMeasured)
 }
 
+fn got_worse(probe: &ProbeFindings, row: &ExpectationFindings, degradation: f64) -> String {
+    let (name, subject) = (&probe.name, subject(&row.expected));
+    let (before, during) = (&row.baseline.shown, &row.fault.shown);
+    // Nothing is a percentage worse than zero.
+    if row.baseline.number == Some(0.0) {
+        return format!("{name}: {subject} from {before} to {during}");
+    }
+    let sign = if row.fault.at_least { "at least " } else { "" };
+    format!("{name}: {subject} {sign}{} ({before} -> {during})", worse(degradation))
+}
+
 /// A degradation for people: a share while that can be grasped, a factor beyond.
 fn worse(degradation: f64) -> String {
     if degradation < 10.0 {
@@ -199,7 +208,7 @@ mod tests {
     use super::{Level, degradation, of_degradation};
     use crate::analysis::analyse;
     use crate::analysis::findings::{Actual, Standing};
-    use crate::analysis::testing::{Story, expect};
+    use crate::analysis::testing::{Story, expect, expecting, restarts};
     use crate::model::sample::Outcome;
 
     fn worse(text: &str, before: f64, during: f64) -> Option<f64> {
@@ -236,6 +245,24 @@ mod tests {
         let impact = analyse(&run).impact;
         assert_eq!(impact.level, Level::High, "the success rate is as before, the p95 is not");
         assert!(impact.why.contains("p95"), "{}", impact.why);
+    }
+
+    #[test]
+    fn an_impact_that_the_expectations_allow_says_so() {
+        let allowed = analyse(&Story::slow_generator().fault(|_| (200.0, Outcome::Ok)).tell()).impact;
+        let why = "ask: p95 100 times as bad (2ms -> 200ms); by point values, the expectations allow it";
+        assert_eq!((allowed.level, allowed.why.as_str()), (Level::High, why));
+        let forbidden = analyse(&Story::slow_generator().fault(|_| (412.0, Outcome::Ok)).tell()).impact;
+        assert!(!forbidden.why.contains("allow"), "{}", forbidden.why);
+        let nothing = analyse(&Story::slow_generator().tell()).impact;
+        assert_eq!((nothing.level, nothing.why.as_str()), (Level::None, "nothing got worse"));
+    }
+
+    #[test]
+    fn a_count_that_was_zero_is_told_without_a_percentage() {
+        let restarts = expecting(restarts("restarts"), &["value <= 1"]);
+        let impact = analyse(&Story::slow_generator().also(restarts, |n| f64::from(u8::from(n > 3))).tell()).impact;
+        assert_eq!(impact.why, "restarts: value from 0 to 1; by point values, the expectations allow it");
     }
 
     #[test]

@@ -20,10 +20,13 @@ pub struct Run {
     pub samples: Vec<Sample>,
     /// One record for each fault of the experiment, in its order.
     pub faults: Vec<FaultRecord>,
+    /// The samples of the baseline that were known when it was judged, by intended time: those that the runner judged
+    /// it by. What was still under way may already show the fault. All of the phase when it was not judged.
+    pub baseline: Vec<Sample>,
+    /// When the baseline was judged.
+    pub baseline_judged_at: Option<Duration>,
     /// Why the baseline is not steady; empty when it is, absent when it was not judged.
     pub baseline_problems: Option<Vec<String>>,
-    /// When the baseline was judged.
-    judged_at: Option<Duration>,
     /// The first stop condition that fired.
     pub stop: Option<StopRecord>,
     /// The first signal that asked to end.
@@ -140,6 +143,7 @@ impl Run {
             open.end = run.last;
         }
         run.samples.sort_by_key(|sample| sample.intended);
+        run.baseline.sort_by_key(|sample| sample.intended);
         Some(run)
     }
 
@@ -168,11 +172,6 @@ impl Run {
         self.faults.iter().filter_map(|fault| fault.undone).max().or(self.rolled_back_at)
     }
 
-    /// Whether the baseline was judged by this sample, too: an answer that came later may have met the fault.
-    pub fn was_judged(&self, sample: &Sample) -> bool {
-        self.judged_at.is_none_or(|at| sample.done <= at)
-    }
-
     fn new(header: RunHeader) -> Self {
         let faults = vec![FaultRecord::default(); header.experiment.faults.len()];
         Self {
@@ -180,8 +179,9 @@ impl Run {
             phases: Vec::new(),
             samples: Vec::new(),
             faults,
+            baseline: Vec::new(),
+            baseline_judged_at: None,
             baseline_problems: None,
-            judged_at: None,
             stop: None,
             interrupted: None,
             set_up_failure: None,
@@ -200,11 +200,11 @@ impl Run {
         let at = event.at;
         match &event.kind {
             EventKind::PhaseStarted { phase } => self.begin(*phase, at),
-            EventKind::Sample(sample) => self.samples.push(sample.clone()),
+            EventKind::Sample(sample) => self.see(sample),
             EventKind::SetUpFailed { why } => self.set_up_failure = Some(why.clone()),
             EventKind::BaselineJudged { problems } => {
+                self.baseline_judged_at = Some(at);
                 self.baseline_problems = Some(problems.clone());
-                self.judged_at = Some(at);
             }
             EventKind::StopFired { condition, measured, first_bad } => {
                 self.stop.get_or_insert_with(|| StopRecord {
@@ -227,6 +227,13 @@ impl Run {
             EventKind::RunStarted(_) | EventKind::ServiceReady { .. } | EventKind::ProxyListening { .. } => {}
             _ => self.take_change(event),
         }
+    }
+
+    fn see(&mut self, sample: &Sample) {
+        if sample.phase == Phase::Baseline && self.baseline_judged_at.is_none() {
+            self.baseline.push(sample.clone());
+        }
+        self.samples.push(sample.clone());
     }
 
     /// The events that tell of changes to the machine.

@@ -46,9 +46,9 @@ pub fn samples_in<'a>(samples: &'a [Sample], probe: usize, windows: &'a [Window]
         .filter(move |sample| sample.probe == probe && windows.iter().any(|window| window.contains(sample.intended)))
 }
 
-/// The baseline as measured, margin included.
+/// The baseline up to its judgement, margin included. Its samples are those of [`Run::baseline`].
 pub fn baseline(run: &Run) -> Option<Window> {
-    run.phase(Phase::Baseline).map(|span| Window::new(span.start, span.end))
+    run.phase(Phase::Baseline).map(|span| Window::new(span.start, run.baseline_judged_at.unwrap_or(span.end)))
 }
 
 /// When something was broken, margins included: from each fault's application until its undo began, overlapping

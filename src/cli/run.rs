@@ -35,10 +35,11 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     else {
         return Ok(REFUSED);
     };
-    let header = header(arguments, experiment);
+    let mut header = header(arguments, experiment);
     let state = run_folder::state(arguments.state_dir.as_deref())?;
     residue::refuse(&state)?;
     let folder = RunFolder::create(&state, &header.run)?;
+    header.folder = Some(folder.path().to_owned());
     let (ending, events) = guarded(header, &folder, arguments.quiet)?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
@@ -76,6 +77,8 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
         file: arguments.experiment.file.display().to_string(),
         mode: if arguments.dry_run { Mode::Observe } else { Mode::Inject },
         seed: arguments.seed.unwrap_or_else(dice::random_seed),
+        folder: None,
+        variables: arguments.experiment.variables.iter().map(|(name, _)| name.clone()).collect(),
         experiment,
     }
 }

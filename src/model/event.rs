@@ -170,6 +170,12 @@ pub struct RunHeader {
     pub mode: Mode,
     /// The seed of every random choice.
     pub seed: u64,
+    /// Where events, journal and the services' output of this run are kept; absent when they are not.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    /// The names of the variables that were given to the file from outside. Never their values: they may be secret.
+    #[serde(default)]
+    pub variables: Vec<String>,
     /// The experiment; secrets are masked.
     pub experiment: Experiment,
 }

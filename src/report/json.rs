@@ -1,5 +1,7 @@
 //! The report for machines: one JSON object, versioned. `docs/report-format.md` documents every field.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -44,6 +46,8 @@ struct Header<'a> {
     seed: u64,
     tool: &'a str,
     started: DateTime<Utc>,
+    folder: Option<&'a Path>,
+    variables: &'a [String],
     complete: bool,
 }
 
@@ -107,6 +111,8 @@ impl<'a> Header<'a> {
             seed: header.seed,
             tool: &header.tool,
             started: header.started,
+            folder: header.folder.as_deref(),
+            variables: &header.variables,
             complete: run.ended,
         }
     }
@@ -168,6 +174,7 @@ mod tests {
         assert_eq!(report["verdict"], "deviated");
         assert_eq!(report["exit_code"], 1);
         assert_eq!(report["run"]["seed"], 42);
+        assert_eq!(report["run"]["folder"], "/var/lib/chaos/runs/0197-run");
         assert_eq!(report["impact"]["level"], "high");
         assert_eq!(report["probes"][0]["expectations"][1]["fault"]["number"], 0.412);
         assert_eq!(report["recovery"]["status"], "recovered");

@@ -10,7 +10,7 @@ use crate::diagnostic::clean::clean;
 pub struct Style {
     /// Colours and bold letters, as ANSI escapes.
     pub color: bool,
-    /// The widest line, in columns; at least 40. Only commands to copy may be wider.
+    /// The widest line, in columns; at least 40. Only commands and paths to copy may be wider.
     pub width: usize,
 }
 
@@ -68,7 +68,7 @@ impl Page {
         }
     }
 
-    /// A command to copy: a line of its own, however long.
+    /// A command or a path to copy: a line of its own, however long.
     pub fn command(&mut self, command: &str, indent: usize) {
         self.line(&format!("{:indent$}{}", "", self.paint(&clean(command), Tone::Strong)));
     }

@@ -218,13 +218,18 @@ pub fn footer(page: &mut Page, run: &Run, analysis: &Analysis) {
     page.gap();
     let started = header.started.format("%Y-%m-%d %H:%M:%S UTC");
     let exit_code = analysis.verdict.exit_code();
-    let line = format!(
-        "run {}, seed {}, exit code {exit_code}, chaos {}, {started}. Again:",
-        header.run, header.seed, header.tool
-    );
+    let line =
+        format!("run {}, seed {}, exit code {exit_code}, chaos {}, {started}", header.run, header.seed, header.tool);
     page.paragraph(&line, 0, None);
+    if let Some(folder) = &header.folder {
+        page.paragraph("Events, journal and logs:", 0, None);
+        page.command(&shell_word(&folder.display().to_string()), 2);
+    }
+    page.paragraph("Again:", 0, None);
+    let variables: String =
+        header.variables.iter().map(|name| format!(" --var {}", shell_word(&format!("{name}=...")))).collect();
     let observe = if run.observes_only() { " --dry-run" } else { "" };
-    page.command(&format!("chaos run {} --seed {}{observe}", shell_word(&header.file), header.seed), 2);
+    page.command(&format!("chaos run {}{variables} --seed {}{observe}", shell_word(&header.file), header.seed), 2);
 }
 
 #[cfg(test)]

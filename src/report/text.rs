@@ -190,6 +190,17 @@ mod tests {
     }
 
     #[test]
+    fn the_footer_says_where_the_run_is_kept_and_how_to_repeat_it() {
+        let mut run = Story::slow_generator().tell();
+        run.header.variables = vec!["GATEWAY".into(), "TOKEN".into()];
+        let told = text(&run, &analyse(&run), Style { color: false, width: 80 });
+        has(&told, "/var/lib/chaos/runs/0197-run");
+        has(&told, "chaos run experiments/slow.yaml --var GATEWAY=... --var TOKEN=... --seed 42");
+        run.header.folder = None;
+        assert!(!text(&run, &analyse(&run), Style { color: false, width: 80 }).contains("Events, journal"));
+    }
+
+    #[test]
     fn an_unsteady_baseline_shows_what_failed() {
         let before = "ask: p95 <= 250ms, measured 412ms over 450 samples";
         let report = report(&Story::slow_generator().baseline(slow).unsteady(&[before]));

@@ -10,18 +10,20 @@ use crate::model::event::EventKind;
 
 impl<M: Machine> Walk<M> {
     pub(super) async fn measure_baseline(&mut self) -> Ended {
-        let from = self.emitter.elapsed();
+        let (_, from) = self.phase;
         let until = self.clock.now() + self.header.experiment.baseline.0;
         if self.ears.listen_until(until).await == Heard::Cancel {
             return Ended::Cancelled;
         }
+        self.ears.measuring = false;
         let experiment = &self.header.experiment;
-        let mut problems = baseline_problems(experiment, &self.ears.baseline, from, self.emitter.elapsed());
+        let judged_at = self.emitter.elapsed();
+        let mut problems = baseline_problems(experiment, &self.ears.baseline, from, judged_at);
         if let Some(fired) = StopWatch::backtest(experiment, &self.ears.baseline) {
             problems.push(format!("`{}` would stop the run already: {}", fired.condition, fired.measured));
         }
         let steady = problems.is_empty();
-        self.emitter.emit(EventKind::BaselineJudged { problems });
+        self.emitter.emit_at(judged_at, EventKind::BaselineJudged { problems });
         if steady { Ended::Well } else { Ended::Failed }
     }
 }

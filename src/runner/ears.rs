@@ -27,8 +27,10 @@ pub(super) struct Ears<M> {
     emitter: Emitter,
     cancel: Cancel,
     samples: UnboundedReceiver<Sample>,
-    /// The samples of the baseline.
+    /// The samples of the baseline that were known when it was judged. What was under way then may show the fault.
     pub(super) baseline: Vec<Sample>,
+    /// Whether the baseline is still being measured.
+    pub(super) measuring: bool,
     /// What ends the faults; none where nothing is to be ended, or once it fired.
     pub(super) stop: Option<StopWatch>,
     /// The verified undo, and the watch over what was sent after it.
@@ -53,7 +55,18 @@ impl<M: Machine> Ears<M> {
     pub fn new(machine: Arc<M>, emitter: Emitter, cancel: Cancel, samples: UnboundedReceiver<Sample>) -> Self {
         let clock = machine.clock();
         let (baseline, stop, recovery) = (Vec::new(), None, None);
-        Self { machine, clock, emitter, cancel, samples, baseline, stop, recovery, interruption_told: false }
+        Self {
+            machine,
+            clock,
+            emitter,
+            cancel,
+            samples,
+            baseline,
+            measuring: true,
+            stop,
+            recovery,
+            interruption_told: false,
+        }
     }
 
     /// Listens to samples, time and signals until a moment, or until something asks to end sooner.
@@ -115,7 +128,7 @@ impl<M: Machine> Ears<M> {
             }
             recovery.recovered().is_some()
         });
-        if sample.phase == Phase::Baseline {
+        if self.measuring && sample.phase == Phase::Baseline {
             self.baseline.push(sample.clone());
         }
         self.emitter.emit(EventKind::Sample(sample));

@@ -33,7 +33,12 @@ impl Emitter {
 
     /// Tells. When nobody listens any more the run goes on all the same: putting back does not depend on an audience.
     pub fn emit(&self, kind: EventKind) {
-        let _ = self.events.send(Event { at: self.elapsed(), kind });
+        self.emit_at(self.elapsed(), kind);
+    }
+
+    /// Tells with a time that was just read, where a decision was made with that very time.
+    pub fn emit_at(&self, at: Duration, kind: EventKind) {
+        let _ = self.events.send(Event { at, kind });
     }
 
     pub fn note(&self, text: impl Into<String>) {

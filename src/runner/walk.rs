@@ -1,6 +1,7 @@
 //! The walk through the phases.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -27,6 +28,8 @@ pub(super) struct Walk<M: Machine> {
     pub(super) recorder: Recorder,
     pub(super) ears: Ears<M>,
     pub(super) schedules: Vec<Scheduled>,
+    /// The current phase and its start.
+    pub(super) phase: (Phase, Duration),
     pub(super) active: Active,
 }
 
@@ -51,6 +54,7 @@ impl<M: Machine> Walk<M> {
             clock,
             recorder: Recorder { clock, origin, phases, samples: send_samples },
             schedules: Vec::new(),
+            phase: (Phase::SetUp, Duration::ZERO),
             active: Active::default(),
         }
     }
@@ -61,7 +65,8 @@ impl<M: Machine> Walk<M> {
         let mut phase = Phase::SetUp;
         while phase != Phase::Done {
             self.recorder.phases.enter(phase, self.clock.now());
-            self.emitter.emit(EventKind::PhaseStarted { phase });
+            self.phase = (phase, self.emitter.elapsed());
+            self.emitter.emit_at(self.phase.1, EventKind::PhaseStarted { phase });
             let ended = self.walk(phase).await;
             phase = next(phase, ended);
         }

@@ -105,6 +105,8 @@ pub fn header(experiment: Experiment, mode: Mode) -> RunHeader {
         file: "test.yaml".into(),
         mode,
         seed: 1,
+        folder: None,
+        variables: Vec::new(),
         experiment,
     }
 }

@@ -84,7 +84,7 @@ fn restless(case: &Case<'_>, seen: &Seen<'_>) -> Option<String> {
     let whole = window::baseline(case.run)?.settled();
     let middle = whole.from + whole.length() / 2;
     let halves = [Window::new(whole.from, middle), Window::new(middle, whole.to)];
-    let [first, second] = halves.map(|half| Tally::of(seen.probe, samples_in(&case.run.samples, seen.place, &[half])));
+    let [first, second] = halves.map(|half| Tally::of(seen.probe, samples_in(&case.run.baseline, seen.place, &[half])));
     if seen.probe.kind.has_value() || first.evidence() < 50 || second.evidence() < 50 {
         return None;
     }

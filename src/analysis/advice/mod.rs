@@ -9,7 +9,7 @@
 //! | R04 | requests that never end: no timeout in the path |
 //! | R05 | fails slowly on a fast failure |
 //! | R06 | errors long after the undo |
-//! | R07 | recovery takes longer than the fault lasted |
+//! | R07 | it came back later than the fault lasted, or answers and does not get back to what it was |
 //! | R10 | many more errors than traffic touched |
 //! | R11 | exactly as many errors as traffic touched, all the time |
 //! | R14, R15 | restarts, and many of them |

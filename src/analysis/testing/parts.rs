@@ -40,6 +40,8 @@ pub(super) fn header(experiment: Experiment) -> RunHeader {
         file: "experiments/slow.yaml".into(),
         mode: Mode::Inject,
         seed: 42,
+        folder: Some("/var/lib/chaos/runs/0197-run".into()),
+        variables: Vec::new(),
         experiment,
     }
 }
