@@ -25,6 +25,9 @@ _chaos() {
             chaos,plan)
                 cmd="chaos__subcmd__plan"
                 ;;
+            chaos,rollback)
+                cmd="chaos__subcmd__rollback"
+                ;;
             chaos,run)
                 cmd="chaos__subcmd__run"
                 ;;
@@ -38,7 +41,7 @@ _chaos() {
 
     case "${cmd}" in
         chaos)
-            opts="-h -V --help --version run plan validate demo completions"
+            opts="-h -V --help --version run plan validate rollback demo completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,6 +143,24 @@ _chaos() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chaos__subcmd__rollback)
+            opts="-h --all --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

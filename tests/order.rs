@@ -8,7 +8,7 @@ use std::time::Duration;
 use chaos::host::fake::{Deed, FakeMachine, Trials};
 use chaos::host::signals::Cancel;
 use chaos::journal::{Entry, MemoryStore, State, Store};
-use chaos::model::event::EventKind;
+use chaos::model::event::{Event, EventKind};
 use chaos::model::expectation::{Limit, Must, Operator, StopCondition, Subject};
 use chaos::model::phase::Phase;
 use chaos::model::units::Timespan;
@@ -135,6 +135,36 @@ async fn what_is_watched_by_the_clock_is_watched_also_while_samples_keep_coming(
     let applied = when(&events, |kind| matches!(kind, EventKind::FaultApplied { .. })).expect("applied");
     let fired = when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).expect("fired");
     assert!(fired - applied <= Duration::from_millis(200), "fired {:?} after the first user", fired - applied);
+}
+
+/// An experiment whose one fault hangs while it is applied, although it bites.
+async fn hanging(sample_fails_when_broken: f64) -> (FakeMachine, Vec<Event>) {
+    let machine = FakeMachine::new(1, Trials { act_hangs: 1.0, sample_fails_when_broken, ..Trials::default() });
+    let mut bare = experiment(vec![fault(1, "load", Timespan::ZERO, Timespan::seconds(6))]);
+    (bare.services, bare.proxies) = (Vec::new(), Vec::new());
+    bare.stop_conditions = vec![stop_at_half()];
+    let events = undisturbed(bare, &machine).await;
+    (machine, events)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_bites_while_it_is_still_being_applied_is_stopped_too() {
+    let (machine, events) = hanging(1.0).await;
+    let inject = when(&events, |kind| *kind == EventKind::PhaseStarted { phase: Phase::Inject }).expect("injected");
+    let fired = when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).expect("fired");
+    assert!(fired - inject < Duration::from_secs(2), "fired only after {:?}", fired - inject);
+    assert!(machine.leftovers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_is_never_complete_ends_with_the_blast_radius_and_is_no_silence_of_the_probes() {
+    let (machine, events) = hanging(0.0).await;
+    let inject = when(&events, |kind| *kind == EventKind::PhaseStarted { phase: Phase::Inject }).expect("injected");
+    let failed = when(&events, |kind| matches!(kind, EventKind::FaultFailed { .. })).expect("given up");
+    let took = (failed - inject).as_secs_f64();
+    assert!((8.0..8.2).contains(&took), "given up after {took} s");
+    assert!(when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).is_none());
+    assert!(machine.leftovers().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::demo;
@@ -22,6 +22,13 @@ Exit codes of `chaos run`:
   7   RESIDUE: rollback could not be verified; the report begins with the command to run by hand
   8   interrupted; rolled back
   70  our own bug";
+
+/// The exit codes of `chaos rollback`, as in [`EXIT_CODES`].
+const ROLLBACK_EXIT_CODES: &str = "\
+Exit codes:
+  0   nothing is left, as was read back
+  2   refused: a run is still under way, or there is no such run
+  7   RESIDUE: something is left; the output says what";
 
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
@@ -42,6 +49,9 @@ pub enum Verb {
     Plan(PlanArguments),
     /// Check experiment files, or every one in a folder; all problems at once
     Validate(ValidateArguments),
+    /// Undo what a run left behind that was killed: needs neither its file nor its process
+    #[command(after_help = ROLLBACK_EXIT_CODES)]
+    Rollback(RollbackArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
     /// Print a completion script for a shell
@@ -105,6 +115,20 @@ pub struct RunArguments {
     /// Say nothing on stderr while running
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `chaos rollback`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["run", "all"])))]
+pub struct RollbackArguments {
+    /// The id of the run
+    pub run: Option<String>,
+    /// Every run that was not brought to its end
+    #[arg(long)]
+    pub all: bool,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// `chaos plan`

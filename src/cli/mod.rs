@@ -6,6 +6,8 @@ mod completions;
 mod demo;
 mod experiment_file;
 mod plan;
+mod residue;
+mod rollback;
 mod run;
 mod run_folder;
 mod validate;
@@ -17,22 +19,25 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::host::{output, workers};
+use crate::journal::guardian;
 use crate::worker;
 use arguments::{Arguments, Verb};
 
 /// Refused: bad usage, a bad file, a missing permission. Nothing was touched.
 const REFUSED: u8 = 2;
+/// Something could not be put back.
+const RESIDUE: u8 = 7;
 /// Our own bug.
 const OUR_BUG: u8 = 70;
 
 /// Runs one command; the exit code is as documented in `chaos run --help`.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
-    if let [_, verb, job] = words.as_slice()
-        && verb == workers::COMMAND
-    {
-        // Not a verb of the command line: neither help nor completions shall offer it.
-        return worker::main(&job.to_string_lossy());
+    // Not verbs of the command line: neither help nor completions shall offer them.
+    match words.as_slice() {
+        [_, verb, job] if verb == workers::COMMAND => return worker::main(&job.to_string_lossy()),
+        [_, verb, journal, longest] if verb == guardian::COMMAND => return guardian::main(journal, longest),
+        _ => {}
     }
     match Arguments::try_parse_from(words) {
         Ok(arguments) => ExitCode::from(dispatch(arguments.verb)),
@@ -41,8 +46,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(verb: Verb) -> u8 {
+    if matches!(verb, Verb::Plan(_) | Verb::Validate(_) | Verb::Demo(_)) {
+        residue::warn();
+    }
     let outcome = match verb {
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Rollback(arguments) => rollback::rollback(&arguments),
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),

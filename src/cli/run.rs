@@ -8,19 +8,22 @@ use anyhow::Context;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{Output, RunArguments};
-use super::run_folder::RunFolder;
-use super::{OUR_BUG, REFUSED, colour, experiment_file};
+use super::run_folder::{self, RunFolder};
+use super::{OUR_BUG, REFUSED, colour, experiment_file, residue};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::host::clock::Clock;
+use crate::host::durable_log::DurableLog;
 use crate::host::output::{self, Stream};
-use crate::host::{dice, files, signals, this_process};
-use crate::journal::Journal;
+use crate::host::signals::{self, Cancel, CancelHandle};
+use crate::host::{dice, files, process, this_process};
+use crate::journal::guardian::Guardian;
+use crate::journal::{self, Header, Journal};
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
 use crate::model::verdict::Mode;
 use crate::report;
-use crate::runner::{self, Ending, FileStore, LinuxMachine};
+use crate::runner::{self, Ending, LinuxMachine};
 
 /// Version of the event format.
 const EVENT_FORMAT: u32 = 1;
@@ -33,14 +36,31 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         return Ok(REFUSED);
     };
     let mut header = header(arguments, experiment);
-    let folder = RunFolder::create(arguments.state_dir.as_deref(), &header.run)?;
+    let state = run_folder::state(arguments.state_dir.as_deref())?;
+    residue::refuse(&state)?;
+    let folder = RunFolder::create(&state, &header.run)?;
     header.folder = Some(folder.path().to_owned());
-    let (ending, events) = runtime()?.block_on(perform(header, &folder, arguments.quiet))?;
+    let (ending, events) = guarded(header, &folder, arguments.quiet)?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
     Ok(exit_code(&ending, &analysis))
+}
+
+/// Runs it under a guardian, which is there before anything is touched and before we have threads.
+fn guarded(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
+    let journal = begin_journal(&folder.journal(), &header.run)?;
+    process::mark_children(&header.run);
+    let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment));
+    let mut guardian = guardian.context("nothing was touched, as nobody would put it back if this process died")?;
+    let (handle, cancel) = Cancel::manual();
+    let lost = handle.clone();
+    guardian.watch(move || lost.ask("guardian lost"))?;
+    let done =
+        runtime().and_then(|runtime| runtime.block_on(perform(header, folder, journal, (handle, cancel), quiet)));
+    guardian.dismiss();
+    done
 }
 
 /// A runtime whose threads live as long as the process: workers die with the thread that made them.
@@ -64,10 +84,15 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
 }
 
 /// Runs it and listens: console, event log and memory are three folds over the one stream.
-async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
+async fn perform(
+    header: RunHeader,
+    folder: &RunFolder,
+    journal: Journal,
+    (handle, cancel): (CancelHandle, Cancel),
+    quiet: bool,
+) -> anyhow::Result<(Ending, Vec<Event>)> {
     this_process::allow_many_open_files();
-    let cancel = signals::listen().context("cannot listen to signals")?;
-    let journal = Journal::new(Box::new(FileStore::create(&folder.journal()).context("cannot make the journal")?));
+    signals::listen_for(handle).context("cannot listen to signals")?;
     let log = EventLog::create(&folder.events())?;
     let console = Console::new(if quiet { Look::Silent } else { look() });
     let machine = Arc::new(LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned()));
@@ -77,6 +102,14 @@ async fn perform(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::
     let ending = runner::run(header, machine, journal, cancel, sender).await;
     let events = tokio::task::spawn_blocking(move || listener.join()).await;
     Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
+}
+
+/// Its room on the disk is taken here, so that a disk that is full later does not keep the way back out of it.
+fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
+    let header = Header::ours(run)?;
+    let log = DurableLog::create(path, journal::ROOM);
+    let begun = log.and_then(|log| Journal::begin(Box::new(Arc::new(log)), &header));
+    begun.with_context(|| format!("cannot begin the journal {}: nothing was touched", path.display()))
 }
 
 fn look() -> Look {

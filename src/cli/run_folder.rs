@@ -6,6 +6,8 @@ use anyhow::Context;
 
 use crate::host::files;
 
+const RUNS: &str = "runs";
+
 /// Where a run keeps what it must remember.
 #[derive(Debug, Clone)]
 pub(super) struct RunFolder {
@@ -14,18 +16,28 @@ pub(super) struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder of a run below the state folder.
-    pub fn create(state: Option<&Path>, run: &str) -> anyhow::Result<Self> {
-        let state = match state {
-            Some(folder) => folder.to_owned(),
-            None => {
-                default_state().context("neither XDG_STATE_HOME nor HOME says where runs are kept: pass --state-dir")?
-            }
-        };
-        let path = state.join("runs").join(run);
+    pub fn create(state: &Path, run: &str) -> anyhow::Result<Self> {
+        let path = state.join(RUNS).join(run);
         files::create_dir_all(&path).with_context(|| {
             format!("cannot make {}: nothing was touched; pass --state-dir to keep runs elsewhere", path.display())
         })?;
         Ok(Self { path })
+    }
+
+    /// The folders of all runs that came so far as to have a journal, the oldest first.
+    pub fn all(state: &Path) -> anyhow::Result<Vec<Self>> {
+        let runs = state.join(RUNS);
+        let mut folders = Vec::new();
+        for path in files::list(&runs).with_context(|| format!("cannot list {}", runs.display()))? {
+            folders.extend(Some(Self { path }).filter(|folder| folder.journal().exists()));
+        }
+        folders.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(folders)
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The folder itself, where the services' output goes too.
@@ -40,6 +52,12 @@ impl RunFolder {
     pub fn events(&self) -> PathBuf {
         self.path.join("events.jsonl")
     }
+}
+
+/// The folder below which all runs are kept.
+pub(super) fn state(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let folder = given.map(ToOwned::to_owned).or_else(default_state);
+    folder.context("neither XDG_STATE_HOME nor HOME says where runs are kept: pass --state-dir")
 }
 
 /// By the XDG Base Directory Specification.

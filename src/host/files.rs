@@ -4,7 +4,6 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -57,6 +56,15 @@ pub fn allocate(file: &File, length: u64) -> io::Result<()> {
 /// Drops what the page cache keeps of a part of a file, so that the next read of it comes from the disk.
 pub fn forget_cached(file: &File, offset: u64, length: u64) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::DontNeed)?)
+}
+
+/// What is in a folder; nothing when there is none.
+pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a whole file.
@@ -122,38 +130,9 @@ fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Makes the entry of a file in its folder last.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// A log that only grows, and whose every record is on the disk when `append` returns.
-#[derive(Debug)]
-pub struct DurableLog {
-    path: PathBuf,
-    file: Mutex<File>,
-}
-
-impl DurableLog {
-    /// Makes the file, which must not be there yet (0600), and its entry in the folder last.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let file = create_new(path)?;
-        file.sync_all()?;
-        sync_folder_of(path)?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
-    }
-
-    /// Adds a record and waits until it is on the disk. After an error the record may be there in part.
-    pub fn append(&self, record: &[u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(record)?;
-        file.sync_data()
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 #[cfg(test)]
@@ -163,8 +142,7 @@ mod tests {
     use rustix::fs::OFlags;
 
     use super::{
-        DurableLog, allocate, create_dir_all, create_new, nameless, read, read_end, remove_file, soon_nameless,
-        write_atomic,
+        allocate, create_dir_all, create_new, list, nameless, read, read_end, remove_file, soon_nameless, write_atomic,
     };
 
     #[test]
@@ -176,24 +154,6 @@ mod tests {
         create_new(&folder.join("file")).expect("makes it");
         let mode = |path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
         assert_eq!((mode(folder.clone()), mode(folder.join("file"))), (0o700, 0o600));
-    }
-
-    #[test]
-    fn a_file_that_is_there_is_never_made_anew() {
-        let home = tempfile::tempdir().expect("a folder");
-        let path = home.path().join("journal");
-        DurableLog::create(&path).expect("makes it");
-        let error = DurableLog::create(&path).expect_err("is there");
-        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
-    }
-
-    #[test]
-    fn a_log_keeps_its_records_in_order() {
-        let home = tempfile::tempdir().expect("a folder");
-        let log = DurableLog::create(&home.path().join("log")).expect("makes it");
-        log.append(b"one\n").expect("writes");
-        log.append(b"two\n").expect("writes");
-        assert_eq!(read(log.path()).expect("reads"), b"one\ntwo\n");
     }
 
     #[test]
@@ -249,6 +209,17 @@ mod tests {
         let end = |start, limit| read_end(&path, start, limit).expect("reads");
         assert_eq!((end(0, 3).as_slice(), end(9, 3).as_slice()), (b"789".as_slice(), b"9".as_slice()));
         assert_eq!(end(20, 3), b"", "the file has shrunk");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_nothing_in_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = home.path().join("file");
+        create_new(&file).expect("makes it");
+        assert_eq!(list(home.path()).expect("lists"), std::slice::from_ref(&file));
+        for absent in [home.path().join("none"), file.join("inside")] {
+            assert!(list(&absent).expect("is content").is_empty());
+        }
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //! made of memory; [`Machine`] is what the runner asks of either. Floor 1.
 
 pub mod clock;
+pub mod detached;
 pub mod dice;
+pub mod durable_log;
 pub mod fake;
 pub mod files;
 mod linux;
 mod machine;
 pub mod output;
 pub mod process;
+pub mod pulse;
 pub mod service;
 pub mod signals;
 pub mod system;

@@ -19,6 +19,7 @@ use crate::model::step::ProcessIdentity;
 
 pub use super::linux::child::End;
 pub use super::linux::identity::{identity, state};
+pub use super::linux::marked::{group_led_by, mark_children, marked};
 pub use super::linux::usage::{Usage, usage};
 
 /// What is kept of one stream of a command's output.
@@ -114,6 +115,11 @@ pub fn resolve_program(word: &str) -> PathBuf {
     }
     // A binary that was replaced while we run is still there under this name.
     std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+}
+
+/// Who we are.
+pub fn this() -> Option<ProcessIdentity> {
+    identity(std::process::id().cast_signed())
 }
 
 /// Sends a signal to this very process; false when it is gone.

@@ -178,7 +178,7 @@ impl Services {
         let launch = Launch {
             program,
             arguments: arguments.to_vec(),
-            environment: service.env.clone(),
+            environment: service.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
             directory: service.directory.clone(),
             output: Output::Append(log.clone()),
         };

@@ -13,7 +13,7 @@ pub struct Cancel {
 }
 
 /// The other end of a [`Cancel`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CancelHandle {
     requests: watch::Sender<Requests>,
 }
@@ -68,6 +68,11 @@ impl Cancel {
 }
 
 impl CancelHandle {
+    /// Asks to stop for a reason that is no signal; whoever is asked already is not hurried by it.
+    pub fn ask(&self, reason: &'static str) {
+        self.requests.send_modify(|requests| requests.first = requests.first.or(Some(reason)));
+    }
+
     /// Asks to stop in the name of a signal; the second time, to hurry.
     pub fn request(&self, name: &'static str) {
         self.requests.send_modify(|requests| match requests.first {
@@ -82,6 +87,12 @@ impl CancelHandle {
 /// ignored: that is what `nohup` is for.
 pub fn listen() -> io::Result<Cancel> {
     let (handle, cancel) = Cancel::manual();
+    listen_for(handle)?;
+    Ok(cancel)
+}
+
+/// The same, for a handle that others may ask through too.
+pub fn listen_for(handle: CancelHandle) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
@@ -95,7 +106,7 @@ pub fn listen() -> io::Result<Cancel> {
             });
         }
     });
-    Ok(cancel)
+    Ok(())
 }
 
 fn is_ignored(signal: Signal) -> bool {
@@ -142,6 +153,16 @@ mod tests {
         handle.request("SIGINT");
         cancel.wait_hurry().await;
         assert_eq!((cancel.requested(), cancel.hurry()), (Some("SIGTERM"), true));
+    }
+
+    #[tokio::test]
+    async fn a_reason_that_is_no_signal_stops_and_never_hurries() {
+        let (handle, cancel) = Cancel::manual();
+        handle.ask("guardian lost");
+        handle.ask("guardian lost");
+        assert_eq!((cancel.wait().await, cancel.hurry()), ("guardian lost", false));
+        handle.request("SIGINT");
+        assert!(cancel.hurry());
     }
 
     #[tokio::test]

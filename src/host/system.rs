@@ -66,6 +66,11 @@ pub fn disk(path: &Path) -> io::Result<DiskInfo> {
     Ok(DiskInfo { total: bytes(info.f_blocks), free: bytes(info.f_bfree), available: bytes(info.f_bavail) })
 }
 
+/// The id of this boot of the machine: random, and new each time.
+pub fn boot() -> io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
 /// The load average over one minute.
 pub fn load() -> Option<f64> {
     LoadAverage::current().ok().map(|load| f64::from(load.one))

@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit, setsid};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Trouble, thread};
@@ -34,6 +35,29 @@ pub fn die_first_when_memory_ends() -> Result<(), Trouble> {
     let file = OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
     let written = file.and_then(|mut file| file.write_all(b"1000"));
     written.map_err(|error| Trouble::new("write /proc/self/oom_score_adj", error))
+}
+
+/// Leaves the terminal, its signals and the folder we were started in; from now on only SIGKILL ends us.
+#[allow(unsafe_code)]
+pub fn stand_alone() -> Result<(), Trouble> {
+    let trouble = |error: &dyn std::fmt::Display| Trouble::new("leave the terminal", error);
+    setsid().map_err(|error| trouble(&error))?;
+    std::env::set_current_dir("/").map_err(|error| trouble(&error))?;
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGPIPE] {
+        // SAFETY: SIG_IGN runs no code of ours, and no other thread changes the actions of signals.
+        if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+            return Err(trouble(&io::Error::last_os_error()));
+        }
+    }
+    Ok(())
+}
+
+/// Asks the kernel to spare us when memory runs out, and keeps what we have in memory. Both need privileges; without
+/// them we go on as we are, small and asleep.
+pub fn survive_memory_end() {
+    let file = OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
+    let _ = file.and_then(|mut file| file.write_all(b"-1000"));
+    let _ = mlockall(MlockAllFlags::CURRENT);
 }
 
 /// Allows as many open files as this user may have: a stalled target keeps many requests open, and running out of

@@ -1,14 +1,33 @@
-//! The undo list: what was done and how it is undone, written durably before anything is touched.
+//! The undo list: what was done and how it is undone, written durably before anything is touched; and the guardian that
+//! replays it when the tool cannot.
 //!
-//! A record a line, JSON; the newest record of a step is the truth about it. A torn last line is ignored by a reader.
+//! A record a line, JSON, the first being the [`Header`]; the newest record of a step is the truth about it. A torn last
+//! line is ignored by a reader ([`read`]).
 //! If a record cannot be written before an act, the act does not happen. If it cannot be written during an undo, the
 //! undo goes on all the same: putting back matters more than writing it down.
 
+pub mod guardian;
+mod header;
+mod read;
+pub mod recover;
+pub mod replay;
+pub mod survey;
+#[cfg(test)]
+mod testing;
+
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::step::{Receipt, Step};
+pub use header::{FORMAT, Header};
+pub use read::{Contents, open_steps, read};
+
+use crate::host::durable_log::DurableLog;
+use crate::model::step::{Persistence, Receipt, Step};
+
+/// The room that is taken for a journal's file ahead: some hundred steps.
+pub const ROOM: u64 = 1 << 20;
 
 /// The state of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +77,8 @@ pub struct Entry {
     pub owner: Owner,
     /// Where it stands.
     pub state: State,
+    /// Whether it outlives a restart of the machine.
+    pub persistence: Persistence,
     /// What is done and how it is undone.
     pub step: Step,
     /// What the act left behind; empty until it is done.
@@ -70,6 +91,12 @@ pub trait Store: Send {
     fn append(&mut self, line: &str) -> io::Result<()>;
 }
 
+impl Store for Arc<DurableLog> {
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        DurableLog::append(self, line.as_bytes())
+    }
+}
+
 /// The undo list of one run.
 pub struct Journal {
     store: Box<dyn Store>,
@@ -77,15 +104,22 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// An empty journal.
-    pub fn new(store: Box<dyn Store>) -> Self {
-        Self { store, entries: Vec::new() }
+    /// The journal of a run that begins. On an error nothing may be touched.
+    pub fn begin(mut store: Box<dyn Store>, header: &Header) -> io::Result<Self> {
+        write(&mut *store, header)?;
+        Ok(Self { store, entries: Vec::new() })
+    }
+
+    /// A journal that somebody else began: its entries as they were read, and where further records go.
+    pub fn resumed(store: Box<dyn Store>, entries: Vec<Entry>) -> Self {
+        Self { store, entries }
     }
 
     /// Records what is about to be done. On an error it must not be done.
     pub fn intend(&mut self, owner: Owner, step: Step) -> io::Result<Entry> {
         let number = self.entries.len() as u64 + 1;
-        let entry = Entry { number, owner, state: State::Intent, step, receipt: Receipt::default() };
+        let persistence = step.apply.persistence();
+        let entry = Entry { number, owner, state: State::Intent, persistence, step, receipt: Receipt::default() };
         write(&mut *self.store, &entry)?;
         self.entries.push(entry.clone());
         Ok(entry)
@@ -128,8 +162,8 @@ impl Journal {
     }
 }
 
-fn write(store: &mut dyn Store, entry: &Entry) -> io::Result<()> {
-    let mut line = serde_json::to_string(entry).map_err(io::Error::other)?;
+fn write(store: &mut dyn Store, record: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_string(record).map_err(io::Error::other)?;
     line.push('\n');
     store.append(&line)
 }
@@ -141,6 +175,13 @@ pub struct MemoryStore {
     pub lines: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
 }
 
+impl MemoryStore {
+    /// All of it, as a file would have it.
+    pub fn text(&self) -> String {
+        self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).concat()
+    }
+}
+
 impl Store for MemoryStore {
     fn append(&mut self, line: &str) -> io::Result<()> {
         self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.to_owned());
@@ -150,15 +191,12 @@ impl Store for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Journal, MemoryStore, Owner, State, Store};
-    use crate::model::step::{Act, Check, Receipt, Step, Undo};
+    use super::testing::{header, step};
+    use super::{Journal, MemoryStore, Owner, State, Store, read};
+    use crate::model::step::{Persistence, Receipt};
 
-    fn step() -> Step {
-        Step {
-            apply: Act::PauseService { service: "demo".into() },
-            undo: Undo::ResumeService { service: "demo".into() },
-            verify: Check::ServiceRunning { service: "demo".into() },
-        }
+    fn journal(store: &MemoryStore) -> Journal {
+        Journal::begin(Box::new(store.clone()), &header()).expect("room")
     }
 
     struct FullDisk;
@@ -172,20 +210,31 @@ mod tests {
     #[test]
     fn every_state_is_a_line_that_reads_back() {
         let store = MemoryStore::default();
-        let mut journal = Journal::new(Box::new(store.clone()));
+        let mut journal = journal(&store);
         let number = journal.intend(Owner::Fault(0), step()).expect("room").number;
         journal.activate(number, Receipt::default()).expect("room");
         journal.move_to(number, State::Undoing).expect("room");
         journal.move_to(number, State::Done).expect("room");
         let lines = store.lines.lock().expect("lines");
         let states: Vec<State> =
-            lines.iter().map(|line| serde_json::from_str::<Entry>(line).expect("reads back").state).collect();
+            (2..=lines.len()).map(|end| read(lines[..end].concat().as_bytes()).entries[0].state).collect();
         assert_eq!(states, [State::Intent, State::Active, State::Undoing, State::Done]);
     }
 
     #[test]
+    fn a_journal_that_was_read_goes_on_where_it_stood() {
+        let store = MemoryStore::default();
+        journal(&store).intend(Owner::SetUp, step()).expect("room");
+        let mut resumed = Journal::resumed(Box::new(store.clone()), read(store.text().as_bytes()).entries);
+        resumed.move_to(1, State::Undoing).expect("legal");
+        resumed.move_to(1, State::Done).expect("legal");
+        let entry = read(store.text().as_bytes()).entries.remove(0);
+        assert_eq!((entry.state, entry.persistence), (State::Done, Persistence::Volatile));
+    }
+
+    #[test]
     fn the_newest_is_undone_first_and_the_finished_not_at_all() {
-        let mut journal = Journal::new(Box::new(MemoryStore::default()));
+        let mut journal = journal(&MemoryStore::default());
         for fault in 0..3 {
             journal.intend(Owner::Fault(fault), step()).expect("room");
         }
@@ -198,14 +247,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_not_in_the_journal() {
-        let mut journal = Journal::new(Box::new(FullDisk));
+        assert!(Journal::begin(Box::new(FullDisk), &header()).is_err());
+        let mut journal = Journal::resumed(Box::new(FullDisk), Vec::new());
         assert!(journal.intend(Owner::SetUp, step()).is_err());
         assert!(journal.open(|_| true).is_empty());
     }
 
     #[test]
     fn a_finished_step_cannot_come_back() {
-        let mut journal = Journal::new(Box::new(MemoryStore::default()));
+        let mut journal = journal(&MemoryStore::default());
         journal.intend(Owner::SetUp, step()).expect("room");
         assert!(journal.move_to(1, State::Done).is_err(), "not without undoing");
         journal.move_to(1, State::Undoing).expect("legal");

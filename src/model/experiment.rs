@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::expectation::StopCondition;
 use super::fault::FaultSpec;
 use super::probe::ProbeSpec;
+use super::secret::Secret;
 use super::units::{Share, Timespan};
 
 /// One experiment file: steady state, faults, blast radius, stop conditions.
@@ -68,8 +69,8 @@ pub struct Service {
     pub ready: Option<String>,
     /// How long readiness may take.
     pub ready_within: Timespan,
-    /// Environment variables set for it, beside the inherited ones.
-    pub env: BTreeMap<String, String>,
+    /// Environment variables set for it, beside the inherited ones; their values are never shown.
+    pub env: BTreeMap<String, Secret>,
     /// Its working directory; that of the tool when absent.
     pub directory: Option<PathBuf>,
     /// Started again when it ends by itself.

@@ -62,6 +62,16 @@ pub enum Act {
     },
 }
 
+/// How long what an act did lasts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Persistence {
+    /// It is gone when the machine starts anew.
+    Volatile,
+    /// It outlives a restart of the machine.
+    Persistent,
+}
+
 /// The ways back; a closed list. Each is idempotent: an object that is absent is a success.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -308,6 +318,20 @@ impl fmt::Display for Job {
             Self::Disk { path, iops, block_size, read, .. } => {
                 write!(f, "{iops} operations of {block_size} in {}, {read} reads", path.display())
             }
+        }
+    }
+}
+
+impl Act {
+    /// Whether what it did outlives a restart of the machine.
+    pub const fn persistence(&self) -> Persistence {
+        match self {
+            Self::StartService { .. }
+            | Self::OpenProxy { .. }
+            | Self::AddToxic { .. }
+            | Self::StartWorker { .. }
+            | Self::PauseService { .. }
+            | Self::KillService { .. } => Persistence::Volatile,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The steady state is measured before anything is broken; if it is not steady, nothing is.
 
+use super::ears::Heard;
 use super::transition::Ended;
-use super::walk::{Heard, Walk};
+use super::walk::Walk;
 use crate::analysis::baseline_problems;
 use crate::guard::StopWatch;
 use crate::host::Machine;
@@ -11,13 +12,14 @@ impl<M: Machine> Walk<M> {
     pub(super) async fn measure_baseline(&mut self) -> Ended {
         let (_, from) = self.phase;
         let until = self.clock.now() + self.header.experiment.baseline.0;
-        if self.listen_until(until).await == Heard::Cancel {
+        if self.ears.listen_until(until).await == Heard::Cancel {
             return Ended::Cancelled;
         }
+        self.ears.measuring = false;
         let experiment = &self.header.experiment;
         let judged_at = self.emitter.elapsed();
-        let mut problems = baseline_problems(experiment, &self.baseline, from, judged_at);
-        if let Some(fired) = StopWatch::backtest(experiment, &self.baseline) {
+        let mut problems = baseline_problems(experiment, &self.ears.baseline, from, judged_at);
+        if let Some(fired) = StopWatch::backtest(experiment, &self.ears.baseline) {
             problems.push(format!("`{}` would stop the run already: {}", fired.condition, fired.measured));
         }
         let steady = problems.is_empty();

@@ -11,7 +11,7 @@ use crate::model::event::EventKind;
 use crate::model::step::{Receipt, Step};
 
 /// No single act may take longer; what hangs is undone.
-const LONGEST_ACT: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_ACT: Duration = Duration::from_secs(60);
 
 /// Acts on a machine, under a journal.
 pub(super) struct Hands<M> {

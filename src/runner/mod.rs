@@ -7,15 +7,16 @@
 mod active;
 mod baseline;
 mod catch;
+mod ears;
 mod emitter;
 mod hands;
 mod linux;
+mod longest;
 mod observe;
 mod put_back;
 mod readiness;
 mod recovery;
 mod set_up;
-mod store;
 mod transition;
 mod walk;
 
@@ -24,8 +25,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use linux::LinuxMachine;
+pub use longest::longest;
 pub use set_up::steps as set_up_steps;
-pub use store::FileStore;
 
 use crate::host::Machine;
 use crate::host::signals::Cancel;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::active::Begun;
+use super::ears::Heard;
 use super::hands::Undone;
 use super::transition::Ended;
 use super::walk::Walk;
@@ -22,6 +23,8 @@ use crate::model::verdict::Mode;
 /// A dose that cannot be read at once is not waited for: the undo comes first.
 const READING: Duration = Duration::from_millis(250);
 
+const TOO_SLOW: &str = "it was not complete when the time of the blast radius was over";
+
 /// Something that is due while observing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
@@ -33,7 +36,7 @@ enum Due {
 impl<M: Machine> Walk<M> {
     /// Applies the faults that start at once.
     pub(super) async fn inject(&mut self) -> Ended {
-        self.stop = Some(StopWatch::new(&self.header.experiment, self.emitter.elapsed()));
+        self.ears.stop = Some(StopWatch::new(&self.header.experiment, self.emitter.elapsed()));
         for fault in at_once(&self.header.experiment) {
             let ended = self.begin(fault).await;
             if ended != Ended::Well {
@@ -47,7 +50,7 @@ impl<M: Machine> Walk<M> {
     pub(super) async fn observe(&mut self) -> Ended {
         let began = self.clock.now();
         for (at, due) in timeline(&self.header.experiment) {
-            let heard = self.listen_until(self.limited(began + at)).await.ended();
+            let heard = self.ears.listen_until(self.limited(began + at)).await.ended();
             if heard != Ended::Well || self.out_of_time() {
                 return heard;
             }
@@ -59,12 +62,12 @@ impl<M: Machine> Walk<M> {
                 return ended;
             }
         }
-        self.listen_until(self.limited(began + window(&self.header.experiment).0)).await.ended()
+        self.ears.listen_until(self.limited(began + window(&self.header.experiment).0)).await.ended()
     }
 
     /// Takes everything off that faults did, and reads it back.
     pub(super) async fn roll_back(&mut self) -> Ended {
-        let stopped = self.stop.take().is_none();
+        let stopped = self.ears.stop.take().is_none();
         let open: Vec<usize> = self.active.begun.keys().copied().collect();
         for fault in &open {
             self.read_dose(*fault).await;
@@ -81,7 +84,7 @@ impl<M: Machine> Walk<M> {
             return Ended::Failed;
         }
         self.emitter.emit(EventKind::RolledBack);
-        match (self.cancelled(), stopped) {
+        match (self.ears.cancelled(), stopped) {
             (true, _) => Ended::Cancelled,
             (false, true) => Ended::Stopped,
             (false, false) => Ended::Well,
@@ -112,8 +115,17 @@ impl<M: Machine> Walk<M> {
 
     async fn apply(&mut self, fault: usize, plan: FaultPlan, facts: Facts) -> Ended {
         let at = self.clock.now();
-        self.active.first.get_or_insert(at);
-        let applied = self.hands.apply(Owner::Fault(fault), plan.steps).await;
+        let first = *self.active.first.get_or_insert(at);
+        // A fault may bite long before it is complete: whoever asks to end it meanwhile is heard.
+        let limit = first + self.header.experiment.blast_radius.duration.0;
+        let applied = tokio::select! {
+            biased;
+            heard = self.ears.listen_until(limit) => return match heard {
+                Heard::TimeIsUp => self.not_applied(fault, TOO_SLOW.to_owned()),
+                heard => heard.ended(),
+            },
+            applied = self.hands.apply(Owner::Fault(fault), plan.steps) => applied,
+        };
         match applied {
             Ok(_) => {
                 let began = Begun { at: self.clock.now(), meter: plan.meter, facts };

@@ -17,6 +17,8 @@ struct Patience {
 
 /// A service that is started again may take its time to be ready.
 const PATIENT: Patience = Patience { whole: Duration::from_secs(25), one: Duration::from_secs(20) };
+/// No undo takes longer, its last try and that one's read-back included.
+pub(super) const LONGEST_UNDO: Duration = Duration::from_secs(50);
 const HURRIED: Patience = Patience { whole: Duration::from_secs(3), one: Duration::from_secs(2) };
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

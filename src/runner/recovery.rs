@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ears::Heard;
 use super::transition::Ended;
-use super::walk::{Heard, Walk};
+use super::walk::Walk;
 use crate::analysis::RecoveryWatch;
 use crate::host::Machine;
 use crate::model::event::EventKind;
@@ -17,14 +18,14 @@ impl<M: Machine> Walk<M> {
     pub(super) async fn await_recovery(&mut self) -> Ended {
         let undone = self.emitter.elapsed();
         // What was sent before the undo was read back still belongs to the fault.
-        self.drain_samples();
-        let watch = RecoveryWatch::new(&self.header.experiment, &self.baseline);
+        self.ears.drain_samples();
+        let watch = RecoveryWatch::new(&self.header.experiment, &self.ears.baseline);
         let within = self.header.experiment.recovery.within.0;
         // It takes samples, and so time, to be sure of a recovery that was in time.
         let deadline = self.clock.now() + within + watch.patience();
-        self.recovery = Some((undone, watch));
+        self.ears.recovery = Some((undone, watch));
         let heard = self.recovered_before(deadline).await;
-        let watch = self.recovery.take();
+        let watch = self.ears.recovery.take();
         if heard == Heard::Cancel {
             return Ended::Cancelled;
         }
@@ -38,17 +39,17 @@ impl<M: Machine> Walk<M> {
     /// in that moment starts the wait again.
     async fn recovered_before(&mut self, deadline: Instant) -> Heard {
         loop {
-            let heard = self.listen_until(deadline).await;
+            let heard = self.ears.listen_until(deadline).await;
             if heard != Heard::Recovered {
                 return heard;
             }
             let settled = deadline.min(self.clock.now() + SETTLED);
             while self.clock.now() < settled {
-                if self.listen_until(settled).await == Heard::Cancel {
+                if self.ears.listen_until(settled).await == Heard::Cancel {
                     return Heard::Cancel;
                 }
             }
-            let recovered = self.recovery.as_ref().is_some_and(|(_, recovery)| recovery.recovered().is_some());
+            let recovered = self.ears.recovery.as_ref().is_some_and(|(_, recovery)| recovery.recovered().is_some());
             if recovered || self.clock.now() >= deadline {
                 return Heard::Recovered;
             }

@@ -23,7 +23,7 @@ impl<M: Machine> Walk<M> {
             match self.hands.apply(Owner::SetUp, vec![step]).await {
                 Ok(receipts) => receipts.iter().for_each(|receipt| self.tell_up(&act, receipt)),
                 Err(Undone::Cancelled) => {
-                    self.cancelled();
+                    self.ears.cancelled();
                     return Ended::Cancelled;
                 }
                 Err(Undone::Trouble(trouble)) => return self.not_set_up(trouble.to_string()),
@@ -66,7 +66,7 @@ impl<M: Machine> Walk<M> {
 
     /// Sends no more samples. Those under way are awaited for a moment; a signal gives them up at once.
     async fn stop_probes(&mut self) {
-        let cancelled = self.cancelled();
+        let cancelled = self.ears.cancelled();
         for schedule in std::mem::take(&mut self.schedules) {
             if cancelled {
                 schedule.abort();
@@ -74,13 +74,13 @@ impl<M: Machine> Walk<M> {
                 let _ = tokio::time::timeout(LAST_SAMPLES, schedule.stop()).await;
             }
         }
-        self.drain_samples();
+        self.ears.drain_samples();
     }
 
     /// Stops the probes and undoes whatever is left, services before the proxies they use.
     pub(super) async fn tear_down(&mut self) -> Ended {
         self.stop_probes().await;
-        self.stop = None;
+        self.ears.stop = None;
         if self.hands.put_back(|_| true).await { Ended::Well } else { Ended::Failed }
     }
 }

@@ -64,6 +64,19 @@ fn a_service_that_dies_at_once_shows_its_last_words_and_where_the_rest_is() {
 }
 
 #[test]
+fn a_secret_of_a_service_reaches_it_and_nobody_else() {
+    let command = "[sh, -c, 'printenv TOKEN | wc -c'], env: { TOKEN: swordfish }";
+    let ended = run_alone(&files::with_service(command));
+    let folder = ended.sandbox.run_folder();
+    assert_eq!(std::fs::read_to_string(folder.join("mine.log")).expect("a log").trim(), "10", "it was not given");
+    for file in ["events.jsonl", "journal.jsonl"] {
+        let text = std::fs::read_to_string(folder.join(file)).expect("is kept");
+        assert!(text.contains("printenv") && !text.contains("swordfish"), "{file} tells the secret");
+    }
+    assert!(!format!("{}{}", ended.done.stdout, ended.done.stderr).contains("swordfish"), "{}", ended.done);
+}
+
+#[test]
 fn a_service_that_never_gets_ready_is_ended_in_time() {
     let command = "[sleep, \"600\"], ready_within: 1s";
     run_alone(&files::with_service(command)).done.exits(2).says("not ready within 1s").says("nothing was injected");

@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 5] = ["run", "plan", "validate", "demo", "completions"];
+const VERBS: [&str; 6] = ["run", "plan", "validate", "rollback", "demo", "completions"];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {
@@ -54,7 +54,7 @@ fn help_is_an_answer_and_names_every_verb() {
         for verb in VERBS {
             assert!(done.stdout.lines().any(|line| line.starts_with(&format!("  {verb} "))), "{verb}: {done}");
         }
-        assert!(!done.stdout.contains("__worker"), "{done}");
+        assert!(!done.stdout.contains("__"), "no internal command: {done}");
     }
 }
 
@@ -88,10 +88,14 @@ fn without_a_verb_the_help_is_a_complaint() {
 
 #[test]
 fn wrong_usage_is_refused_on_stderr() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["bogus"], "unrecognized subcommand 'bogus'"),
         (&["validat"], "'validate'"),
         (&["__worker"], "unrecognized subcommand"),
+        (&["__guardian"], "unrecognized subcommand"),
+        (&["rollback"], "required arguments were not provided"),
+        (&["rollback", "a-run", "--all"], "cannot be used with"),
+        (&["rollback", "no-such-run"], "there is no run no-such-run"),
         (&["--bogus"], "unexpected argument '--bogus'"),
         (&["run"], "<FILE>"),
         (&["plan"], "<FILE>"),

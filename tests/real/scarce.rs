@@ -1,5 +1,6 @@
 //! Runs where something that is taken for granted is scarce.
 
+use chaos::host::clock::Clock;
 use rustix::process::Signal;
 
 use crate::outside::{Seen, look};
@@ -41,15 +42,17 @@ faults:
     )
 }
 
-/// The fault lasted longer than it should have; nothing can be done about that, but the way back is walked.
+/// Stopped for less than its guardian waits: the fault lasted longer than it should have, but the way back is walked.
 #[tokio::test]
 async fn a_tool_that_was_stopped_for_a_while_goes_on_where_it_was() {
     let ports @ [gateway, ..] = free_ports::<3>();
     let experiment = paused(ports) + "baseline: 2s\nrecovery: { within: 2s }\n";
     let mut run = Home::new().start(&experiment);
     run.until_phase("observe").await;
+    let pause = std::time::Duration::from_secs_f64;
+    Clock::Real.sleep(pause(1.8)).await;
     run.signal(Signal::STOP);
-    chaos::host::clock::Clock::Real.sleep(std::time::Duration::from_secs(4)).await;
+    Clock::Real.sleep(pause(1.7)).await;
     run.signal(Signal::CONT);
     let ended = run.ended().await;
     assert_eq!(ended.report["residue"], serde_json::json!([]), "{}", ended.home.told());

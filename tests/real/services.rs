@@ -8,6 +8,7 @@ use chaos::host::service::Services;
 use chaos::model::dose::ProcessState;
 use chaos::model::experiment::Service;
 use chaos::model::fault::KillSignal;
+use chaos::model::secret::Secret;
 use chaos::model::units::Timespan;
 use tempfile::TempDir;
 
@@ -21,7 +22,7 @@ fn service(script: &str, restart: bool) -> Service {
         command: vec!["sh".into(), "-c".into(), script.into()],
         ready: None,
         ready_within: Timespan::seconds(10),
-        env: [("WORD".to_owned(), "hello".to_owned())].into(),
+        env: [("WORD".to_owned(), Secret::new("hello"))].into(),
         directory: None,
         restart,
     }

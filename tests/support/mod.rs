@@ -119,7 +119,8 @@ pub async fn run(
     cancel: Cancel,
 ) -> (Vec<Event>, Ending) {
     let (sender, mut receiver) = unbounded_channel();
-    let ending = runner::run(header, Arc::new(machine.clone()), Journal::new(store), cancel, sender).await;
+    let ending =
+        runner::run(header, Arc::new(machine.clone()), Journal::resumed(store, Vec::new()), cancel, sender).await;
     let mut events = Vec::new();
     while let Ok(event) = receiver.try_recv() {
         events.push(event);

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 use tokio::sync::oneshot;
 
 use super::child::Child;
-use super::identity;
+use super::{identity, marked};
 
 /// A process just started, and our ends of its pipes.
 #[derive(Debug)]
@@ -22,10 +22,13 @@ pub(in crate::host) struct Spawned {
     pub stderr: Option<ChildStderr>,
 }
 
-/// Starts a process in a group of its own that is killed when this process ends, however it ends. (The kernel forgets
+/// Starts a process in a group of its own, with the mark of the run where there is one, that is killed when this process ends, however it ends. (The kernel forgets
 /// the wish when the program is set-user-id or carries capabilities.)
 pub(in crate::host) async fn spawn(mut command: Command) -> io::Result<Spawned> {
     command.process_group(0);
+    if let Some(run) = marked::mark() {
+        command.env(marked::VARIABLE, run);
+    }
     die_with_parent(&mut command, getpid());
     let (reply, spawned) = oneshot::channel();
     let ended = || io::Error::other("the thread that starts processes has ended");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Context, check_url, is_host_and_port};
 use crate::model::experiment::Service;
+use crate::model::secret::Secret;
 use crate::model::units::Timespan;
 use crate::spec::decode::{Field, Spanned};
 use crate::spec::file::{ExperimentFile, ServiceFile};
@@ -64,7 +65,7 @@ fn check_ready(context: &Context<'_, '_>, ready: &Spanned<String>) {
     }
 }
 
-fn env(context: &Context<'_, '_>, field: &Field<BTreeMap<String, Field<String>>>) -> BTreeMap<String, String> {
+fn env(context: &Context<'_, '_>, field: &Field<BTreeMap<String, Field<String>>>) -> BTreeMap<String, Secret> {
     let Some(given) = field.given() else { return BTreeMap::new() };
     let mut env = BTreeMap::new();
     for (name, value) in &given.value {
@@ -76,7 +77,7 @@ fn env(context: &Context<'_, '_>, field: &Field<BTreeMap<String, Field<String>>>
             let message = format!("`{name}` cannot be an environment variable");
             context.error(&given.span, message, "a name holds no `=`, and neither name nor value a NUL character");
         }
-        env.insert(name.clone(), text);
+        env.insert(name.clone(), Secret::new(text));
     }
     env
 }

@@ -1,0 +1,88 @@
+//! The processes of a run, found without its tool: every process started for a run carries the run's id in its
+//! environment, hands it down to whatever it starts, and cannot lose it by leaving its group, its session or its parent.
+//! A program that starts another with an emptied environment hides that one; if it stays in a group that one of our
+//! children leads, it is found there.
+
+use std::io;
+use std::sync::OnceLock;
+
+use procfs::ProcError;
+use procfs::process::{Process, all_processes};
+
+use super::identity::{identity, state};
+use crate::host::Trouble;
+use crate::model::dose::ProcessState;
+use crate::model::step::ProcessIdentity;
+
+/// The variable that names the run.
+pub const VARIABLE: &str = "CHAOS_RUN";
+
+static MARK: OnceLock<String> = OnceLock::new();
+
+/// From now on whatever this process starts carries the id of this run. The first call counts.
+pub fn mark_children(run: &str) {
+    MARK.get_or_init(|| run.to_owned());
+}
+
+/// The run's id that children carry, if they do.
+pub(in crate::host) fn mark() -> Option<&'static str> {
+    MARK.get().map(String::as_str)
+}
+
+/// Every living process that carries the id of this run, except this one. Those of other users cannot be seen.
+pub fn marked(run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
+    let mark = format!("{VARIABLE}={run}");
+    let carries = |process: &Process| environment(process.pid).is_ok_and(|all| has(&all, mark.as_bytes()));
+    select(|process| Ok(carries(process)))
+}
+
+/// Every living process of the group that this very process leads. Empty when it is gone, as the number of the group
+/// may be somebody else's by now.
+pub fn group_led_by(leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
+    let found = select(|process| Ok(process.stat()?.pgrp == leader.pid))?;
+    // Whoever was seen in that group was seen in ours only if the leader lived all the while.
+    match state(leader) {
+        ProcessState::Running | ProcessState::Stopped => Ok(found),
+        ProcessState::Gone => Ok(Vec::new()),
+        ProcessState::Unknown => Err(Trouble::new(format!("look at {leader}"), "it cannot be seen")),
+    }
+}
+
+fn select(is_one: impl Fn(&Process) -> Result<bool, ProcError>) -> Result<Vec<ProcessIdentity>, Trouble> {
+    let trouble = |error: &dyn std::fmt::Display| Trouble::new("look through all processes", error);
+    let us = std::process::id().cast_signed();
+    let mut found = Vec::new();
+    for process in all_processes().map_err(|error| trouble(&error))? {
+        let seen = process.and_then(|process| Ok((process.pid != us && is_one(&process)?).then_some(process.pid)));
+        match seen {
+            Ok(pid) => found.extend(pid.and_then(identity)),
+            // It ended while we looked, or it is another user's.
+            Err(ProcError::NotFound(_) | ProcError::PermissionDenied(_)) => {}
+            Err(error) => return Err(trouble(&error)),
+        }
+    }
+    Ok(found)
+}
+
+/// What a process was started with: `NAME=VALUE`, each ending in a zero.
+fn environment(pid: i32) -> io::Result<Vec<u8>> {
+    std::fs::read(format!("/proc/{pid}/environ"))
+}
+
+fn has(environment: &[u8], mark: &[u8]) -> bool {
+    environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has;
+
+    #[test]
+    fn only_the_whole_variable_is_the_mark() {
+        let mark = b"CHAOS_RUN=a-run";
+        assert!(has(b"HOME=/\0CHAOS_RUN=a-run\0", mark));
+        for other in [b"CHAOS_RUN=a-run-too\0".as_slice(), b"MY_CHAOS_RUN=a-run\0", b"X=CHAOS_RUN=a-run\0", b""] {
+            assert!(!has(other, mark), "{}", String::from_utf8_lossy(other));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The guardian: a process beside the tool that puts everything back when the tool is killed, hangs or takes longer than
+//! it can. `keep` is the tool's side, `watch` runs in the guardian itself.
+//!
+//! They give each other a sign of life every 200 ms. A pipe that ends says at once that the other is dead; silence for
+//! longer than the lease says that it hangs.
+
+mod keep;
+mod watch;
+
+use std::time::Duration;
+
+pub use keep::Guardian;
+pub use watch::main;
+
+/// The hidden command of the guardian; its arguments are the journal and the longest time of the run in milliseconds.
+pub const COMMAND: &str = "__guardian";
+
+/// How often a sign of life is given.
+const BEAT: Duration = Duration::from_millis(200);
+/// Whoever is silent for so long hangs, or is stopped.
+const LEASE: Duration = Duration::from_secs(3);
+
+/// All is well.
+const ALIVE: u8 = b'.';
+/// The run has come to its end, and everything is as it should be or was told.
+const GOODBYE: u8 = b'q';

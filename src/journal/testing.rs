@@ -1,0 +1,19 @@
+//! What the tests of this room share.
+
+use super::{FORMAT, Header};
+use crate::model::step::{Act, Check, ProcessIdentity, Step, Undo};
+
+/// The header of a run whose tool is long gone.
+pub fn header() -> Header {
+    let owner = ProcessIdentity { pid: i32::MAX, pidfs_inode: 1, start_ticks: 1 };
+    Header { journal: FORMAT, run: "a-run".into(), tool: "0".into(), boot: "a-boot".into(), owner }
+}
+
+/// A pause of a service.
+pub fn step() -> Step {
+    Step {
+        apply: Act::PauseService { service: "demo".into() },
+        undo: Undo::ResumeService { service: "demo".into() },
+        verify: Check::ServiceRunning { service: "demo".into() },
+    }
+}
