@@ -116,7 +116,11 @@ fn the_seed_is_told_and_kept_and_drawn_anew_when_none_is_given() {
     assert_eq!(run(&["--seed", &largest]), u64::MAX);
     assert_ne!(run(&[]), run(&[]));
     let sandbox = Sandbox::new();
-    unsteady(&sandbox).args(["--seed", "42"]).done().says("seed 42").says("chaos run a.yaml --seed 42");
+    unsteady(&sandbox)
+        .args(["--seed", "42"])
+        .done()
+        .says("seed 42")
+        .says("chaos run a.yaml --var GATEWAY=... --seed 42");
 }
 
 #[test]
