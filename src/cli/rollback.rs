@@ -44,7 +44,9 @@ fn one(folder: &RunFolder) -> Told {
             Told { lines: account_of(&run, &account), code }
         }
         Err(trouble) => {
-            Told { lines: vec![format!("run {run}: RESIDUE: it cannot be known: {trouble}")], code: RESIDUE }
+            let place = folder.path().display();
+            let line = format!("run {run}: RESIDUE: it cannot be known: {trouble}; once you are sure, remove {place}");
+            Told { lines: vec![line], code: RESIDUE }
         }
     }
 }
