@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::{ALIVE, BEAT, COMMAND, GOODBYE, LEASE};
+use super::{ALIVE, BEAT, COMMAND, GOODBYE, LEASE, SECOND_CHANCE};
 use crate::host::detached::Detached;
 use crate::host::pulse::{self, Heard};
 use crate::host::{Trouble, thread};
@@ -50,7 +50,7 @@ impl Guardian {
         let Some(signs) = self.signs.take() else { return Ok(()) };
         let dismissed = Arc::clone(&self.dismissed);
         let listen = move || {
-            while matches!(pulse::hear(&signs, LEASE), Heard::Sign(_)) {}
+            while gives_signs(&signs) {}
             if !dismissed.load(Ordering::Acquire) {
                 lost();
             }
@@ -71,6 +71,14 @@ impl Guardian {
     fn beat(&self) -> std::io::Result<()> {
         let pipe = self.process.stdin().map(Arc::downgrade).unwrap_or_default();
         std::thread::Builder::new().name("heartbeat".into()).spawn(move || beat_while_open(&pipe)).map(drop)
+    }
+}
+
+/// Whether the guardian lives and does not hang.
+fn gives_signs(signs: &ChildStdout) -> bool {
+    match pulse::hear(signs, LEASE) {
+        Heard::Silence => matches!(pulse::hear(signs, SECOND_CHANCE), Heard::Sign(_)),
+        heard => matches!(heard, Heard::Sign(_)),
     }
 }
 

@@ -19,6 +19,8 @@ pub const COMMAND: &str = "__guardian";
 const BEAT: Duration = Duration::from_millis(200);
 /// Whoever is silent for so long hangs, or is stopped.
 const LEASE: Duration = Duration::from_secs(3);
+/// After the lease: when the whole machine stood still, the other needs a moment to say so.
+const SECOND_CHANCE: Duration = Duration::from_millis(500);
 
 /// All is well.
 const ALIVE: u8 = b'.';

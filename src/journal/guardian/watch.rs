@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{ALIVE, GOODBYE, LEASE};
+use super::{ALIVE, GOODBYE, LEASE, SECOND_CHANCE};
 use crate::host::process::{self, Signal};
 use crate::host::pulse::{self, Heard};
 use crate::host::{Trouble, output, this_process, thread};
@@ -68,17 +68,20 @@ fn wait(longest: Duration) -> Option<Alarm> {
     let deadline = thread::now() + longest;
     let answer = std::io::stdout();
     pulse::tell(&answer, ALIVE);
+    let mut patience = LEASE;
     loop {
         let left = deadline.saturating_sub(thread::now());
-        match pulse::hear(std::io::stdin(), left.min(LEASE)) {
+        match pulse::hear(std::io::stdin(), left.min(patience)) {
             Heard::Sign(GOODBYE) => return None,
             Heard::End => return Some(Alarm::Dead),
             _ if left.is_zero() => return Some(Alarm::Overdue),
             // An answer that nobody hears is no matter: the end of the tool will be heard here.
             Heard::Sign(_) => {
                 pulse::tell(&answer, ALIVE);
+                patience = LEASE;
             }
-            Heard::Silence if left < LEASE => {}
+            Heard::Silence if left < patience => {}
+            Heard::Silence if patience == LEASE => patience = SECOND_CHANCE,
             Heard::Silence => return Some(Alarm::Hangs),
         }
     }
