@@ -196,12 +196,12 @@ async fn a_run_under_way_is_not_rolled_back_from_elsewhere() {
     assert_eq!(run.ended().await.code, Some(8));
 }
 
-/// The time from SIGKILL until tools that are not ours see nothing of it, many times over.
+/// The time from SIGKILL until nothing of it is seen from outside; `KILLS=25` measures it more often.
 #[tokio::test]
-#[ignore = "measures; takes a minute"]
-async fn from_kill_to_clean() {
+async fn from_kill_to_clean_it_takes_no_two_seconds() {
+    let kills = std::env::var("KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(4);
     let mut times = Vec::new();
-    for _ in 0..25 {
+    for _ in 0..kills {
         let run = in_full_swing().await;
         let mark = run.home.mark();
         let began = Clock::Real.now();
