@@ -108,6 +108,11 @@ impl Signal {
     }
 }
 
+/// Every living process that this process started, and theirs, wherever they went; empty before [`mark_children`].
+pub fn children_left() -> Result<Vec<ProcessIdentity>, Trouble> {
+    super::linux::marked::mark().map_or(Ok(Vec::new()), marked)
+}
+
 /// The path of a program word: `chaos` is this very binary, anything else stays as it is.
 pub fn resolve_program(word: &str) -> PathBuf {
     if word != "chaos" {

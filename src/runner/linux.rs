@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::readiness;
 use crate::host::clock::Clock;
-use crate::host::process::Signal;
+use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
 use crate::host::{Checked, Facts, Machine, Prober, Trouble, system};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Service};
+use crate::model::fault::KillSignal;
 use crate::model::probe::ProbeSpec;
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
 use crate::probe::{ServiceView, Surroundings, prepare};
@@ -95,6 +96,30 @@ impl LinuxMachine {
         }
     }
 
+    /// Stops a service. With the last one goes whatever left its group on the way, such as a daemon: it carries our mark.
+    async fn stop(&self, service: &str) -> Result<(), Trouble> {
+        self.services.stop(service).await?;
+        if self.services.running().is_empty() {
+            for process in process::children_left()? {
+                process::send_signal(&process, Signal::Kill(KillSignal::Kill))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stopped(&self, service: &str) -> Checked {
+        if !self.services.group_gone(service) {
+            return no("processes of it are left");
+        }
+        if !self.services.running().is_empty() {
+            return Checked::Yes;
+        }
+        match process::children_left() {
+            Ok(left) => left.first().map_or(Checked::Yes, |left| no(format!("{left}, which left its group, lives"))),
+            Err(trouble) => unknown(trouble.to_string()),
+        }
+    }
+
     fn process_hit(&self, service: &str) -> Option<ProcessIdentity> {
         self.hit.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
     }
@@ -147,7 +172,7 @@ impl Machine for LinuxMachine {
 
     async fn undo(&self, undo: &Undo, receipt: &Receipt) -> Result<(), Trouble> {
         match undo {
-            Undo::StopService { service } => self.services.stop(service).await,
+            Undo::StopService { service } => self.stop(service).await,
             Undo::CloseProxy { proxy } => self.proxies.close(proxy).await,
             Undo::RemoveToxic { proxy, toxic } => self.proxies.remove_toxic(proxy, toxic),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
@@ -162,7 +187,7 @@ impl Machine for LinuxMachine {
 
     async fn check(&self, check: &Check, receipt: &Receipt) -> Checked {
         match check {
-            Check::ServiceGone { service } => yes_if(self.services.group_gone(service), "processes of it are left"),
+            Check::ServiceGone { service } => self.stopped(service),
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),

@@ -193,7 +193,9 @@ async fn a_run_under_way_is_not_rolled_back_from_elsewhere() {
     assert!(text.contains(&format!("kill {}", run.pid().as_raw_pid())), "{text}");
     assert_eq!(processes(&run.home).len(), AT_WORK, "nothing was touched");
     run.signal(Signal::INT);
-    assert_eq!(run.ended().await.code, Some(8));
+    let ended = run.ended().await;
+    assert_eq!(ended.code, Some(8));
+    assert_eq!(processes(&ended.home), [], "the child that left its session ends with the run, too");
 }
 
 /// The time from SIGKILL until nothing of it is seen from outside; `KILLS=25` measures it more often.
