@@ -138,11 +138,6 @@ impl Diagnostics {
         self.dropped + self.count(Level::Error)
     }
 
-    /// How many warnings there are.
-    pub fn warnings(&self) -> usize {
-        self.count(Level::Warning)
-    }
-
     fn count(&self, level: Level) -> usize {
         self.list.iter().filter(|diagnostic| diagnostic.level == level).count()
     }

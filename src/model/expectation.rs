@@ -149,16 +149,6 @@ impl Operator {
             Self::AtLeast => left >= right,
         }
     }
-
-    /// As written in a file.
-    pub const fn sign(self) -> &'static str {
-        match self {
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::More => ">",
-            Self::AtLeast => ">=",
-        }
-    }
 }
 
 /// A limit with its unit.

@@ -46,16 +46,6 @@ impl Experiment {
     pub fn fault_window(&self) -> Timespan {
         self.faults.iter().map(FaultSpec::end).max().unwrap_or_default()
     }
-
-    /// The service of that name.
-    pub fn service(&self, name: &str) -> Option<&Service> {
-        self.services.iter().find(|service| service.name == name)
-    }
-
-    /// The proxy of that name.
-    pub fn proxy(&self, name: &str) -> Option<&Proxy> {
-        self.proxies.iter().find(|proxy| proxy.name == name)
-    }
 }
 
 /// A process of the experiment's own: started before the baseline, stopped at the end.
