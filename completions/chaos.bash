@@ -31,6 +31,9 @@ _chaos() {
             chaos,run)
                 cmd="chaos__subcmd__run"
                 ;;
+            chaos,stop)
+                cmd="chaos__subcmd__stop"
+                ;;
             chaos,validate)
                 cmd="chaos__subcmd__validate"
                 ;;
@@ -41,7 +44,7 @@ _chaos() {
 
     case "${cmd}" in
         chaos)
-            opts="-h -V --help --version run plan validate rollback demo completions"
+            opts="-h -V --help --version run plan validate rollback stop demo completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,6 +196,24 @@ _chaos() {
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chaos__subcmd__stop)
+            opts="-h --all --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --state-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

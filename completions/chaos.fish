@@ -30,6 +30,7 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "run" -d 'Run an experim
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "plan" -d 'Print every step of an experiment with its undo; contacts and touches nothing'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "validate" -d 'Check experiment files, or every one in a folder; all problems at once'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "rollback" -d 'Undo what a run left behind that was killed: needs neither its file nor its process'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "stop" -d 'End a run under way, from anywhere: waits until everything is undone and read back'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the embedded system under test: gateway -> retriever, generator'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
@@ -51,6 +52,9 @@ complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'P
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l all -d 'Every run that was not brought to its end'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -s h -l help -d 'Print help'
+complete -c chaos -n "__fish_chaos_using_subcommand stop" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand stop" -l all -d 'Every run that is under way'
+complete -c chaos -n "__fish_chaos_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l gateway-listen -d 'Where the gateway listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l retriever-listen -d 'Where the retriever listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l generator-listen -d 'Where the generator listens' -r

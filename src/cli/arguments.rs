@@ -30,6 +30,16 @@ Exit codes:
   2   refused: a run is still under way, or there is no such run
   7   RESIDUE: something is left; the output says what";
 
+/// The exit codes of `chaos stop`, as in [`EXIT_CODES`].
+const STOP_EXIT_CODES: &str = "\
+Exit codes:
+  0   ended, and everything is undone as was read back; or nothing was under way
+  2   refused: several runs are under way and none was named, or there is no such run; nothing was stopped
+  7   RESIDUE: it could not be verified that everything is undone; the output says what to do
+
+A run is asked first (SIGTERM). One that is stopped, or shows no reaction within 5 s, is killed: its guardian puts
+everything back. One that takes longer than 10 s over a step of its rollback is asked to hurry; after 60 s it is killed.";
+
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
 #[command(name = "chaos", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -52,6 +62,9 @@ pub enum Verb {
     /// Undo what a run left behind that was killed: needs neither its file nor its process
     #[command(after_help = ROLLBACK_EXIT_CODES)]
     Rollback(RollbackArguments),
+    /// End a run under way, from anywhere: waits until everything is undone and read back
+    #[command(after_help = STOP_EXIT_CODES)]
+    Stop(StopArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
     /// Print a completion script for a shell
@@ -124,6 +137,20 @@ pub struct RollbackArguments {
     /// The id of the run
     pub run: Option<String>,
     /// Every run that was not brought to its end
+    #[arg(long)]
+    pub all: bool,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos stop`
+#[derive(Debug, Args)]
+pub struct StopArguments {
+    /// The id of the run, or the beginning of it; may be left out when only one is under way
+    #[arg(conflicts_with = "all")]
+    pub run: Option<String>,
+    /// Every run that is under way
     #[arg(long)]
     pub all: bool,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]

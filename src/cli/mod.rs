@@ -1,6 +1,7 @@
 //! Words on the command line -> rooms in order. One file a verb.
 
 pub mod arguments;
+mod claims;
 mod colour;
 mod completions;
 mod demo;
@@ -10,6 +11,7 @@ mod residue;
 mod rollback;
 mod run;
 mod run_folder;
+mod stop;
 mod validate;
 
 use std::ffi::OsString;
@@ -52,6 +54,7 @@ fn dispatch(verb: Verb) -> u8 {
     let outcome = match verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Rollback(arguments) => rollback::rollback(&arguments),
+        Verb::Stop(arguments) => stop::stop(&arguments),
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),

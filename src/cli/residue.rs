@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::run_folder::{self, RunFolder};
-use crate::diagnostic::clean::{clean, shell_word};
+use crate::diagnostic::clean::clean;
 use crate::host::output;
 use crate::journal::recover::Recovery;
 use crate::journal::survey::Standing;
@@ -44,8 +44,6 @@ fn told(left: &[String], state: &Path) -> String {
         [run] => (format!("run {run} was killed and left"), run.as_str()),
         _ => (format!("{} runs were killed and left", left.len()), "--all"),
     };
-    let elsewhere = run_folder::state(None).map_or(true, |usual| usual != state);
-    let place =
-        if elsewhere { format!(" --state-dir {}", shell_word(&state.to_string_lossy())) } else { String::new() };
+    let place = run_folder::state_words(state);
     clean(&format!("{what} something on this machine; put it back: chaos rollback {which}{place}"))
 }

@@ -9,11 +9,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{Output, RunArguments};
 use super::run_folder::{self, RunFolder};
-use super::{OUR_BUG, REFUSED, colour, experiment_file, residue};
+use super::{OUR_BUG, REFUSED, claims, colour, experiment_file, residue};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::host::clock::Clock;
 use crate::host::durable_log::DurableLog;
+use crate::host::locks::Locks;
 use crate::host::output::{self, Stream};
 use crate::host::signals::{self, Cancel, CancelHandle};
 use crate::host::{dice, files, process, this_process};
@@ -38,9 +39,10 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let mut header = header(arguments, experiment);
     let state = run_folder::state(arguments.state_dir.as_deref())?;
     residue::refuse(&state)?;
+    let locks = claims::take(&header, &state)?;
     let folder = RunFolder::create(&state, &header.run)?;
     header.folder = Some(folder.path().to_owned());
-    let (ending, events) = guarded(header, &folder, arguments.quiet)?;
+    let (ending, events) = guarded(header, &folder, locks, arguments.quiet)?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
@@ -48,11 +50,12 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     Ok(exit_code(&ending, &analysis))
 }
 
-/// Runs it under a guardian, which is there before anything is touched and before we have threads.
-fn guarded(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
+/// Runs it under a guardian, which is there before anything is touched and before we have threads. It holds the locks
+/// with us: what the run took for itself is free again when nothing of the run is left.
+fn guarded(header: RunHeader, folder: &RunFolder, locks: Locks, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
     let journal = begin_journal(&folder.journal(), &header.run)?;
     process::mark_children(&header.run);
-    let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment));
+    let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment), &locks);
     let mut guardian = guardian.context("nothing was touched, as nobody would put it back if this process died")?;
     let (handle, cancel) = Cancel::manual();
     let lost = handle.clone();
@@ -60,6 +63,7 @@ fn guarded(header: RunHeader, folder: &RunFolder, quiet: bool) -> anyhow::Result
     let done =
         runtime().and_then(|runtime| runtime.block_on(perform(header, folder, journal, (handle, cancel), quiet)));
     guardian.dismiss();
+    locks.release();
     done
 }
 
@@ -92,7 +96,9 @@ async fn perform(
     quiet: bool,
 ) -> anyhow::Result<(Ending, Vec<Event>)> {
     this_process::allow_many_open_files();
-    signals::listen_for(handle).context("cannot listen to signals")?;
+    let stop = folder.stop_request();
+    let name = move |signal| if signal == "SIGTERM" && stop.exists() { "chaos stop" } else { signal };
+    signals::listen_for(handle, name).context("cannot listen to signals")?;
     let log = EventLog::create(&folder.events())?;
     let console = Console::new(if quiet { Look::Silent } else { look() });
     let machine = Arc::new(LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned()));

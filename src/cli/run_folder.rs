@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::diagnostic::clean::shell_word;
 use crate::host::files;
 
 const RUNS: &str = "runs";
@@ -52,12 +53,23 @@ impl RunFolder {
     pub fn events(&self) -> PathBuf {
         self.path.join("events.jsonl")
     }
+
+    /// Is there once `chaos stop` asked the run to end, so that its report need not call that a mere signal.
+    pub fn stop_request(&self) -> PathBuf {
+        self.path.join("stop-request")
+    }
 }
 
 /// The folder below which all runs are kept.
 pub(super) fn state(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let folder = given.map(ToOwned::to_owned).or_else(default_state);
     folder.context("neither XDG_STATE_HOME nor HOME says where runs are kept: pass --state-dir")
+}
+
+/// What a command line must say beside a run's id to find runs kept in this folder: nothing for the usual one.
+pub(super) fn state_words(folder: &Path) -> String {
+    let usual = state(None).is_ok_and(|usual| usual == folder);
+    if usual { String::new() } else { format!(" --state-dir {}", shell_word(&folder.to_string_lossy())) }
 }
 
 /// By the XDG Base Directory Specification.

@@ -1,5 +1,6 @@
 //! May this go on? Stop conditions over live samples. Pure: samples and moments in, a decision out.
 
+pub mod claims;
 mod condition;
 mod no_data;
 mod window;

@@ -1,9 +1,14 @@
 //! The one process of ours that must outlive us, and our ends of its pipes.
 
 use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::{Trouble, thread};
 
@@ -19,12 +24,19 @@ pub struct Detached {
 }
 
 impl Detached {
-    /// Starts this binary with these words.
+    /// Starts this binary with these words. It inherits these open files, which it holds until its end; no other child
+    /// of ours does.
     #[allow(clippy::disallowed_methods, reason = "this is the door, and this one shall not die with us")]
-    pub fn start<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Result<Self, Trouble> {
+    pub fn start<'a, S: AsRef<OsStr>>(
+        words: impl IntoIterator<Item = S>,
+        holding: impl IntoIterator<Item = BorrowedFd<'a>>,
+    ) -> Result<Self, Trouble> {
+        let trouble = |error| Trouble::new("start /proc/self/exe", error);
+        let holding: io::Result<Vec<OwnedFd>> = holding.into_iter().map(|file| file.try_clone_to_owned()).collect();
         let mut command = Command::new("/proc/self/exe");
         command.args(words).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| Trouble::new("start /proc/self/exe", error))?;
+        inherit(&mut command, holding.map_err(trouble)?);
+        let mut child = command.spawn().map_err(trouble)?;
         let (stdin, stdout) = (child.stdin.take().map(Arc::new), child.stdout.take());
         Ok(Self { child, stdin, stdout })
     }
@@ -51,4 +63,13 @@ impl Detached {
             thread::sleep_until(thread::now() + PAUSE);
         }
     }
+}
+
+/// The files stay open across the start of this one child.
+#[allow(unsafe_code)]
+fn inherit(command: &mut Command, files: Vec<OwnedFd>) {
+    let keep = move || files.iter().try_for_each(|file| Ok(fcntl_setfd(file, FdFlags::empty())?));
+    // SAFETY: between fork and exec only async-signal-safe work is allowed. The closure makes one raw system call
+    // (fcntl) for each file; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(keep) };
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
@@ -65,6 +65,11 @@ pub fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// The number of the file system that a path is on; two paths with one number share a disk, or a part of it.
+pub fn device(path: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(path)?.dev())
 }
 
 /// Reads a whole file.

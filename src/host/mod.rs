@@ -8,6 +8,7 @@ pub mod durable_log;
 pub mod fake;
 pub mod files;
 mod linux;
+pub mod locks;
 mod machine;
 pub mod output;
 pub mod process;

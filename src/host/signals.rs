@@ -87,23 +87,27 @@ impl CancelHandle {
 /// ignored: that is what `nohup` is for.
 pub fn listen() -> io::Result<Cancel> {
     let (handle, cancel) = Cancel::manual();
-    listen_for(handle)?;
+    listen_for(handle, |signal| signal)?;
     Ok(cancel)
 }
 
-/// The same, for a handle that others may ask through too.
-pub fn listen_for(handle: CancelHandle) -> io::Result<()> {
+/// The same, for a handle that others may ask through too. `name` may know better than the signal who it is that asks.
+pub fn listen_for(
+    handle: CancelHandle,
+    name: impl Fn(&'static str) -> &'static str + Send + 'static,
+) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = if is_ignored(Signal::HUP) { None } else { Some(signal(SignalKind::hangup())?) };
     tokio::spawn(async move {
         loop {
-            handle.request(tokio::select! {
+            let signal = tokio::select! {
                 Some(()) = interrupt.recv() => "SIGINT",
                 Some(()) = terminate.recv() => "SIGTERM",
                 Some(()) = async { hang_up.as_mut()?.recv().await } => "SIGHUP",
                 else => return,
-            });
+            };
+            handle.request(name(signal));
         }
     });
     Ok(())

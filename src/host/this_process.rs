@@ -12,6 +12,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{Trouble, thread};
 
+/// The user we act as, by number.
+pub fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// CPU time that this process has used, all threads together.
 pub fn cpu_time() -> Duration {
     thread::duration(clock_gettime(ClockId::ProcessCPUTime))

@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 6] = ["run", "plan", "validate", "rollback", "demo", "completions"];
+const VERBS: [&str; 7] = ["run", "plan", "validate", "rollback", "stop", "demo", "completions"];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {
@@ -88,7 +88,7 @@ fn without_a_verb_the_help_is_a_complaint() {
 
 #[test]
 fn wrong_usage_is_refused_on_stderr() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 19] = [
         (&["bogus"], "unrecognized subcommand 'bogus'"),
         (&["validat"], "'validate'"),
         (&["__worker"], "unrecognized subcommand"),
@@ -96,6 +96,8 @@ fn wrong_usage_is_refused_on_stderr() {
         (&["rollback"], "required arguments were not provided"),
         (&["rollback", "a-run", "--all"], "cannot be used with"),
         (&["rollback", "no-such-run"], "there is no run no-such-run"),
+        (&["stop", "a-run", "--all"], "cannot be used with"),
+        (&["stop", "no-such-run"], "there is no run no-such-run"),
         (&["--bogus"], "unexpected argument '--bogus'"),
         (&["run"], "<FILE>"),
         (&["plan"], "<FILE>"),
@@ -109,6 +111,13 @@ fn wrong_usage_is_refused_on_stderr() {
     ];
     for (words, part) in cases {
         chaos(words).exits(2).says_nothing().complains(part);
+    }
+}
+
+#[test]
+fn the_kill_switch_is_content_when_there_is_nothing_to_stop() {
+    for words in [&["stop"][..], &["stop", "--all"]] {
+        assert_eq!(chaos(words).exits(0).complains_of_nothing().stdout, "nothing is under way\n");
     }
 }
 

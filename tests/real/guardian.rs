@@ -44,7 +44,7 @@ async fn in_full_swing() -> Run {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a tool that is not ours")]
-fn guardian_of(tool: Pid) -> Pid {
+pub fn guardian_of(tool: Pid) -> Pid {
     let tool = tool.as_raw_pid().to_string();
     let children = Command::new("ps").args(["-ww", "-o", "pid=,args=", "--ppid", &tool]).output().expect("ps");
     let children = String::from_utf8_lossy(&children.stdout).into_owned();

@@ -2,6 +2,7 @@
 
 mod guardian;
 mod nginx;
+mod one_at_a_time;
 mod outside;
 mod processes;
 mod prometheus;
@@ -11,6 +12,7 @@ mod services;
 mod side_by_side;
 mod signals;
 mod stalled;
+mod stop;
 mod workers;
 
 use std::collections::BTreeMap;

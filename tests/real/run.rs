@@ -27,23 +27,24 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Home {
     folder: TempDir,
     state: PathBuf,
+    locks: PathBuf,
 }
 
 impl Home {
     /// With a state folder of its own.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let state = folder.path().join("state");
-        Self::of(folder, state)
+        let (state, locks) = (folder.path().join("state"), folder.path().join("locks"));
+        Self::of(folder, state, locks)
     }
 
-    /// The same, but runs are kept where the other keeps them.
+    /// The same, but runs and locks are kept where the other keeps them.
     pub fn sharing_state_with(other: &Self) -> Self {
-        Self::of(tempfile::tempdir().expect("a folder"), other.state.clone())
+        Self::of(tempfile::tempdir().expect("a folder"), other.state.clone(), other.locks.clone())
     }
 
-    fn of(folder: TempDir, state: PathBuf) -> Self {
-        let home = Self { folder, state };
+    fn of(folder: TempDir, state: PathBuf, locks: PathBuf) -> Self {
+        let home = Self { folder, state, locks };
         for name in ["work", "paper"] {
             files::create_dir_all(&home.path(name)).expect("makes a folder");
         }
@@ -80,6 +81,8 @@ impl Home {
         command.args(["-c", &format!("{before} exec \"$0\" \"$@\"")]).arg(binary());
         command.args(["run", "--output", "json", "--state-dir"]).arg(&self.state).arg(file);
         command.current_dir(self.path("work")).env("HOME", self.path("work")).env("TMPDIR", self.path("work"));
+        // Tests go side by side, whatever they break.
+        command.env("CHAOS_LOCK_DIR", &self.locks);
         command.env(MARK, self.folder.path()).env_remove("XDG_STATE_HOME").env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null()).stdout(to("report.json")).stderr(to("stderr"));
         command
@@ -116,6 +119,14 @@ pub struct Ended {
     /// Null when there is none.
     pub report: Value,
     pub home: Home,
+}
+
+/// What a command had to say.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Run {
@@ -180,6 +191,20 @@ impl Home {
     pub fn run_folders(&self) -> Vec<PathBuf> {
         let runs = std::fs::read_dir(self.state.join("runs")).into_iter().flatten();
         runs.map(|entry| entry.expect("lists").path()).collect()
+    }
+
+    /// The binary with another verb, about the runs that are kept here.
+    #[allow(clippy::disallowed_methods, reason = "the binary under test is started as a stranger would")]
+    pub fn chaos(&self, words: &[&str]) -> Said {
+        let mut command = Command::new(binary());
+        let output = command.args(words).arg("--state-dir").arg(&self.state).output().expect("starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// Where locks are kept.
+    pub fn locks(&self) -> &std::path::Path {
+        &self.locks
     }
 
     /// What a service wrote.

@@ -7,7 +7,7 @@ use crate::run::{Home, free_ports};
 async fn two_runs_at_once_share_a_state_folder_and_nothing_else() {
     let (home, ports, other_ports) = (Home::new(), free_ports(), free_ports());
     let other = Home::sharing_state_with(&home);
-    let (run, other) = (home.start(&experiment(ports)), other.start(&experiment(other_ports)));
+    let (run, other) = (home.start(&experiment(ports, BUSY)), other.start(&experiment(other_ports, FULL)));
     let (ended, other) = tokio::join!(run.ended(), other.ended());
     for (ended, ports) in [(&ended, ports), (&other, other_ports)] {
         assert_eq!(ended.code, Some(0), "{}", ended.home.told());
@@ -20,7 +20,11 @@ async fn two_runs_at_once_share_a_state_folder_and_nothing_else() {
     assert!(kept.len() == 2 && mine.iter().all(|id| kept.contains(id)), "{kept:?}");
 }
 
-fn experiment([gateway, retriever, generator, proxy]: [u16; 4]) -> String {
+/// Two faults that do not come into each other's way.
+const BUSY: &str = "fault: cpu.stress, target: { host: local }, load: 10%, cores: 1";
+const FULL: &str = "fault: memory.stress, target: { host: local }, size: 8MiB";
+
+fn experiment([gateway, retriever, generator, proxy]: [u16; 4], second: &str) -> String {
     format!(
         "name: side by side
 services:
@@ -39,7 +43,7 @@ steady_state:
     expect: [success_rate >= 90%, p95 <= 1s]
 faults:
   - {{ name: slow, fault: network.latency, target: {{ proxy: generator }}, delay: 20ms, duration: 2s }}
-  - {{ name: busy, fault: cpu.stress, target: {{ host: local }}, load: 10%, cores: 1, duration: 2s }}
+  - {{ name: second, {second}, duration: 2s }}
 baseline: 2s
 recovery: {{ within: 20s }}
 "

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::{ALIVE, BEAT, COMMAND, GOODBYE, LEASE, SECOND_CHANCE};
 use crate::host::detached::Detached;
+use crate::host::locks::Locks;
 use crate::host::pulse::{self, Heard};
 use crate::host::{Trouble, thread};
 
@@ -28,12 +29,12 @@ pub struct Guardian {
 
 impl Guardian {
     /// Starts the guardian over a journal that was begun, and waits until it is ready. It ends the tool if the tool is
-    /// not done after `longest`.
-    pub fn start(journal: &Path, longest: Duration) -> Result<Self, Trouble> {
+    /// not done after `longest`, and holds these locks until its end.
+    pub fn start(journal: &Path, longest: Duration, locks: &Locks) -> Result<Self, Trouble> {
         let what = "start the guardian";
         let journal = journal.canonicalize().map_err(|error| Trouble::new(what, error))?;
         let words = [OsString::from(COMMAND), journal.into(), longest.as_millis().to_string().into()];
-        let mut process = Detached::start(words).map_err(|trouble| Trouble::new(what, trouble))?;
+        let mut process = Detached::start(words, locks.files()).map_err(|trouble| Trouble::new(what, trouble))?;
         let signs = process.take_stdout();
         let heard = signs.as_ref().map(|signs| pulse::hear(signs, START_LIMIT));
         if heard != Some(Heard::Sign(ALIVE)) {

@@ -1,0 +1,102 @@
+//! What of the machine a run takes for itself, so that no two runs break the same thing at once and neither can tell its
+//! own harm from the other's. Pure: steps in, claims out.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::model::step::{Act, Job, Step};
+
+/// Something of the machine that only one run may use at a time. What lives inside a run (its services, the toxics of
+/// its proxies) is no claim: no other run can reach it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// A core, by the kernel's number.
+    Core(usize),
+    /// The memory of the machine.
+    Memory,
+    /// The disk that this folder is on.
+    DiskOf(PathBuf),
+    /// An address that is listened on.
+    Address(SocketAddr),
+}
+
+/// What these steps take. Every act says here what it needs for itself: a new one does not compile before it does.
+pub fn claims<'a>(steps: impl IntoIterator<Item = &'a Step>) -> BTreeSet<Claim> {
+    steps.into_iter().flat_map(|step| of_act(&step.apply)).collect()
+}
+
+fn of_act(act: &Act) -> Vec<Claim> {
+    match act {
+        Act::OpenProxy { proxy } if proxy.listen.port() != 0 => vec![Claim::Address(proxy.listen)],
+        Act::StartWorker { job, .. } => of_job(job),
+        Act::OpenProxy { .. }
+        | Act::StartService { .. }
+        | Act::AddToxic { .. }
+        | Act::PauseService { .. }
+        | Act::KillService { .. } => Vec::new(),
+    }
+}
+
+fn of_job(job: &Job) -> Vec<Claim> {
+    match job {
+        Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
+        Job::Memory { .. } => vec![Claim::Memory],
+        Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Core(core) => write!(f, "core {core} of this machine"),
+            Self::Memory => f.write_str("the memory of this machine"),
+            Self::DiskOf(path) => write!(f, "the disk of {}", path.display()),
+            Self::Address(address) => write!(f, "the address {address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Claim, claims};
+    use crate::model::experiment::{Protocol, Proxy};
+    use crate::model::step::{Act, Check, Job, Step, Undo};
+    use crate::model::units::{Bytes, Share};
+
+    fn step(apply: Act) -> Step {
+        Step { apply, undo: Undo::None { because: String::new() }, verify: Check::Nothing }
+    }
+
+    fn worker(job: Job) -> Step {
+        step(Act::StartWorker { worker: "w".into(), job })
+    }
+
+    fn proxy(port: u16) -> Step {
+        let listen = ([127, 0, 0, 1], port).into();
+        let upstream = "127.0.0.1:1".into();
+        step(Act::OpenProxy {
+            proxy: Proxy { name: "p".into(), listen, upstream, protocol: Protocol::Tcp, users: None },
+        })
+    }
+
+    #[test]
+    fn what_is_the_machines_is_claimed_once_however_many_steps_need_it() {
+        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0] });
+        let full = worker(Job::Memory { size: Bytes(1) });
+        let found = claims(&[full, busy.clone(), busy]);
+        assert!(found.iter().eq(&[Claim::Core(0), Claim::Core(1), Claim::Memory]), "{found:?}");
+    }
+
+    #[test]
+    fn an_address_is_claimed_unless_the_kernel_chooses_it() {
+        let found = claims(&[proxy(0), proxy(9102)]);
+        assert!(found.iter().eq(&[Claim::Address(([127, 0, 0, 1], 9102).into())]), "{found:?}");
+    }
+
+    #[test]
+    fn what_belongs_to_the_run_alone_is_no_claim() {
+        assert!(claims(&[step(Act::PauseService { service: "demo".into() })]).is_empty());
+    }
+}
