@@ -5,14 +5,15 @@ mod support;
 
 use std::time::Duration;
 
+use chaos::analysis::{Run, analyse};
 use chaos::host::fake::{Deed, FakeMachine, Trials};
 use chaos::host::signals::Cancel;
 use chaos::journal::{Entry, MemoryStore, State, Store};
-use chaos::model::event::{Event, EventKind};
+use chaos::model::event::{Event, EventKind, StopCause};
 use chaos::model::expectation::{Limit, Must, Operator, StopCondition, Subject};
 use chaos::model::phase::Phase;
 use chaos::model::units::Timespan;
-use chaos::model::verdict::Mode;
+use chaos::model::verdict::{Mode, Verdict};
 use chaos::runner::Ending;
 use support::{experiment, fault, header, phases, run, stop_at_half, undisturbed, when};
 
@@ -274,4 +275,86 @@ async fn the_blast_radius_ends_what_takes_longer() {
     let applied = when(&events, |kind| matches!(kind, EventKind::FaultApplied { .. })).expect("applied");
     let undone = when(&events, |kind| matches!(kind, EventKind::FaultUndone { .. })).expect("undone");
     assert!(undone - applied < Duration::from_millis(5_200), "active for {:?}", undone - applied);
+    assert_eq!(stops(&events), [StopCause::BlastRadius], "what was cut off is told");
+}
+
+fn stops(events: &[Event]) -> Vec<StopCause> {
+    let cause = |event: &Event| match event.kind {
+        EventKind::StopFired { cause, .. } => Some(cause),
+        _ => None,
+    };
+    events.iter().filter_map(cause).collect()
+}
+
+fn verdict(events: &[Event]) -> Verdict {
+    analyse(&Run::fold(events).expect("its header")).verdict
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_applying_takes_is_not_held_against_a_fault() {
+    let mut experiment = experiment(vec![fault(0, "errors", Timespan::ZERO, Timespan::seconds(5))]);
+    experiment.blast_radius.duration = Timespan::seconds(5);
+    assert_eq!(stops(&undisturbed(experiment, &calm()).await), []);
+}
+
+/// A run whose targets are lost after so long.
+async fn losing_targets(way: usize, after: Duration) -> Vec<Event> {
+    let machine = calm();
+    let lost = machine.clone();
+    tokio::spawn(async move {
+        chaos::host::clock::Clock::Tokio.sleep(after).await;
+        lost.lose_targets();
+    });
+    let events = undisturbed(experiment(vec![fault(way, "a", Timespan::ZERO, Timespan::seconds(6))]), &machine).await;
+    assert!(machine.leftovers().is_empty());
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_ends_although_the_fault_was_not_to_end_it_is_a_stop() {
+    for way in [0, 2] {
+        let events = losing_targets(way, Duration::from_secs(5)).await;
+        assert_eq!((stops(&events), verdict(&events)), (vec![StopCause::TargetGone], Verdict::Stopped));
+        let fired = when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).expect("fired");
+        let undone = when(&events, |kind| *kind == EventKind::RolledBack).expect("rolled back");
+        assert!(fired <= Duration::from_millis(5_200) && undone - fired < Duration::from_millis(200), "{fired:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_target_that_was_to_be_killed_is_none_nor_is_one_after_the_fault() {
+    assert_eq!(stops(&losing_targets(3, Duration::from_secs(5)).await), []);
+    assert_eq!(stops(&losing_targets(2, Duration::from_millis(9_500)).await), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_guardian_is_a_stop_in_every_phase_and_rolls_back() {
+    for after in [500, 5_000, 9_800] {
+        let machine = calm();
+        let (handle, cancel) = Cancel::manual();
+        tokio::spawn(async move {
+            chaos::host::clock::Clock::Tokio.sleep(Duration::from_millis(after)).await;
+            handle.lose_guardian();
+            std::future::pending::<()>().await;
+        });
+        let header = header(experiment(vec![fault(1, "load", Timespan::ZERO, Timespan::seconds(6))]), Mode::Inject);
+        let (events, _) = run(header, &machine, Box::new(MemoryStore::default()), cancel).await;
+        assert_eq!((stops(&events), verdict(&events)), (vec![StopCause::GuardianLost], Verdict::Stopped), "{after}");
+        assert!(machine.leftovers().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_condition_is_heard_while_another_fault_is_being_undone() {
+    let machine = FakeMachine::new(1, Trials { undo_refused: 1.0, sample_fails_when_broken: 1.0, ..Trials::default() });
+    let faults = vec![
+        fault(1, "short", Timespan::ZERO, Timespan::millis(100)),
+        fault(0, "long", Timespan::ZERO, Timespan::seconds(8)),
+    ];
+    let mut experiment = experiment(faults);
+    experiment.stop_conditions = vec![stop_at_half()];
+    let events = undisturbed(experiment, &machine).await;
+    let injected = when(&events, |kind| *kind == EventKind::PhaseStarted { phase: Phase::Inject }).expect("injected");
+    let fired = when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).expect("fired");
+    assert!(fired - injected < Duration::from_secs(2), "only after {:?}", fired - injected);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::dose::Dose;
-use crate::model::event::{Event, EventKind, RunHeader};
+use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
 use crate::model::phase::Phase;
 use crate::model::sample::Sample;
@@ -82,6 +82,8 @@ pub struct FaultRecord {
 /// What ended the fault early.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StopRecord {
+    /// What kind of end it is.
+    pub cause: StopCause,
     /// The condition as written, or the limit in words.
     pub condition: String,
     /// What was measured.
@@ -206,8 +208,9 @@ impl Run {
                 self.baseline_judged_at = Some(at);
                 self.baseline_problems = Some(problems.clone());
             }
-            EventKind::StopFired { condition, measured, first_bad } => {
+            EventKind::StopFired { cause, condition, measured, first_bad } => {
                 self.stop.get_or_insert_with(|| StopRecord {
+                    cause: *cause,
                     condition: condition.clone(),
                     measured: measured.clone(),
                     first_bad: *first_bad,
@@ -326,8 +329,12 @@ mod tests {
     #[test]
     fn only_the_first_stop_counts() {
         let mut events = Story::slow_generator().stopped_by("ask.p99 > 2s", 12.0).events();
-        let again =
-            EventKind::StopFired { condition: "later".into(), measured: String::new(), first_bad: Duration::ZERO };
+        let again = EventKind::StopFired {
+            cause: Default::default(),
+            condition: "later".into(),
+            measured: String::new(),
+            first_bad: Duration::ZERO,
+        };
         events.push(Event { at: Duration::from_secs(50), kind: again });
         let run = Run::fold(&events).expect("a run");
         assert_eq!(run.stop.map(|stop| stop.condition).as_deref(), Some("ask.p99 > 2s"));

@@ -5,6 +5,7 @@ use super::findings::{
     DoseFindings, DoseStatus, ExpectationFindings, ProbeFindings, RecoveryFindings, RecoveryStatus, Standing,
 };
 use super::run::Run;
+use crate::model::event::StopCause;
 use crate::model::units::Timespan;
 use crate::model::verdict::Verdict;
 
@@ -36,6 +37,9 @@ impl Facts<'_> {
         }
         if let Some(signal) = &run.interrupted {
             return Some((Verdict::Interrupted, vec![format!("ended by {signal}; {}", self.rolled_back())]));
+        }
+        if let Some(lost) = self.stopped().filter(|_| self.stop_cause() == Some(StopCause::GuardianLost)) {
+            return Some((Verdict::Stopped, vec![format!("{lost}; {}", self.rolled_back())]));
         }
         if let Some(why) = &run.set_up_failure {
             return Some((
@@ -72,8 +76,10 @@ impl Facts<'_> {
     /// its dose could be read.
     fn without_dose(&self) -> Vec<String> {
         let stopped = self.run.stop.is_some();
+        // What is gone cannot show its dose, and that is no fault of the fault.
+        let target_gone = self.stop_cause() == Some(StopCause::TargetGone);
         let why = |dose: &DoseFindings| match (dose.status, &dose.why) {
-            (DoseStatus::Ineffective, Some(why)) => Some(format!("was not effective: {why}")),
+            (DoseStatus::Ineffective, Some(why)) if !target_gone => Some(format!("was not effective: {why}")),
             (DoseStatus::Failed, Some(why)) => Some(format!("could not be applied: {why}")),
             (DoseStatus::NotMeasured, _) if !stopped => Some("has no measured dose".to_owned()),
             (DoseStatus::NotApplied, _) if !stopped => Some("was never applied".to_owned()),
@@ -144,7 +150,19 @@ impl Facts<'_> {
     }
 
     fn stopped(&self) -> Option<String> {
-        self.run.stop.as_ref().map(|stop| format!("stopped by `{}`: {}", stop.condition, stop.measured))
+        self.run.stop.as_ref().map(|stop| {
+            let by = match stop.cause {
+                StopCause::Condition | StopCause::NoData => format!("`{}`", stop.condition),
+                StopCause::BlastRadius | StopCause::TargetGone | StopCause::GuardianLost => {
+                    format!("a hard limit: {}", stop.condition)
+                }
+            };
+            format!("stopped by {by}: {}", stop.measured)
+        })
+    }
+
+    fn stop_cause(&self) -> Option<StopCause> {
+        self.run.stop.as_ref().map(|stop| stop.cause)
     }
 
     fn not_recovered(&self) -> String {
@@ -173,6 +191,7 @@ fn joined(first: String, second: Option<String>, rest: Vec<String>) -> Vec<Strin
 mod tests {
     use crate::analysis::analyse;
     use crate::analysis::testing::{Story, expecting, prometheus};
+    use crate::model::event::StopCause;
     use crate::model::sample::Outcome;
     use crate::model::verdict::Verdict;
 
@@ -266,6 +285,23 @@ mod tests {
     #[test]
     fn a_run_that_was_stopped_needs_no_dose() {
         assert_eq!(verdict(&Story::slow_generator().without_dose().stopped_by("x", 14.0)).0, Verdict::Stopped);
+    }
+
+    #[test]
+    fn a_target_that_is_gone_is_a_stop_and_no_fault_that_did_not_bite() {
+        let story = Story::slow_generator().stopped_by("slow generator: the target is gone", 14.0);
+        let (verdict, why) = verdict(&story.ineffective("it was gone").because_of(StopCause::TargetGone));
+        assert_eq!((verdict, verdict.exit_code()), (Verdict::Stopped, 4));
+        assert_eq!(why, "stopped by a hard limit: slow generator: the target is gone: p99 2.4s");
+    }
+
+    #[test]
+    fn a_lost_guardian_is_a_stop_in_any_phase() {
+        let story =
+            Story::slow_generator().stopped_by("the guardian is lost", 14.0).because_of(StopCause::GuardianLost);
+        let (verdict, why) = verdict(&story);
+        assert_eq!(verdict, Verdict::Stopped);
+        assert!(why.ends_with("rolled back, and read back"), "{why}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn guarded(header: RunHeader, folder: &RunFolder, locks: Locks, quiet: bool) -> 
     let mut guardian = guardian.context("nothing was touched, as nobody would put it back if this process died")?;
     let (handle, cancel) = Cancel::manual();
     let lost = handle.clone();
-    guardian.watch(move || lost.ask("guardian lost"))?;
+    guardian.watch(move || lost.lose_guardian())?;
     let done =
         runtime().and_then(|runtime| runtime.block_on(perform(header, folder, journal, (handle, cancel), quiet)));
     guardian.dismiss();

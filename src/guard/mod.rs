@@ -10,6 +10,7 @@ use std::time::Duration;
 use condition::Watched;
 use no_data::NoDataWatch;
 
+use crate::model::event::StopCause;
 use crate::model::expectation::Subject;
 use crate::model::experiment::Experiment;
 use crate::model::sample::Sample;
@@ -17,6 +18,8 @@ use crate::model::sample::Sample;
 /// Why the fault must end now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fired {
+    /// What kind of end it is.
+    pub cause: StopCause,
     /// The condition as written, or the limit in words.
     pub condition: String,
     /// What was measured.
@@ -64,14 +67,29 @@ impl StopWatch {
         users.or_else(|| self.no_data.iter().find_map(|watch| watch.tick(now)))
     }
 
-    /// Which condition would have fired on the samples of a steady baseline; such a condition proves nothing.
-    pub fn backtest(experiment: &Experiment, baseline: &[Sample]) -> Option<Fired> {
-        let mut watch = Self::new(experiment, Duration::ZERO);
-        let mut ordered: Vec<&Sample> = baseline.iter().collect();
-        ordered.sort_by_key(|sample| sample.done);
-        ordered.into_iter().find_map(|sample| watch.see(sample))
+    /// These samples are under way still, each by its probe and the time it was due: what has no answer beyond a limit
+    /// is bad now, and will not be counted again when its answer comes.
+    pub fn waiting(&mut self, now: Duration, under_way: &[(usize, Duration)]) -> Option<Fired> {
+        self.conditions.iter_mut().find_map(|condition| condition.waiting(now, under_way))
+    }
+
+    /// Which condition would have fired by `now` on the samples of a steady baseline and on what is under way still; such
+    /// a condition proves nothing.
+    pub fn backtest(
+        experiment: &Experiment,
+        baseline: &[Sample],
+        now: Duration,
+        under_way: &[(usize, Duration)],
+    ) -> Option<Fired> {
+        let conditions = Self::new(experiment, Duration::ZERO).conditions;
+        conditions.into_iter().find_map(|mut condition| {
+            let fired = condition.replay(baseline);
+            fired.or_else(|| condition.waiting(now, under_way))
+        })
     }
 }
 
+#[cfg(test)]
+mod figures;
 #[cfg(test)]
 mod tests;

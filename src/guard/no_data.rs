@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Fired;
+use crate::model::event::StopCause;
 use crate::model::probe::{OnNoData, ProbeSpec};
 use crate::model::sample::Sample;
 use crate::model::units::Timespan;
@@ -41,6 +42,7 @@ impl NoDataWatch {
     pub fn tick(&self, now: Duration) -> Option<Fired> {
         let blind = now.saturating_sub(self.last);
         (blind > self.limit?).then(|| Fired {
+            cause: StopCause::NoData,
             condition: format!("{}: no data", self.name),
             measured: format!("nothing for {}", Timespan(blind)),
             first_bad: self.last,

@@ -44,7 +44,7 @@ fn load() -> ProbeKind {
     ProbeKind::Host(HostProbe { measure: HostMeasure::Load, path: None })
 }
 
-fn errors_over(share: f64, hold: Option<Timespan>) -> Experiment {
+pub(super) fn errors_over(share: f64, hold: Option<Timespan>) -> Experiment {
     watching(tcp(), Metric::ErrorRate, Operator::More, Limit::Share(Share(share)), hold)
 }
 
@@ -162,6 +162,64 @@ fn a_condition_that_fires_on_the_baseline_is_found_beforehand() {
         Sample { probe: 0, phase: Phase::Baseline, intended: at, sent: at, done: at, measurement: error() }
     };
     let baseline: Vec<Sample> = (0..50).map(sample).collect();
-    assert!(StopWatch::backtest(&errors_over(0.2, None), &baseline).is_some());
-    assert!(StopWatch::backtest(&errors_over(0.2, None), &[]).is_none());
+    let end = Duration::from_secs(5);
+    assert!(StopWatch::backtest(&errors_over(0.2, None), &baseline, end, &[]).is_some());
+    assert!(StopWatch::backtest(&errors_over(0.2, None), &[], end, &[]).is_none());
+}
+
+pub(super) fn slower_than_two_seconds() -> Experiment {
+    watching(tcp(), Metric::Quantile(0.99), Operator::More, Limit::Time(Timespan::seconds(2)), None)
+}
+
+/// Ten requests a second from `first` on, each by its probe and when it was due.
+fn under_way(first: u64, count: u64) -> Vec<(usize, Duration)> {
+    (0..count).map(|k| (0, Duration::from_millis(first + 100 * k))).collect()
+}
+
+pub(super) fn answer(due: Duration, took: Duration, measurement: Measurement) -> Sample {
+    Sample { probe: 0, phase: Phase::Observe, intended: due, sent: due, done: due + took, measurement }
+}
+
+#[test]
+fn a_request_without_an_answer_is_bad_the_moment_it_is_too_slow() {
+    let mut watch = StopWatch::new(&slower_than_two_seconds(), Duration::ZERO);
+    let hanging = under_way(1_000, 100);
+    let mut now = (0..100).map(|tick| Duration::from_millis(100 * tick));
+    let (at, fired) = now.find_map(|now| Some((now, watch.waiting(now, &hanging)?))).expect("stops");
+    // The fifth is beyond its 2 s.
+    assert_eq!(at, Duration::from_millis(1_400 + 2_000 + 100));
+    assert_eq!(fired.first_bad, Duration::from_secs(1));
+}
+
+#[test]
+fn what_was_bad_while_it_was_under_way_is_not_bad_once_more_when_it_ends() {
+    let mut watch = StopWatch::new(&slower_than_two_seconds(), Duration::ZERO);
+    let four = under_way(0, 4);
+    assert_eq!(watch.waiting(Duration::from_secs(3), &four), None);
+    assert_eq!(watch.waiting(Duration::from_secs(4), &four), None, "nor while it goes on");
+    let answers = [Measurement::ok(), Measurement::failed(Outcome::Timeout, ""), error(), Measurement::ok()];
+    for ((_, due), measurement) in four.into_iter().zip(answers) {
+        assert_eq!(watch.see(&answer(due, Duration::from_secs(5), measurement)), None);
+    }
+    let fifth = answer(Duration::from_secs(3), Duration::from_secs(3), Measurement::ok());
+    assert!(watch.see(&fifth).is_some(), "but the next is the fifth in a row");
+}
+
+#[test]
+fn only_what_is_too_slow_is_bad_before_it_ends() {
+    for experiment in [
+        errors_over(0.0, None),
+        watching(tcp(), Metric::Mean, Operator::More, Limit::Time(Timespan::millis(1)), None),
+        watching(tcp(), Metric::Quantile(0.5), Operator::Less, Limit::Time(Timespan::seconds(60)), None),
+    ] {
+        let mut watch = StopWatch::new(&experiment, Duration::ZERO);
+        assert_eq!(watch.waiting(Duration::from_secs(50), &under_way(0, 100)), None);
+    }
+}
+
+#[test]
+fn a_baseline_at_whose_end_requests_hang_is_no_proof() {
+    let slow = slower_than_two_seconds();
+    let backtest = |now| StopWatch::backtest(&slow, &[], Duration::from_millis(now), &under_way(0, 5));
+    assert!(backtest(2_401).is_some() && backtest(2_399).is_none());
 }

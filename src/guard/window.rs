@@ -22,18 +22,22 @@ pub(super) struct Window {
     length: Duration,
     least: usize,
     dots: VecDeque<Dot>,
+    /// How many of them are bad.
+    bad: usize,
 }
 
 impl Window {
     pub fn new(length: Duration, least: usize) -> Self {
-        Self { length, least, dots: VecDeque::new() }
+        Self { length, least, dots: VecDeque::new(), bad: 0 }
     }
 
     pub fn push(&mut self, dot: Dot) {
         self.dots.push_back(dot);
+        self.bad += usize::from(dot.bad);
         let from = dot.at.saturating_sub(self.length);
         while self.dots.len() > self.least && self.dots.front().is_some_and(|old| old.at < from) {
-            self.dots.pop_front();
+            let old = self.dots.pop_front();
+            self.bad -= usize::from(old.is_some_and(|old| old.bad));
         }
     }
 
@@ -42,7 +46,7 @@ impl Window {
     }
 
     pub fn bad(&self) -> usize {
-        self.dots.iter().filter(|dot| dot.bad).count()
+        self.bad
     }
 
     pub fn mean(&self) -> f64 {

@@ -66,6 +66,7 @@ struct State {
     dead: BTreeSet<String>,
     deeds: Vec<Deed>,
     was_broken: bool,
+    targets_gone: bool,
 }
 
 impl FakeMachine {
@@ -77,6 +78,7 @@ impl FakeMachine {
             dead: BTreeSet::new(),
             deeds: Vec::new(),
             was_broken: false,
+            targets_gone: false,
         };
         Self { trials, state: Arc::new(Mutex::new(state)) }
     }
@@ -84,6 +86,11 @@ impl FakeMachine {
     /// What is left on it.
     pub fn leftovers(&self) -> Vec<String> {
         self.state().things.keys().cloned().collect()
+    }
+
+    /// Whatever faults act on is gone from now on.
+    pub fn lose_targets(&self) {
+        self.state().targets_gone = true;
     }
 
     /// What happened on it.
@@ -217,6 +224,10 @@ impl Machine for FakeMachine {
     }
 
     fn hurry(&self) {}
+
+    fn target_gone(&self, _: &Meter) -> Option<String> {
+        self.state().targets_gone.then(|| "it ended by itself".to_owned())
+    }
 
     fn affected_users(&self) -> u64 {
         u64::from(self.broken())

@@ -101,6 +101,10 @@ pub trait Machine: Send + Sync + 'static {
     /// From now on no undo waits politely: graces are cut short.
     fn hurry(&self);
 
+    /// Why what a fault acts on is not there any more; none while it is. Asked while the fault is in place, about one
+    /// that is not to end its target.
+    fn target_gone(&self, meter: &Meter) -> Option<String>;
+
     /// Distinct users touched by any toxic so far.
     fn affected_users(&self) -> u64;
 }

@@ -18,9 +18,18 @@ pub struct CancelHandle {
     requests: watch::Sender<Requests>,
 }
 
+/// Why we are asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody asks: a signal, by its name.
+    Signal(&'static str),
+    /// Whoever would put things back in our place died or hangs.
+    GuardianLost,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Requests {
-    first: Option<&'static str>,
+    first: Option<Reason>,
     hurry: bool,
 }
 
@@ -36,8 +45,8 @@ impl Cancel {
         (CancelHandle { requests: sender }, Self { requests: receiver })
     }
 
-    /// The name of the first signal; none while we may go on.
-    pub fn requested(&self) -> Option<&'static str> {
+    /// Why we were asked first; none while we may go on.
+    pub fn requested(&self) -> Option<Reason> {
         self.requests.borrow().first
     }
 
@@ -46,8 +55,8 @@ impl Cancel {
         self.requests.borrow().hurry
     }
 
-    /// Waits for the first signal and gives its name. Cancel-safe.
-    pub async fn wait(&self) -> &'static str {
+    /// Waits until we are asked, and tells why. Cancel-safe.
+    pub async fn wait(&self) -> Reason {
         self.wait_until(|requests| requests.first).await
     }
 
@@ -68,15 +77,15 @@ impl Cancel {
 }
 
 impl CancelHandle {
-    /// Asks to stop for a reason that is no signal; whoever is asked already is not hurried by it.
-    pub fn ask(&self, reason: &'static str) {
-        self.requests.send_modify(|requests| requests.first = requests.first.or(Some(reason)));
+    /// Asks to stop because the guardian is lost; whoever is asked already is not hurried by it.
+    pub fn lose_guardian(&self) {
+        self.requests.send_modify(|requests| requests.first = requests.first.or(Some(Reason::GuardianLost)));
     }
 
     /// Asks to stop in the name of a signal; the second time, to hurry.
     pub fn request(&self, name: &'static str) {
         self.requests.send_modify(|requests| match requests.first {
-            None => requests.first = Some(name),
+            None => requests.first = Some(Reason::Signal(name)),
             Some(_) => requests.hurry = true,
         });
     }
@@ -145,7 +154,7 @@ pub fn name(number: i32) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Cancel, listen, name};
+    use super::{Cancel, Reason, listen, name};
     use crate::host::clock::Clock;
 
     #[tokio::test]
@@ -153,18 +162,18 @@ mod tests {
         let (handle, cancel) = Cancel::manual();
         assert_eq!((cancel.requested(), cancel.hurry()), (None, false));
         handle.request("SIGTERM");
-        assert_eq!((cancel.wait().await, cancel.hurry()), ("SIGTERM", false));
+        assert_eq!((cancel.wait().await, cancel.hurry()), (Reason::Signal("SIGTERM"), false));
         handle.request("SIGINT");
         cancel.wait_hurry().await;
-        assert_eq!((cancel.requested(), cancel.hurry()), (Some("SIGTERM"), true));
+        assert_eq!((cancel.requested(), cancel.hurry()), (Some(Reason::Signal("SIGTERM")), true));
     }
 
     #[tokio::test]
-    async fn a_reason_that_is_no_signal_stops_and_never_hurries() {
+    async fn a_lost_guardian_stops_and_never_hurries() {
         let (handle, cancel) = Cancel::manual();
-        handle.ask("guardian lost");
-        handle.ask("guardian lost");
-        assert_eq!((cancel.wait().await, cancel.hurry()), ("guardian lost", false));
+        handle.lose_guardian();
+        handle.lose_guardian();
+        assert_eq!((cancel.wait().await, cancel.hurry()), (Reason::GuardianLost, false));
         handle.request("SIGINT");
         assert!(cancel.hurry());
     }
@@ -175,7 +184,7 @@ mod tests {
         let copy = cancel.clone();
         handle.request("SIGHUP");
         drop((handle, cancel));
-        assert_eq!(copy.wait().await, "SIGHUP");
+        assert_eq!(copy.wait().await, Reason::Signal("SIGHUP"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -193,7 +202,7 @@ mod tests {
         let cancel = listen().expect("listens");
         let us = rustix::process::getpid();
         rustix::process::kill_process(us, rustix::process::Signal::HUP).expect("sends");
-        assert_eq!(cancel.wait().await, "SIGHUP");
+        assert_eq!(cancel.wait().await, Reason::Signal("SIGHUP"));
         rustix::process::kill_process(us, rustix::process::Signal::INT).expect("sends");
         cancel.wait_hurry().await;
     }

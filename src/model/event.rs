@@ -119,6 +119,9 @@ pub enum EventKind {
     },
     /// A stop condition or a hard limit ends the fault now.
     StopFired {
+        /// What kind of end it is.
+        #[serde(default)]
+        cause: StopCause,
         /// The condition as written, or the limit in words.
         condition: String,
         /// What was measured.
@@ -151,6 +154,23 @@ pub enum EventKind {
     },
     /// Always the last.
     RunEnded,
+}
+
+/// What ended a fault before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// A stop condition of the file.
+    #[default]
+    Condition,
+    /// A probe told nothing for too long.
+    NoData,
+    /// Hard limit: the time of the blast radius was over before the faults were.
+    BlastRadius,
+    /// Hard limit: what a fault acted on ended, although the fault was not to end it.
+    TargetGone,
+    /// Hard limit: the guardian died or hung, so that nobody would have put things back in our place.
+    GuardianLost,
 }
 
 /// What is known at the start of a run.

@@ -144,6 +144,19 @@ impl FaultKind {
         }
     }
 
+    /// Whether the end of what it acts on is what it is for. For any other fault that is no result but a reason to stop.
+    pub const fn ends_its_target(&self) -> bool {
+        match self {
+            Self::ProcessKill(_) => true,
+            Self::NetworkLatency(_)
+            | Self::HttpError(_)
+            | Self::CpuStress(_)
+            | Self::MemoryStress(_)
+            | Self::DiskStress(_)
+            | Self::ProcessPause(_) => false,
+        }
+    }
+
     /// The share of traffic it asks for, where it acts on traffic and says so.
     pub const fn share(&self) -> Option<Share> {
         match self {

@@ -28,9 +28,24 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(sorted[low] + (sorted[high] - sorted[low]) * part)
 }
 
+/// The chance of `count` or more of `n` when each is so with probability `p` (0 to 1). None where floating point cannot
+/// say: when even one of so many is all but certain.
+pub fn at_least(count: u64, n: u64, p: f64) -> Option<f64> {
+    let mut term = (1.0 - p).powf(n as f64);
+    if term < f64::MIN_POSITIVE {
+        return None;
+    }
+    let mut below = 0.0;
+    for k in 0..count.min(n + 1) {
+        below += term;
+        term *= (n - k) as f64 / (k + 1) as f64 * p / (1.0 - p);
+    }
+    Some((1.0 - below).max(0.0))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{quantile, wilson};
+    use super::{at_least, quantile, wilson};
 
     #[test]
     fn wilson_matches_published_values() {
@@ -54,5 +69,18 @@ mod tests {
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.5), Some(2.5));
         assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 1.0), Some(4.0));
         assert_eq!(quantile(&[1.0, f64::INFINITY], 0.0), Some(1.0));
+    }
+
+    #[test]
+    fn the_chance_of_so_many_is_the_binomial_one() {
+        for (count, n, p, chance) in
+            [(3, 10, 0.05, 0.011_504), (4, 27, 0.05, 0.043_3), (0, 5, 0.5, 1.0), (1, 5, 0.0, 0.0)]
+        {
+            let found = at_least(count, n, p).expect("a number");
+            assert!((found - chance).abs() < 1e-3, "{count} of {n} at {p}: {found}");
+        }
+        assert!(at_least(5, 5, 0.5).is_some_and(|all| (all - 1.0 / 32.0).abs() < 1e-12));
+        assert_eq!(at_least(6, 5, 0.5), Some(0.0));
+        assert_eq!(at_least(1, 200, 1.0), None);
     }
 }

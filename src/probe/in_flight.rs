@@ -1,10 +1,30 @@
 //! One sample under way. Whatever becomes of its task, it is recorded exactly once.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::recorder::Recorder;
 use crate::host::clock::Clock;
 use crate::model::sample::{Measurement, Outcome};
+
+/// The samples of a run that have no answer yet. Copies share what they know.
+#[derive(Debug, Clone, Default)]
+pub struct UnderWay(Arc<Mutex<BTreeSet<(usize, Duration)>>>);
+
+impl UnderWay {
+    /// Each by its probe and the time it was due, counted from the start of the run. What is told here was not recorded
+    /// before this call.
+    pub fn all(&self) -> Vec<(usize, Duration)> {
+        self.lock().iter().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(usize, Duration)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A sample that has no answer yet. Dropped without one, it still records what it knows: nothing.
 pub(super) struct InFlight {
@@ -19,6 +39,7 @@ impl InFlight {
     /// A sample that is about to be sent.
     pub(super) fn new(recorder: Recorder, probe: usize, intended: Instant) -> Self {
         let sent = recorder.clock.now();
+        recorder.under_way.lock().insert((probe, recorder.since(intended)));
         Self { recorder, probe, intended, sent, recorded: false }
     }
 
@@ -44,6 +65,8 @@ impl InFlight {
 
     fn record(&mut self, done: Instant, measurement: Measurement) {
         self.recorded = true;
+        // In this order: whoever hears of it does not find it under way any more.
+        self.recorder.under_way.lock().remove(&(self.probe, self.recorder.since(self.intended)));
         self.recorder.record(self.probe, [self.intended, self.sent, done], measurement);
     }
 }

@@ -19,6 +19,7 @@ mod testing;
 
 use std::sync::Arc;
 
+pub use in_flight::UnderWay;
 pub use phase_cell::PhaseCell;
 pub use recorder::Recorder;
 
@@ -70,7 +71,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::testing::{Server, prepared, response, spec};
-    use super::{PhaseCell, Recorder, schedule};
+    use super::{PhaseCell, Recorder, UnderWay, schedule};
     use crate::host::clock::Clock;
     use crate::model::phase::Phase;
     use crate::model::probe::{HttpProbe, ProbeKind, ProbeSpec};
@@ -111,7 +112,13 @@ mod tests {
     async fn open_loop(server: &Server, stall: &StallAt) -> Vec<Duration> {
         let (samples, mut arrived) = mpsc::unbounded_channel();
         let origin = CLOCK.now();
-        let recorder = Recorder { clock: CLOCK, origin, phases: PhaseCell::new(Phase::Baseline, origin), samples };
+        let recorder = Recorder {
+            clock: CLOCK,
+            origin,
+            phases: PhaseCell::new(Phase::Baseline, origin),
+            samples,
+            under_way: UnderWay::default(),
+        };
         let spec = probe(server);
         let scheduled = schedule::start(0, &spec, prepared(&spec), &recorder);
         *stall.lock().expect("a moment") = Some(origin + STALL);

@@ -161,7 +161,7 @@ mod tests {
     use crate::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
     use crate::model::sample::{Measurement, Outcome, Sample};
     use crate::model::units::Timespan;
-    use crate::probe::{PhaseCell, Recorder};
+    use crate::probe::{PhaseCell, Recorder, UnderWay};
 
     const CLOCK: Clock = Clock::Tokio;
 
@@ -197,7 +197,10 @@ mod tests {
             let (sender, samples) = mpsc::unbounded_channel();
             let origin = CLOCK.now();
             let phases = PhaseCell::new(Phase::Baseline, origin);
-            Self { recorder: Recorder { clock: CLOCK, origin, phases, samples: sender }, samples }
+            Self {
+                recorder: Recorder { clock: CLOCK, origin, phases, samples: sender, under_way: UnderWay::default() },
+                samples,
+            }
         }
 
         fn start(&self, probe: usize, [interval, timeout]: [Duration; 2], prober: Arc<dyn Prober>) -> Scheduled {

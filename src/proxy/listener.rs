@@ -1,5 +1,6 @@
 //! One proxy that listens: accepts connections, carries each in a task of its own, and ends them all when it closes.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -91,6 +92,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: Stop) {
                     let passenger = Passenger { number, user: shared.users.at_address(from.ip()) };
                     connections.spawn(carry(client, passenger, Arc::clone(&shared), stop.clone()));
                 }
+                // It listens no more: somebody else shut the socket.
+                Err(error) if error.kind() == ErrorKind::InvalidInput => break,
                 Err(_) => shared.clock.sleep(PAUSE).await,
             },
         }

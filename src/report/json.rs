@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::analysis::{Analysis, ResidueRecord, Run, StepRecord};
+use crate::model::event::StopCause;
 use crate::model::verdict::Mode;
 
 /// Grows when a field changes its meaning or goes away; new fields do not count.
@@ -53,6 +54,7 @@ struct Header<'a> {
 
 #[derive(Serialize)]
 struct Stop<'a> {
+    cause: StopCause,
     condition: &'a str,
     measured: &'a str,
     first_bad_s: f64,
@@ -85,6 +87,7 @@ impl<'a> Report<'a> {
             analysis,
             baseline_problems: run.baseline_problems.as_deref(),
             stop: run.stop.as_ref().map(|stop| Stop {
+                cause: stop.cause,
                 condition: &stop.condition,
                 measured: &stop.measured,
                 first_bad_s: stop.first_bad.as_secs_f64(),

@@ -44,9 +44,19 @@ const fn tone(verdict: Verdict) -> Tone {
 
 fn key_numbers(page: &mut Page, run: &Run, analysis: &Analysis) {
     let watched = !analysis.probes.iter().all(|probe| probe.fault.samples == 0);
-    if !watched {
-        return;
+    let mut pairs = if watched { measured(run, analysis) } else { Vec::new() };
+    if run.stop.is_some() {
+        let time = analysis.breach_to_rollback.map_or_else(|| "not verified".to_owned(), |t| Timespan(t).to_string());
+        let words = format!("{time} from the first bad event to the verified undo");
+        pairs.push(("Breach to rollback".to_owned(), words));
     }
+    if !pairs.is_empty() {
+        page.gap();
+        page.pairs(&pairs);
+    }
+}
+
+fn measured(run: &Run, analysis: &Analysis) -> Vec<(String, String)> {
     let impact = if run.observes_only() { "Drift" } else { "Impact" };
     let mut pairs = vec![
         (impact.to_owned(), format!("{}: {}", analysis.impact.level.word(), analysis.impact.why)),
@@ -63,13 +73,7 @@ fn key_numbers(page: &mut Page, run: &Run, analysis: &Analysis) {
     if let Some(users) = run.affected_users {
         pairs.push(("Affected users".to_owned(), users.to_string()));
     }
-    if run.stop.is_some() {
-        let time = analysis.breach_to_rollback.map_or_else(|| "not verified".to_owned(), |t| Timespan(t).to_string());
-        let words = format!("{time} from the first bad event to the verified undo");
-        pairs.push(("Breach to rollback".to_owned(), words));
-    }
-    page.gap();
-    page.pairs(&pairs);
+    pairs
 }
 
 fn noticed(detection: &Detection) -> String {

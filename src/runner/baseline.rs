@@ -17,9 +17,9 @@ impl<M: Machine> Walk<M> {
         }
         self.ears.measuring = false;
         let experiment = &self.header.experiment;
-        let judged_at = self.emitter.elapsed();
+        let (judged_at, under_way) = (self.emitter.elapsed(), self.ears.under_way.all());
         let mut problems = baseline_problems(experiment, &self.ears.baseline, from, judged_at);
-        if let Some(fired) = StopWatch::backtest(experiment, &self.ears.baseline) {
+        if let Some(fired) = StopWatch::backtest(experiment, &self.ears.baseline, judged_at, &under_way) {
             problems.push(format!("`{}` would stop the run already: {}", fired.condition, fired.measured));
         }
         let steady = problems.is_empty();

@@ -1,5 +1,6 @@
 //! The one loop that listens to samples, time and signals, also while the hands are busy.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,18 @@ use crate::analysis::RecoveryWatch;
 use crate::guard::{Fired, StopWatch};
 use crate::host::Machine;
 use crate::host::clock::Clock;
-use crate::host::signals::Cancel;
-use crate::model::event::EventKind;
+use crate::host::signals::{Cancel, Reason};
+use crate::model::dose::Meter;
+use crate::model::event::{EventKind, StopCause};
 use crate::model::phase::Phase;
 use crate::model::sample::Sample;
+use crate::model::units::Timespan;
+use crate::probe::UnderWay;
 
 /// How often time-bound conditions are looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+const GUARDIAN_LOST: &str = "the guardian is lost";
 
 /// What a run hears, and what it remembers of it.
 pub(super) struct Ears<M> {
@@ -27,6 +33,10 @@ pub(super) struct Ears<M> {
     emitter: Emitter,
     cancel: Cancel,
     samples: UnboundedReceiver<Sample>,
+    /// What has no answer yet.
+    pub(super) under_way: UnderWay,
+    /// What faults act on that must not end, by the fault's place.
+    pub(super) targets: BTreeMap<usize, Watched>,
     /// The samples of the baseline that were known when it was judged. What was under way then may show the fault.
     pub(super) baseline: Vec<Sample>,
     /// Whether the baseline is still being measured.
@@ -36,6 +46,14 @@ pub(super) struct Ears<M> {
     /// The verified undo, and the watch over what was sent after it.
     pub(super) recovery: Option<(Duration, RecoveryWatch)>,
     interruption_told: bool,
+}
+
+/// What a fault acts on.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    /// For people: `slow generator: proxy generator`.
+    pub(super) name: String,
+    pub(super) meter: Meter,
 }
 
 /// Why listening ended.
@@ -52,7 +70,13 @@ pub(super) enum Heard {
 }
 
 impl<M: Machine> Ears<M> {
-    pub fn new(machine: Arc<M>, emitter: Emitter, cancel: Cancel, samples: UnboundedReceiver<Sample>) -> Self {
+    pub fn new(
+        machine: Arc<M>,
+        emitter: Emitter,
+        cancel: Cancel,
+        samples: UnboundedReceiver<Sample>,
+        under_way: UnderWay,
+    ) -> Self {
         let clock = machine.clock();
         let (baseline, stop, recovery) = (Vec::new(), None, None);
         Self {
@@ -61,6 +85,8 @@ impl<M: Machine> Ears<M> {
             emitter,
             cancel,
             samples,
+            under_way,
+            targets: BTreeMap::new(),
             baseline,
             measuring: true,
             stop,
@@ -107,10 +133,19 @@ impl<M: Machine> Ears<M> {
     }
 
     fn signal(&mut self) -> Option<Heard> {
-        let signal = self.cancel.requested()?;
+        let reason = self.cancel.requested()?;
         if !self.interruption_told {
             self.interruption_told = true;
-            self.emitter.emit(EventKind::Interrupted { signal: signal.to_string() });
+            match reason {
+                Reason::Signal(signal) => self.emitter.emit(EventKind::Interrupted { signal: signal.to_owned() }),
+                Reason::GuardianLost => {
+                    self.stop_for(self.hard_limit(
+                        StopCause::GuardianLost,
+                        GUARDIAN_LOST,
+                        "it died, or gave no sign of life",
+                    ));
+                }
+            }
         }
         Some(Heard::Cancel)
     }
@@ -144,13 +179,34 @@ impl<M: Machine> Ears<M> {
             }
         }
         let users = self.machine.affected_users();
-        let fired = self.stop.as_mut().and_then(|stop| stop.tick(self.emitter.elapsed(), users));
-        fired.map(|fired| self.stop_for(fired))
+        let (now, under_way) = (self.emitter.elapsed(), self.under_way.all());
+        let stop = self.stop.as_mut()?;
+        let fired = stop.tick(now, users).or_else(|| stop.waiting(now, &under_way));
+        fired.or_else(|| self.target_gone()).map(|fired| self.stop_for(fired))
+    }
+
+    fn target_gone(&self) -> Option<Fired> {
+        self.targets.values().find_map(|target| {
+            let why = self.machine.target_gone(&target.meter)?;
+            Some(self.hard_limit(StopCause::TargetGone, &format!("{}: the target is gone", target.name), &why))
+        })
+    }
+
+    /// A limit that needs no evidence: what it forbids is there.
+    fn hard_limit(&self, cause: StopCause, limit: &str, measured: &str) -> Fired {
+        Fired { cause, condition: limit.to_owned(), measured: measured.to_owned(), first_bad: self.emitter.elapsed() }
+    }
+
+    /// The time of the blast radius is over, and the faults are not.
+    pub fn out_of_time(&mut self, limit: Timespan, left: Timespan) -> Heard {
+        let (limit, left) =
+            (format!("blast_radius.duration: {limit}"), format!("{left} of the faults' time were left"));
+        self.stop_for(self.hard_limit(StopCause::BlastRadius, &limit, &left))
     }
 
     fn stop_for(&mut self, fired: Fired) -> Heard {
-        let Fired { condition, measured, first_bad } = fired;
-        self.emitter.emit(EventKind::StopFired { condition, measured, first_bad });
+        let Fired { cause, condition, measured, first_bad } = fired;
+        self.emitter.emit(EventKind::StopFired { cause, condition, measured, first_bad });
         self.stop = None;
         Heard::Stop
     }

@@ -132,6 +132,14 @@ impl LinuxMachine {
         Ok(Reading::Service { state: self.services.state(service, &now), replaced })
     }
 
+    /// Whether the very process that a fault hit has ended.
+    fn service_gone(&self, service: &str) -> Option<String> {
+        let hit = self.process_hit(service)?;
+        let gone = self.services.state(service, &hit) == ProcessState::Gone;
+        let how = self.services.ended(service).map(|how| format!(" with {how}")).unwrap_or_default();
+        gone.then(|| format!("service {service} ({hit}) ended{how}"))
+    }
+
     async fn ready(&self, name: &str) -> Checked {
         let Some(service) = self.specs.get(name) else { return unknown("no such service") };
         match self.services.current(name).map(|process| self.services.state(name, &process)) {
@@ -221,6 +229,17 @@ impl Machine for LinuxMachine {
 
     fn hurry(&self) {
         self.services.hurry();
+    }
+
+    fn target_gone(&self, meter: &Meter) -> Option<String> {
+        match meter {
+            Meter::Toxic { proxy, .. } => {
+                (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
+            }
+            Meter::Service { service } => self.service_gone(service),
+            // It is the fault itself; whether it bit is told by its dose.
+            Meter::Worker { .. } => None,
+        }
     }
 
     fn affected_users(&self) -> u64 {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::active::Begun;
-use super::ears::Heard;
+use super::ears::{Heard, Watched};
 use super::hands::Undone;
+use super::put_back::LONGEST_UNDO;
 use super::transition::Ended;
 use super::walk::Walk;
 use crate::fault::{self, FaultPlan};
@@ -22,6 +23,9 @@ use crate::model::verdict::Mode;
 
 /// A dose that cannot be read at once is not waited for: the undo comes first.
 const READING: Duration = Duration::from_millis(250);
+
+/// What the blast radius may cut off the faults' time without a word: applying them takes a moment, too.
+const CUT: Duration = Duration::from_secs(1);
 
 const TOO_SLOW: &str = "it was not complete when the time of the blast radius was over";
 
@@ -51,8 +55,11 @@ impl<M: Machine> Walk<M> {
         let began = self.clock.now();
         for (at, due) in timeline(&self.header.experiment) {
             let heard = self.ears.listen_until(self.limited(began + at)).await.ended();
-            if heard != Ended::Well || self.out_of_time() {
+            if heard != Ended::Well {
                 return heard;
+            }
+            if self.out_of_time() {
+                return self.cut_short(began);
             }
             let ended = match due {
                 Due::Begin(fault) => self.begin(fault).await,
@@ -62,12 +69,28 @@ impl<M: Machine> Walk<M> {
                 return ended;
             }
         }
-        self.ears.listen_until(self.limited(began + window(&self.header.experiment).0)).await.ended()
+        match self.ears.listen_until(self.limited(began + window(&self.header.experiment).0)).await.ended() {
+            Ended::Well => self.cut_short(began),
+            ended => ended,
+        }
+    }
+
+    /// The end of what may be observed. When the blast radius ended it well before the faults' own time, that is told as
+    /// the stop it is.
+    fn cut_short(&mut self, began: Instant) -> Ended {
+        let window = window(&self.header.experiment).0;
+        let left = (began + window).saturating_duration_since(self.clock.now());
+        if left <= CUT.max(window / 10) {
+            return Ended::Well;
+        }
+        let limit = self.header.experiment.blast_radius.duration;
+        self.ears.out_of_time(limit, Timespan(left)).ended()
     }
 
     /// Takes everything off that faults did, and reads it back.
     pub(super) async fn roll_back(&mut self) -> Ended {
         let stopped = self.ears.stop.take().is_none();
+        self.ears.targets.clear();
         let open: Vec<usize> = self.active.begun.keys().copied().collect();
         for fault in &open {
             self.read_dose(*fault).await;
@@ -130,11 +153,23 @@ impl<M: Machine> Walk<M> {
             Ok(_) => {
                 let began = Begun { at: self.clock.now(), meter: plan.meter, facts };
                 self.active.begun.insert(fault, began);
+                self.watch_target(fault);
                 self.emitter.emit(EventKind::FaultApplied { fault });
                 Ended::Well
             }
             Err(Undone::Cancelled) => Ended::Cancelled,
             Err(Undone::Trouble(trouble)) => self.not_applied(fault, trouble.to_string()),
+        }
+    }
+
+    /// From now on the end of what the fault acts on ends the run, unless some fault is to end it.
+    fn watch_target(&mut self, fault: usize) {
+        let faults = &self.header.experiment.faults;
+        let (spec, begun) = (&faults[fault], self.active.begun.get(&fault));
+        let to_end = faults.iter().any(|other| other.kind.ends_its_target() && other.target == spec.target);
+        if let Some(begun) = begun.filter(|_| !to_end) {
+            let name = format!("{}: {}", spec.name, spec.target.describe());
+            self.ears.targets.insert(fault, Watched { name, meter: begun.meter.clone() });
         }
     }
 
@@ -148,8 +183,15 @@ impl<M: Machine> Walk<M> {
         if self.header.mode == Mode::Observe {
             return Ended::Well;
         }
+        self.ears.targets.remove(&fault);
         self.read_dose(fault).await;
-        let verified = self.hands.put_back(|owner| owner == Owner::Fault(fault)).await;
+        // Other faults are in place still: whoever asks to end them meanwhile is heard, and the rollback goes on here.
+        let limit = self.limited(self.clock.now() + LONGEST_UNDO);
+        let verified = tokio::select! {
+            biased;
+            heard = self.ears.listen_until(limit) => return heard.ended(),
+            verified = self.hands.put_back(|owner| owner == Owner::Fault(fault)) => verified,
+        };
         self.active.begun.remove(&fault);
         if !verified {
             return Ended::Failed;

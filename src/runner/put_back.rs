@@ -35,7 +35,10 @@ impl<M: Machine> Hands<M> {
     }
 
     async fn put_back_one(&mut self, entry: &Entry) -> bool {
-        self.record(entry.number, State::Undoing);
+        // It is so already where an earlier way back was cut short.
+        if entry.state != State::Undoing {
+            self.record(entry.number, State::Undoing);
+        }
         match self.try_until_verified(entry).await {
             Ok(()) => {
                 self.record(entry.number, State::Done);

@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::phase::Phase;
 use crate::probe::schedule::Scheduled;
-use crate::probe::{PhaseCell, Recorder};
+use crate::probe::{PhaseCell, Recorder, UnderWay};
 
 /// A run under way.
 pub(super) struct Walk<M: Machine> {
@@ -45,14 +45,15 @@ impl<M: Machine> Walk<M> {
         let emitter = Emitter::new(clock, events);
         let (send_samples, samples) = unbounded_channel();
         let origin = emitter.origin();
+        let under_way = UnderWay::default();
         let phases = PhaseCell::new(Phase::SetUp, origin);
         Self {
-            ears: Ears::new(Arc::clone(&machine), emitter.clone(), cancel.clone(), samples),
+            ears: Ears::new(Arc::clone(&machine), emitter.clone(), cancel.clone(), samples, under_way.clone()),
             hands: Hands { machine, journal, emitter: emitter.clone(), cancel },
             header,
             emitter,
             clock,
-            recorder: Recorder { clock, origin, phases, samples: send_samples },
+            recorder: Recorder { clock, origin, phases, samples: send_samples, under_way: under_way.clone() },
             schedules: Vec::new(),
             phase: (Phase::SetUp, Duration::ZERO),
             active: Active::default(),

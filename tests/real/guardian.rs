@@ -131,7 +131,8 @@ async fn without_its_guardian_a_run_rolls_back_and_says_why() {
         let guardian = guardian_of(run.pid());
         kill_process(guardian, signal).expect("sends");
         let ended = run.ended().await;
-        assert_eq!((ended.code, &ended.report["interrupted"]), (Some(8), &"guardian lost".into()));
+        assert_eq!((ended.code, &ended.report["stop"]["cause"]), (Some(4), &"guardian_lost".into()));
+        assert!(ended.report["breach_to_rollback_s"].is_number(), "{}", ended.report);
         assert_eq!(open(&ended.home), 0);
         assert!(!lives(guardian), "it was reaped");
     }

@@ -1,5 +1,6 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
+mod breach;
 mod guardian;
 mod nginx;
 mod one_at_a_time;

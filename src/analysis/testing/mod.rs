@@ -12,7 +12,7 @@ pub use parts::{
 
 use super::Run;
 use crate::model::dose::Dose;
-use crate::model::event::{Event, EventKind, RunHeader};
+use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultKind, FaultSpec, HttpError, KillSignal, NetworkLatency, ProcessKill, Stream, Target};
 use crate::model::phase::Phase;
@@ -41,6 +41,7 @@ pub struct Story {
     problems: Vec<String>,
     set_up_failure: Option<String>,
     stop: Option<(String, Duration)>,
+    cause: StopCause,
     interrupt: Option<(String, Duration)>,
     residue: bool,
     recovered: bool,
@@ -88,6 +89,7 @@ impl Story {
             problems: Vec::new(),
             set_up_failure: None,
             stop: None,
+            cause: StopCause::Condition,
             interrupt: None,
             residue: false,
             recovered: true,
@@ -205,6 +207,12 @@ impl Story {
         self
     }
 
+    /// The same, for another cause than a condition of the file.
+    pub fn because_of(mut self, cause: StopCause) -> Self {
+        self.cause = cause;
+        self
+    }
+
     /// A signal ended the run this many seconds after its start.
     pub fn interrupted_by(mut self, signal: &str, at: f64) -> Self {
         self.interrupt = Some((signal.to_owned(), Duration::from_secs_f64(at)));
@@ -284,7 +292,12 @@ impl Story {
         self.sample(log, Phase::Observe, early.unwrap_or(self.fault_time));
         if let Some((condition, at)) = &self.stop {
             let first_bad = *at - Duration::from_secs(1);
-            log.add(EventKind::StopFired { condition: condition.clone(), measured: "p99 2.4s".into(), first_bad });
+            log.add(EventKind::StopFired {
+                cause: self.cause,
+                condition: condition.clone(),
+                measured: "p99 2.4s".into(),
+                first_bad,
+            });
         }
         if let Some((signal, _)) = &self.interrupt {
             log.add(EventKind::Interrupted { signal: signal.clone() });
