@@ -5,12 +5,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::linux::marked;
 use super::{Trouble, thread};
 
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A process of this very binary that is not killed when we end. It has an empty environment; it is told that we ended
-/// by the end of its standard input.
+/// A process of this very binary that is not killed when we end. Nothing is in its environment but the run that it
+/// guards, if there is one; it is told that we ended by the end of its standard input.
 #[derive(Debug)]
 pub struct Detached {
     child: Child,
@@ -24,9 +25,15 @@ impl Detached {
     pub fn start<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Result<Self, Trouble> {
         let mut command = Command::new("/proc/self/exe");
         command.args(words).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.envs(marked::mark().map(|run| (marked::GUARDIAN, run)));
         let mut child = command.spawn().map_err(|error| Trouble::new("start /proc/self/exe", error))?;
         let (stdin, stdout) = (child.stdin.take().map(Arc::new), child.stdout.take());
         Ok(Self { child, stdin, stdout })
+    }
+
+    /// Its process id, which names nobody else until it is reaped by [`Self::end`].
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
     }
 
     /// Our end of its standard input.
