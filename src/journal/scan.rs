@@ -78,15 +78,13 @@ pub fn clear(run: &str) -> Result<Cleared, Trouble> {
     let deadline = thread::now() + KILL_LIMIT;
     let mut clear_looks = 0;
     loop {
-        let strays = look_for(run)?;
-        let abandoned = strays.filter(|strays| strays.fate == Fate::Abandoned);
-        cleared.left = abandoned.map(|strays| [strays.processes, strays.spared].concat()).unwrap_or_default();
-        let ours: Vec<&Marked> = cleared.left.iter().filter(|stray| may_end(stray, process::user())).collect();
+        let (ours, spared) = look_for(run)?.map_or_else(Default::default, Strays::told_apart);
+        cleared.left = [ours.as_slice(), &spared].concat();
         clear_looks = if ours.is_empty() { clear_looks + 1 } else { 0 };
         if clear_looks == 2 || thread::now() >= deadline {
             return Ok(cleared);
         }
-        ours.into_iter().for_each(|stray| kill(stray, &mut cleared.killed, &mut cleared.troubles));
+        ours.iter().for_each(|stray| kill(stray, &mut cleared.killed, &mut cleared.troubles));
         thread::sleep_until(thread::now() + PAUSE);
     }
 }
@@ -98,6 +96,18 @@ pub fn await_guardian(run: &str) -> Result<(), Trouble> {
         thread::sleep_until(thread::now() + PAUSE);
     }
     Ok(())
+}
+
+impl Strays {
+    /// Those that may be killed now, and all others.
+    fn told_apart(self) -> (Vec<Marked>, Vec<Marked>) {
+        match self.fate {
+            Fate::Abandoned => (self.processes, self.spared),
+            Fate::UnderWay(_) | Fate::Guarded(_) | Fate::Unknown(_) => {
+                (Vec::new(), [self.processes, self.spared].concat())
+            }
+        }
+    }
 }
 
 fn kill(stray: &Marked, killed: &mut Vec<Marked>, troubles: &mut Vec<String>) {
@@ -253,6 +263,17 @@ mod tests {
         assert_eq!(strays.fate, Fate::Abandoned);
         assert_eq!((strays.processes.len(), strays.spared.len()), (1, 1));
         assert_eq!(strays.states, [PathBuf::from("/state")].into());
+    }
+
+    #[test]
+    fn what_may_not_be_killed_is_never_forgotten() {
+        let theirs = Marked { user: US + 1, ..marked(201, 7) };
+        let (kill, others) = strays(vec![marked(200, 7), theirs.clone()], &[]).told_apart();
+        assert_eq!((kill.len(), others.len()), (1, 1));
+        let (kill, others) = strays(vec![theirs], &[]).told_apart();
+        assert_eq!((kill.len(), others.len()), (0, 1), "also when nobody else of the run is left");
+        let (kill, others) = strays(vec![marked(200, 100)], &[]).told_apart();
+        assert_eq!((kill.len(), others.len()), (0, 1), "and a run under way is not killed");
     }
 
     #[test]
