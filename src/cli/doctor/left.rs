@@ -13,6 +13,9 @@ use crate::journal::{Header, aside};
 use crate::model::step::ProcessIdentity;
 use crate::report::doctor::{Finding, Section, State};
 
+/// What to do while a guardian puts things back.
+const AT_WORK: &str = "look again in a moment; a guardian that is stopped goes on with kill -CONT";
+
 /// Everything that is there, in the state folder and among the processes.
 pub(super) fn findings(state: &Path) -> Vec<Finding> {
     let place = place(state);
@@ -63,6 +66,10 @@ fn journal(folder: &RunFolder, place: &str) -> Option<Finding> {
         Ok(Standing::Running(header)) => Some(under_way(&header, scan::guardian_of(&run))),
         Ok(Standing::Left(remains)) => {
             let command = format!("chaos rollback {}{place}", shell_word(&run));
+            if let Ok(Some(guardian)) = scan::guardian_of(&run) {
+                let why = format!("its tool is dead, and its guardian ({guardian}) is at work");
+                return Some(about(format!("run {run}"), why).but(State::Warning, AT_WORK));
+            }
             let left = remains.processes();
             Some(residue(&remains, left.as_deref(), &remains.stopped()).command(command))
         }
@@ -109,7 +116,12 @@ fn residue(remains: &Remains, left: Result<&[ProcessIdentity], &Trouble>, stoppe
         about(name, what.join("; ")).but(State::Problem, "put it back")
     } else {
         what.push("nothing of them is on the machine any more".to_owned());
-        about(name, what.join("; ")).but(State::Warning, "let it be read back and written down")
+        let fix = if remains.damaged.is_some() {
+            "let it be read back; a damaged journal is told until its folder is removed"
+        } else {
+            "let it be read back and written down"
+        };
+        about(name, what.join("; ")).but(State::Warning, fix)
     }
 }
 
@@ -139,7 +151,7 @@ fn marked(strays: &Strays) -> Finding {
         Fate::UnderWay(owner) => about(format!("under way ({owner}), with its journal elsewhere")),
         Fate::Guarded(guardian) => {
             about(format!("its tool is dead, and its guardian ({guardian}) is at work; {all} live"))
-                .but(State::Warning, "look again; a guardian that is stopped goes on with kill -CONT")
+                .but(State::Warning, AT_WORK)
         }
         Fate::Unknown(why) => {
             about(format!("{all} carry its mark; {why}")).but(State::Warning, "see what they are").command(scan)
