@@ -22,6 +22,9 @@ _chaos() {
             chaos,demo)
                 cmd="chaos__subcmd__demo"
                 ;;
+            chaos,doctor)
+                cmd="chaos__subcmd__doctor"
+                ;;
             chaos,plan)
                 cmd="chaos__subcmd__plan"
                 ;;
@@ -44,7 +47,7 @@ _chaos() {
 
     case "${cmd}" in
         chaos)
-            opts="-h -V --help --version run plan validate rollback stop demo completions"
+            opts="-h -V --help --version run plan validate rollback stop doctor demo completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -133,6 +136,28 @@ _chaos() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        chaos__subcmd__doctor)
+            opts="-h --output --print-unit --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         chaos__subcmd__plan)
             opts="-h --var --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -156,7 +181,7 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__rollback)
-            opts="-h --all --state-dir --help"
+            opts="-h --all --scan --state-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -174,7 +199,7 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__run)
-            opts="-q -h --var --dry-run --seed --report --output --state-dir --quiet --help"
+            opts="-q -h --var --dry-run --seed --report --output --state-dir --keep --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -197,6 +222,10 @@ _chaos() {
                     return 0
                     ;;
                 --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -31,6 +31,7 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "plan" -d 'Print every s
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "validate" -d 'Check experiment files, or every one in a folder; all problems at once'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "rollback" -d 'Undo what a run left behind that was killed: needs neither its file nor its process'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "stop" -d 'End a run under way, from anywhere: waits until everything is undone and read back'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "doctor" -d 'Say what protects this machine, what was left behind and which faults work here; changes nothing'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the embedded system under test: gateway -> retriever, generator'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
@@ -39,6 +40,7 @@ complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also writ
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l output -d 'How the report on stdout is written' -r -f -a "text\t'For people'
 json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l keep -d 'How many run folders are kept: after the run the oldest finished ones beyond that go' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l dry-run -d 'Observer mode: the same phases, probes and stop conditions, but nothing is injected'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s q -l quiet -d 'Say nothing on stderr while running'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -51,10 +53,16 @@ complete -c chaos -n "__fish_chaos_using_subcommand validate" -l var -d 'Give a 
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l all -d 'Every run that was not brought to its end'
+complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l scan -d 'Whatever carries the mark of a run whose tool and guardian are dead, also where no journal tells of it'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand stop" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand stop" -l all -d 'Every run that is under way'
 complete -c chaos -n "__fish_chaos_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c chaos -n "__fish_chaos_using_subcommand doctor" -l output -d 'How the findings are written' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c chaos -n "__fish_chaos_using_subcommand doctor" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand doctor" -l print-unit -d 'Print a systemd unit instead, which rolls back at boot what the last boot left'
+complete -c chaos -n "__fish_chaos_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l gateway-listen -d 'Where the gateway listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l retriever-listen -d 'Where the retriever listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l generator-listen -d 'Where the generator listens' -r

@@ -105,6 +105,8 @@ pub struct ResidueRecord {
     pub why: String,
     /// The command to run by hand, where there is one.
     pub command: Option<String>,
+    /// What is left then, what ends it, and how to see whether it is there.
+    pub help: String,
 }
 
 /// One thing that was done to the machine.
@@ -255,11 +257,12 @@ impl Run {
                 self.steps.push(StepRecord { number: *step, act: act.clone(), applied: at, undo: None, undone: None });
             }
             EventKind::StepUndone { step, undo } => self.undone(*step, undo, at),
-            EventKind::Residue { step, what, why, command } => self.residue.push(ResidueRecord {
+            EventKind::Residue { step, what, why, command, help } => self.residue.push(ResidueRecord {
                 step: *step,
                 what: what.clone(),
                 why: why.clone(),
                 command: command.clone(),
+                help: help.clone(),
             }),
             _ => {}
         }

@@ -27,7 +27,7 @@ Exit codes of `chaos run`:
 const ROLLBACK_EXIT_CODES: &str = "\
 Exit codes:
   0   nothing is left, as was read back
-  2   refused: a run is still under way, or there is no such run
+  2   refused: a run is still under way, there is no such run, or none was named
   7   RESIDUE: something is left; the output says what";
 
 /// The exit codes of `chaos stop`, as in [`EXIT_CODES`].
@@ -39,6 +39,13 @@ Exit codes:
 
 A run is asked first (SIGTERM). One that is stopped, or shows no reaction within 5 s, is killed: its guardian puts
 everything back. One that takes longer than 10 s over a step of its rollback is asked to hurry; after 60 s it is killed.";
+
+/// The exit codes of `chaos doctor`, as in [`EXIT_CODES`].
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes:
+  0   all is well; warnings do not change that
+  2   something is missing that runs need, or a policy file can be written by others
+  7   RESIDUE: a killed run left something; the output names the command that puts it back";
 
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
@@ -65,6 +72,9 @@ pub enum Verb {
     /// End a run under way, from anywhere: waits until everything is undone and read back
     #[command(after_help = STOP_EXIT_CODES)]
     Stop(StopArguments),
+    /// Say what protects this machine, what was left behind and which faults work here; changes nothing
+    #[command(after_help = DOCTOR_EXIT_CODES)]
+    Doctor(DoctorArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
     /// Print a completion script for a shell
@@ -125,6 +135,9 @@ pub struct RunArguments {
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// How many run folders are kept: after the run the oldest finished ones beyond that go
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: u32,
     /// Say nothing on stderr while running
     #[arg(short, long)]
     pub quiet: bool,
@@ -132,13 +145,30 @@ pub struct RunArguments {
 
 /// `chaos rollback`
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["run", "all"])))]
+#[command(group(ArgGroup::new("which").args(["run", "all", "scan"])))]
 pub struct RollbackArguments {
     /// The id of the run
     pub run: Option<String>,
     /// Every run that was not brought to its end
     #[arg(long)]
     pub all: bool,
+    /// Whatever carries the mark of a run whose tool and guardian are dead, also where no journal tells of it
+    #[arg(long)]
+    pub scan: bool,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// How the findings are written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Print a systemd unit instead, which rolls back at boot what the last boot left
+    #[arg(long, conflicts_with = "output")]
+    pub print_unit: bool,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,

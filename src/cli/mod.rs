@@ -5,12 +5,15 @@ mod claims;
 mod colour;
 mod completions;
 mod demo;
+mod doctor;
 mod experiment_file;
 mod plan;
+mod prune;
 mod residue;
 mod rollback;
 mod run;
 mod run_folder;
+mod scan;
 mod stop;
 mod validate;
 
@@ -20,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::host::{output, workers};
+use crate::host::{output, trial, workers};
 use crate::journal::guardian;
 use crate::worker;
 use arguments::{Arguments, Verb};
@@ -38,6 +41,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Not verbs of the command line: neither help nor completions shall offer them.
     match words.as_slice() {
         [_, verb, job] if verb == workers::COMMAND => return worker::main(&job.to_string_lossy()),
+        [_, verb] if verb == trial::COMMAND => return trial::main(),
         [_, verb, journal, longest] if verb == guardian::COMMAND => return guardian::main(journal, longest),
         _ => {}
     }
@@ -48,13 +52,15 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(verb: Verb) -> u8 {
-    if matches!(verb, Verb::Plan(_) | Verb::Validate(_) | Verb::Demo(_)) {
+    // These look for themselves, and say more.
+    if !matches!(verb, Verb::Run(_) | Verb::Rollback(_) | Verb::Doctor(_)) {
         residue::warn();
     }
     let outcome = match verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Rollback(arguments) => rollback::rollback(&arguments),
         Verb::Stop(arguments) => stop::stop(&arguments),
+        Verb::Doctor(arguments) => doctor::doctor(&arguments),
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),

@@ -24,6 +24,17 @@ pub(super) fn warn() {
     }
 }
 
+/// What may be rolled back, for somebody who did not say what.
+pub(super) fn what_to_roll_back(state: &Path) -> String {
+    let ways = "say what to roll back: the id of a RUN, --all for every run that was killed, or --scan for what no journal \
+                tells of";
+    match found(state).as_deref() {
+        Ok(left @ [_, ..]) => format!("{ways}; {}", told(left, state)),
+        Ok([]) => format!("{ways}; no run in {} was killed and left something", state.display()),
+        Err(_) => ways.to_owned(),
+    }
+}
+
 /// The runs whose tool is dead and of which something is there still.
 fn found(state: &Path) -> anyhow::Result<Vec<String>> {
     let folders = RunFolder::all(state)?;

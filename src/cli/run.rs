@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{Output, RunArguments};
 use super::run_folder::{self, RunFolder};
-use super::{OUR_BUG, REFUSED, claims, colour, experiment_file, residue};
+use super::{OUR_BUG, REFUSED, claims, colour, experiment_file, prune, residue};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::host::clock::Clock;
@@ -47,6 +47,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
+    prune::prune(&state, arguments.keep);
     Ok(exit_code(&ending, &analysis))
 }
 
@@ -54,7 +55,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
 /// with us: what the run took for itself is free again when nothing of the run is left.
 fn guarded(header: RunHeader, folder: &RunFolder, locks: Locks, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
     let journal = begin_journal(&folder.journal(), &header.run)?;
-    process::mark_children(&header.run);
+    process::mark_children(&header.run, folder.state());
     let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment), &locks);
     let mut guardian = guardian.context("nothing was touched, as nobody would put it back if this process died")?;
     let (handle, cancel) = Cancel::manual();

@@ -8,6 +8,8 @@ use crate::diagnostic::clean::shell_word;
 use crate::host::files;
 
 const RUNS: &str = "runs";
+/// In the folder of a run that `chaos stop` asked to end.
+pub(super) const STOP_REQUEST: &str = "stop-request";
 
 /// Where a run keeps what it must remember.
 #[derive(Debug, Clone)]
@@ -36,6 +38,20 @@ impl RunFolder {
         Ok(folders)
     }
 
+    /// The folder of this run, if it came so far as to have a journal.
+    pub fn find(state: &Path, run: &str) -> Option<Self> {
+        Some(Self { path: state.join(RUNS).join(run) }).filter(|folder| folder.journal().exists())
+    }
+
+    /// What is where runs are kept and has no journal: of runs that never began, or not ours at all; the oldest first.
+    pub fn without_journal(state: &Path) -> anyhow::Result<Vec<PathBuf>> {
+        let runs = state.join(RUNS);
+        let mut paths = files::list(&runs).with_context(|| format!("cannot list {}", runs.display()))?;
+        paths.retain(|path| !Self { path: path.clone() }.journal().exists());
+        paths.sort();
+        Ok(paths)
+    }
+
     /// The run's id.
     pub fn run(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -44,6 +60,11 @@ impl RunFolder {
     /// The folder itself, where the services' output goes too.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The state folder that it is below.
+    pub fn state(&self) -> &Path {
+        self.path.parent().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     pub fn journal(&self) -> PathBuf {
@@ -56,7 +77,7 @@ impl RunFolder {
 
     /// Is there once `chaos stop` asked the run to end, so that its report need not call that a mere signal.
     pub fn stop_request(&self) -> PathBuf {
-        self.path.join("stop-request")
+        self.path.join(STOP_REQUEST)
     }
 }
 

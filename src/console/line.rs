@@ -94,6 +94,7 @@ mod tests {
             what: "pause service demo".into(),
             why: "refused".into(),
             command: Some("kill -CONT 7".into()),
+            help: String::new(),
         };
         assert_eq!(
             of(&event, None).expect("a line"),

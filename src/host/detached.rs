@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use super::linux::marked;
 use super::{Trouble, thread};
 
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A process of this very binary that is not killed when we end. It has an empty environment; it is told that we ended
-/// by the end of its standard input.
+/// A process of this very binary that is not killed when we end. Nothing is in its environment but the run that it
+/// guards, if there is one; it is told that we ended by the end of its standard input.
 #[derive(Debug)]
 pub struct Detached {
     child: Child,
@@ -36,9 +37,15 @@ impl Detached {
         let mut command = Command::new("/proc/self/exe");
         command.args(words).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
         inherit(&mut command, holding.map_err(trouble)?);
+        command.envs(marked::mark().map(|run| (marked::GUARDIAN, run)));
         let mut child = command.spawn().map_err(trouble)?;
         let (stdin, stdout) = (child.stdin.take().map(Arc::new), child.stdout.take());
         Ok(Self { child, stdin, stdout })
+    }
+
+    /// Its process id, which names nobody else until it is reaped by [`Self::end`].
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
     }
 
     /// Our end of its standard input.

@@ -4,9 +4,15 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
+
+/// How the name of a file begins that is to have none.
+const DRAFT: &str = ".chaos-";
+/// Younger ones may be just in the making.
+const DRAFT_AGE: Duration = Duration::from_secs(60);
 
 /// Makes a folder and those above it that are missing, for our user only (0700). One that is there is left as it is.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
@@ -38,11 +44,30 @@ pub fn nameless(folder: &Path, direct: bool) -> io::Result<File> {
 
 /// The same with a name that is there for a moment.
 fn soon_nameless(folder: &Path, flags: OFlags) -> io::Result<File> {
-    let path = folder.join(format!(".chaos-{:016x}", super::dice::random_seed()));
+    let path = folder.join(format!("{DRAFT}{:016x}", super::dice::random_seed()));
     let file = rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR);
     // Where O_DIRECT is refused, the file may have been made all the same.
     remove_file(&path)?;
     Ok(file?.into())
+}
+
+/// The files in a folder that [`nameless`] made under a name and that nobody took the name from for a minute, as whoever
+/// made them was killed in that very moment: ours, and open nowhere.
+pub fn forgotten_drafts(folder: &Path) -> Vec<PathBuf> {
+    let is_one = |path: &PathBuf| {
+        let Ok(there) = std::fs::symlink_metadata(path) else { return false };
+        let old = there.modified().is_ok_and(|then| then.elapsed().is_ok_and(|age| age > DRAFT_AGE));
+        let ours = there.is_file() && there.uid() == super::process::user();
+        old && ours && super::process::holders(path).is_ok_and(|holders| holders.is_empty())
+    };
+    let named = list(folder).unwrap_or_default().into_iter().filter(|path| has_draft_name(path));
+    named.filter(is_one).collect()
+}
+
+fn has_draft_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let digits = name.strip_prefix(DRAFT).unwrap_or_default();
+    digits.len() == 16 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Takes room for a file on the disk; file systems that cannot do that ahead only give it its length.
@@ -104,6 +129,36 @@ pub fn remove_file(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Gives a file another name that nobody has yet; that lasts.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // The file system cannot tell; nobody else gives such names.
+        Err(Errno::INVAL | Errno::NOSYS) if !to.exists() => std::fs::rename(from, to)?,
+        done => done?,
+    }
+    sync_folder_of(to)
+}
+
+/// Removes a folder that has only plain files in it, and those; the one that is called `last` goes last. True when it did:
+/// a folder with anything else in it is left as it is.
+pub fn remove_flat_folder(folder: &Path, last: &str) -> io::Result<bool> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            return Ok(false);
+        }
+        files.push(entry.path());
+    }
+    files.sort_by_key(|path| path.file_name() == Some(last.as_ref()));
+    for file in files {
+        remove_file(&file)?;
+    }
+    std::fs::remove_dir(folder)?;
+    Ok(true)
+}
+
 /// Writes a file so that a reader sees either the old content or the whole of the new, even after a power cut. A new
 /// file gets the usual mode, as a report is for others too. A link is followed; a device or pipe (`/dev/stdout`) is
 /// written to, and not replaced.
@@ -143,11 +198,13 @@ pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use rustix::fs::OFlags;
 
     use super::{
-        allocate, create_dir_all, create_new, list, nameless, read, read_end, remove_file, soon_nameless, write_atomic,
+        allocate, create_dir_all, create_new, forgotten_drafts, list, nameless, read, read_end, remove_file,
+        remove_flat_folder, rename_new, soon_nameless, write_atomic,
     };
 
     #[test]
@@ -207,6 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn a_draft_that_was_forgotten_is_found_and_nothing_else_is() {
+        let home = tempfile::tempdir().expect("a folder");
+        let made = |name: &str, age: u64| {
+            let file = create_new(&home.path().join(name)).expect("makes it");
+            let then = file.metadata().expect("is there").modified().expect("a time") - Duration::from_secs(age);
+            file.set_modified(then).expect("is ours");
+        };
+        made(".chaos-0123456789abcdef", 3600);
+        for (name, age) in [
+            (".chaos-0123456789abcdee", 1),
+            (".chaos-0123456789ABCDEF", 3600),
+            (".chaos-notes", 3600),
+            ("x.chaos-0123456789abcdef", 3600),
+        ] {
+            made(name, age);
+        }
+        assert_eq!(forgotten_drafts(home.path()), [home.path().join(".chaos-0123456789abcdef")]);
+    }
+
+    #[test]
     fn only_the_end_of_a_file_is_read() {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("log");
@@ -225,6 +302,31 @@ mod tests {
         for absent in [home.path().join("none"), file.join("inside")] {
             assert!(list(&absent).expect("is content").is_empty());
         }
+    }
+
+    #[test]
+    fn a_new_name_never_replaces_another_file() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (from, to) = (home.path().join("from"), home.path().join("to"));
+        write_atomic(&from, b"text").expect("writes");
+        rename_new(&from, &to).expect("renames");
+        write_atomic(&from, b"another").expect("writes");
+        rename_new(&from, &to).expect_err("is taken");
+        assert_eq!(read(&to).expect("reads"), b"text");
+    }
+
+    #[test]
+    fn a_folder_with_more_than_files_in_it_is_left_as_it_is() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (flat, deep) = (home.path().join("flat"), home.path().join("deep"));
+        create_dir_all(&flat).expect("makes it");
+        create_dir_all(&deep.join("sub")).expect("makes it");
+        for folder in [&flat, &deep] {
+            create_new(&folder.join("file")).expect("makes it");
+        }
+        assert!(remove_flat_folder(&flat, "file").expect("removes") && !flat.exists());
+        assert!(!remove_flat_folder(&deep, "file").expect("is content"));
+        assert!(deep.join("file").exists());
     }
 
     #[test]

@@ -15,9 +15,13 @@ pub mod process;
 pub mod pulse;
 pub mod service;
 pub mod signals;
+pub mod storage;
 pub mod system;
 pub mod this_process;
 pub mod thread;
 pub mod workers;
 
+pub use linux::cgroups;
+pub use linux::powers;
+pub use linux::trial;
 pub use machine::{Checked, Facts, Machine, Prober, Trouble};

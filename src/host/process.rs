@@ -18,8 +18,11 @@ use crate::model::fault::KillSignal;
 use crate::model::step::ProcessIdentity;
 
 pub use super::linux::child::End;
+pub use super::linux::holders::holders;
 pub use super::linux::identity::{identity, state};
 pub use super::linux::marked::{group_led_by, mark_children, marked};
+pub use super::linux::owner::{Owner, pid_namespace};
+pub use super::linux::strays::{Found, Marked, user};
 pub use super::linux::usage::{Usage, usage};
 
 /// What is kept of one stream of a command's output.

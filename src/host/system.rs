@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use procfs::{Current, CurrentSI, KernelStats, LoadAverage, Meminfo};
+use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity};
+use rustix::time::{ClockId, clock_getres};
 
 use super::thread;
 
@@ -36,6 +38,26 @@ pub struct DiskInfo {
     pub free: u64,
     /// What a user without privileges can still take.
     pub available: u64,
+}
+
+/// How much of something this process may have; none is as much as there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Open files, as far as the limit may be raised.
+    pub open_files: Option<u64>,
+    /// Processes of its user, as far as the limit may be raised.
+    pub processes: Option<u64>,
+}
+
+/// The limits of this process.
+pub fn limits() -> Limits {
+    let most = |resource| getrlimit(resource).maximum;
+    Limits { open_files: most(Resource::Nofile), processes: most(Resource::Nproc) }
+}
+
+/// The steps in which the monotonic clock counts.
+pub fn clock_resolution() -> Duration {
+    thread::duration(clock_getres(ClockId::Monotonic))
 }
 
 /// The numbers of the cores this process may use; never empty.

@@ -57,12 +57,23 @@ pub fn stand_alone() -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Asks the kernel to spare us when memory runs out, and keeps what we have in memory. Both need privileges; without
-/// them we go on as we are, small and asleep.
-pub fn survive_memory_end() {
+/// Asks the kernel to spare us when memory runs out. Needs CAP_SYS_RESOURCE.
+pub fn die_last_when_memory_ends() -> Result<(), Trouble> {
     let file = OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
-    let _ = file.and_then(|mut file| file.write_all(b"-1000"));
-    let _ = mlockall(MlockAllFlags::CURRENT);
+    let written = file.and_then(|mut file| file.write_all(b"-1000"));
+    written.map_err(|error| Trouble::new("write -1000 into /proc/self/oom_score_adj", error))
+}
+
+/// Keeps what we have in memory, so that we need no disk to go on. Needs room below RLIMIT_MEMLOCK, or CAP_IPC_LOCK.
+pub fn stay_in_memory() -> Result<(), Trouble> {
+    mlockall(MlockAllFlags::CURRENT).map_err(|error| Trouble::new("lock our memory", error))
+}
+
+/// Both of the above as far as they are allowed: without them we go on as we are, small and asleep. `chaos doctor` says
+/// whether they are.
+pub fn survive_memory_end() {
+    let _ = die_last_when_memory_ends();
+    let _ = stay_in_memory();
 }
 
 /// Allows as many open files as this user may have: a stalled target keeps many requests open, and running out of

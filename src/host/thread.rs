@@ -40,6 +40,18 @@ pub fn wake_exactly() {
     let _ = set_current_timer_slack(NonZeroU64::new(1));
 }
 
+/// How late sleeps end here, on the median of a few, once they end as exactly as the kernel can.
+pub fn lateness() -> Duration {
+    wake_exactly();
+    let mut late: [Duration; 9] = std::array::from_fn(|_| {
+        let moment = now() + Duration::from_millis(1);
+        sleep_until(moment);
+        now() - moment
+    });
+    late.sort_unstable();
+    late[late.len() / 2]
+}
+
 pub(super) fn duration(time: Timespec) -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }

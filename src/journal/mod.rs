@@ -6,11 +6,13 @@
 //! If a record cannot be written before an act, the act does not happen. If it cannot be written during an undo, the
 //! undo goes on all the same: putting back matters more than writing it down.
 
+pub mod aside;
 pub mod guardian;
 mod header;
 mod read;
 pub mod recover;
 pub mod replay;
+pub mod scan;
 pub mod survey;
 #[cfg(test)]
 mod testing;

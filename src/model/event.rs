@@ -116,6 +116,9 @@ pub enum EventKind {
         why: String,
         /// The command to run by hand, where there is one.
         command: Option<String>,
+        /// What is left then, what ends it, and how to see whether it is there.
+        #[serde(default)]
+        help: String,
     },
     /// A stop condition or a hard limit ends the fault now.
     StopFired {

@@ -5,6 +5,7 @@ pub mod event;
 pub mod expectation;
 pub mod experiment;
 pub mod fault;
+mod left;
 pub mod phase;
 pub mod probe;
 pub mod sample;

@@ -67,6 +67,7 @@ struct Residue<'a> {
     what: &'a str,
     why: &'a str,
     command: Option<&'a str>,
+    help: &'a str,
 }
 
 #[derive(Serialize)]
@@ -123,7 +124,7 @@ impl<'a> Header<'a> {
 
 impl<'a> Residue<'a> {
     fn of(left: &'a ResidueRecord) -> Self {
-        Self { step: left.step, what: &left.what, why: &left.why, command: left.command.as_deref() }
+        Self { step: left.step, what: &left.what, why: &left.why, command: left.command.as_deref(), help: &left.help }
     }
 }
 
@@ -188,7 +189,8 @@ mod tests {
     fn residue_and_stop_are_told_with_their_numbers() {
         let report = report(&outage());
         assert_eq!(report["verdict"], "residue");
-        assert_eq!(report["residue"][0]["command"], "chaos rollback 0197-run");
+        assert_eq!(report["residue"][0]["command"], "kill -CONT 7");
+        assert_eq!(report["residue"][0]["help"], "it ends with the tool's process");
         assert_eq!(report["stop"]["fired_at_s"], 14.0);
         assert_eq!(report["breach_to_rollback_s"], Value::Null, "never verified undone");
     }

@@ -12,9 +12,6 @@ use crate::model::units::Timespan;
 const RESULTS: [(&str, Tone); 4] =
     [("held", Tone::Good), ("DEVIATED", Tone::Bad), ("inconclusive", Tone::Doubtful), ("not measured", Tone::Doubtful)];
 
-/// Proxies and toxics live in the tool's own process; a service that should run can only be started.
-const WITHOUT_COMMAND: &str = "no command takes this off: what lived in the tool's own process ended with it; what should \
-                               run and does not must be started again";
 /// What an error said is shown up to here, in characters.
 const LONGEST_EXAMPLE: usize = 80;
 
@@ -25,16 +22,21 @@ pub fn residue(page: &mut Page, run: &Run) {
     }
     let mut commands: Vec<&str> = run.residue.iter().filter_map(|left| left.command.as_deref()).collect();
     commands.dedup();
-    if !commands.is_empty() {
-        page.paragraph("RUN THIS BY HAND:", 0, Some(Tone::Bad));
-        commands.iter().for_each(|command| page.command(command, 4));
-    }
+    page.paragraph("RUN THIS BY HAND:", 0, Some(Tone::Bad));
+    commands.iter().for_each(|command| page.command(command, 4));
+    page.command(&rollback(run), 4);
     for left in &run.residue {
         page.paragraph(&format!("left by step {}: {} ({})", left.step, left.what, left.why), 2, None);
-        if left.command.is_none() {
-            page.paragraph(WITHOUT_COMMAND, 4, None);
-        }
+        page.paragraph(&left.help, 4, None);
     }
+}
+
+/// Once the tool has ended, a rollback ends what carries the mark of the run, reads every step back and says what is
+/// left.
+fn rollback(run: &Run) -> String {
+    let state = run.header.folder.as_deref().and_then(|folder| folder.parent()?.parent());
+    let place = state.map(|state| format!(" --state-dir {}", shell_word(&state.display().to_string())));
+    format!("chaos rollback {}{}", shell_word(&run.header.run), place.unwrap_or_default())
 }
 
 /// Expected against actual, before, during and after; and what the probes saw.

@@ -174,7 +174,10 @@ mod tests {
         let report = report(&Story::slow_generator().leaving_residue());
         let mut lines = report.lines();
         assert_eq!(lines.next(), Some("RUN THIS BY HAND:"));
-        assert_eq!(lines.next().map(str::trim), Some("chaos rollback 0197-run"));
+        assert_eq!(lines.next().map(str::trim), Some("kill -CONT 7"));
+        let rollback = lines.next().map(str::trim);
+        assert_eq!(rollback, Some("chaos rollback 0197-run --state-dir /var/lib/chaos"));
+        has(&report, "it ends with the tool's process");
         has(&report, "RESIDUE: answers keep flowing when the generator is slow");
         has(&report, "2 add a toxic to proxy generator; NOT UNDONE");
     }

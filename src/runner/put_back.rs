@@ -52,6 +52,7 @@ impl<M: Machine> Hands<M> {
                     what: entry.step.apply.to_string(),
                     why,
                     command: entry.step.undo.by_hand(&entry.receipt),
+                    help: entry.step.undo.when_left(&entry.receipt),
                 });
                 false
             }

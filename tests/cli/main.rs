@@ -5,6 +5,7 @@
 
 mod completions;
 mod demo;
+mod doctor;
 mod experiments;
 mod files;
 mod outcomes;

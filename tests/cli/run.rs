@@ -142,6 +142,24 @@ fn the_events_begin_with_the_header_and_end_with_the_end() {
 }
 
 #[test]
+fn of_finished_runs_only_the_newest_are_kept() {
+    let sandbox = Sandbox::new();
+    let strange = sandbox.write("state/chaos/runs/mine/journal.jsonl", "");
+    let ids = |done: &crate::support::Done| done.json()["run"]["id"].as_str().expect("an id").to_owned();
+    let run = || {
+        ids(&unsteady(&sandbox)
+            .args(["--keep", "2", "--output", "json", "--quiet"])
+            .done()
+            .exits(3)
+            .complains_of_nothing())
+    };
+    let all = [run(), run(), run()];
+    let kept = |id: &String| sandbox.path("state/chaos/runs").join(id).exists();
+    assert_eq!(all.each_ref().map(kept), [false, true, true]);
+    assert!(strange.exists(), "what is not named like a run is not ours");
+}
+
+#[test]
 fn a_bad_or_missing_file_is_refused_and_leaves_no_trace() {
     let sandbox = Sandbox::new();
     sandbox.write("bad.yaml", "name: 1\nnames: 2\n");

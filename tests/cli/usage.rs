@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 7] = ["run", "plan", "validate", "rollback", "stop", "demo", "completions"];
+const VERBS: [&str; 8] = ["run", "plan", "validate", "rollback", "stop", "doctor", "demo", "completions"];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {
@@ -88,13 +88,19 @@ fn without_a_verb_the_help_is_a_complaint() {
 
 #[test]
 fn wrong_usage_is_refused_on_stderr() {
-    let cases: [(&[&str], &str); 19] = [
+    let cases: [(&[&str], &str); 25] = [
         (&["bogus"], "unrecognized subcommand 'bogus'"),
         (&["validat"], "'validate'"),
         (&["__worker"], "unrecognized subcommand"),
         (&["__guardian"], "unrecognized subcommand"),
-        (&["rollback"], "required arguments were not provided"),
+        (&["__trial", "x"], "unrecognized subcommand"),
+        (&["rollback"], "say what to roll back: the id of a RUN, --all for every run that was killed, or --scan"),
         (&["rollback", "a-run", "--all"], "cannot be used with"),
+        (&["rollback", "a-run", "--scan"], "cannot be used with"),
+        (&["rollback", "--all", "--scan"], "cannot be used with"),
+        (&["doctor", "--print-unit", "--output", "json"], "cannot be used with"),
+        (&["run", "a.yaml", "--keep", "0"], "0 is not in 1.."),
+        (&["run", "a.yaml", "--keep", "few"], "invalid digit"),
         (&["rollback", "no-such-run"], "there is no run no-such-run"),
         (&["stop", "a-run", "--all"], "cannot be used with"),
         (&["stop", "no-such-run"], "there is no run no-such-run"),

@@ -13,10 +13,10 @@ use crate::run::{Home, Run, free_ports};
 use crate::{binary, until};
 
 /// The tool, a shell, its child, its child in a session of its own, a service that is paused, a worker.
-const AT_WORK: usize = 6;
+pub const AT_WORK: usize = 6;
 
 /// A service with children that do not die with it, another that is paused, and a worker.
-fn experiment(port: u16, baseline: &str) -> String {
+pub fn experiment(port: u16, baseline: &str) -> String {
     format!(
         "name: to be killed
 services:
@@ -34,7 +34,7 @@ baseline: {baseline}
 }
 
 /// A run with everything on.
-async fn in_full_swing() -> Run {
+pub async fn in_full_swing() -> Run {
     let [port] = free_ports();
     let mut run = Home::new().start(&experiment(port, "1s"));
     run.until("both faults are on", |events| events.iter().filter(|e| e["event"] == "fault_applied").count() == 2)
@@ -64,12 +64,12 @@ fn rollback(home: &Home, words: &[&str]) -> Output {
     command.output().expect("starts")
 }
 
-fn said(output: &Output) -> (Option<i32>, String) {
+pub fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// How many steps of the run are open by its journal.
-fn open(home: &Home) -> usize {
+pub fn open(home: &Home) -> usize {
     let journal = home.run_folders().pop().expect("a run").join("journal.jsonl");
     let contents = read(&std::fs::read(journal).expect("reads"));
     assert!(contents.header.is_some() && contents.damaged.is_empty(), "{contents:?}");
@@ -151,7 +151,7 @@ async fn a_run_that_ends_well_sends_its_guardian_home() {
 }
 
 /// A run whose tool and guardian were killed together.
-async fn abandoned() -> Home {
+pub async fn abandoned() -> Home {
     let run = in_full_swing().await;
     kill_process(guardian_of(run.pid()), Signal::KILL).expect("sends");
     run.signal(Signal::KILL);

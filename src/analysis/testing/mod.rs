@@ -316,7 +316,8 @@ impl Story {
                     step: 2,
                     what: "a toxic on proxy generator".into(),
                     why: "the proxy does not answer".into(),
-                    command: Some("chaos rollback 0197-run".into()),
+                    command: Some("kill -CONT 7".into()),
+                    help: "it ends with the tool's process".into(),
                 });
             } else {
                 log.undo(2, "remove the toxic");

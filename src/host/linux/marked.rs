@@ -3,30 +3,43 @@
 //! A program that starts another with an emptied environment hides that one; if it stays in a group that one of our
 //! children leads, it is found there.
 
+use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use procfs::ProcError;
 use procfs::process::{Process, all_processes};
 
 use super::identity::{identity, state};
+use super::owner::Owner;
 use crate::host::Trouble;
 use crate::model::dose::ProcessState;
 use crate::model::step::ProcessIdentity;
 
 /// The variable that names the run.
 pub const VARIABLE: &str = "CHAOS_RUN";
+/// The variable that says whose the run is and where its journal is kept: see [`Owner`].
+pub const OWNER: &str = "CHAOS_OWNER";
+/// The only variable of a guardian: its run. It must not carry the mark itself, or it would end itself.
+pub const GUARDIAN: &str = "CHAOS_GUARDIAN";
 
-static MARK: OnceLock<String> = OnceLock::new();
+static MARK: OnceLock<(String, OsString)> = OnceLock::new();
 
-/// From now on whatever this process starts carries the id of this run. The first call counts.
-pub fn mark_children(run: &str) {
-    MARK.get_or_init(|| run.to_owned());
+/// From now on whatever this process starts carries the id of this run, and says that this process makes it and keeps
+/// its journal below this state folder. The first call counts.
+pub fn mark_children(run: &str, state: &Path) {
+    MARK.get_or_init(|| (run.to_owned(), Owner::this(state).map(|owner| owner.written()).unwrap_or_default()));
 }
 
 /// The run's id that children carry, if they do.
 pub(in crate::host) fn mark() -> Option<&'static str> {
-    MARK.get().map(String::as_str)
+    MARK.get().map(|(run, _)| run.as_str())
+}
+
+/// Everything that children carry, name and value.
+pub(in crate::host) fn variables() -> impl Iterator<Item = (&'static str, OsString)> {
+    MARK.get().into_iter().flat_map(|(run, owner)| [(VARIABLE, run.into()), (OWNER, owner.clone())])
 }
 
 /// Every living process that carries the id of this run, except this one. Those of other users cannot be seen.
@@ -65,7 +78,7 @@ fn select(is_one: impl Fn(&Process) -> Result<bool, ProcError>) -> Result<Vec<Pr
 }
 
 /// What a process was started with: `NAME=VALUE`, each ending in a zero.
-fn environment(pid: i32) -> io::Result<Vec<u8>> {
+pub(super) fn environment(pid: i32) -> io::Result<Vec<u8>> {
     std::fs::read(format!("/proc/{pid}/environ"))
 }
 

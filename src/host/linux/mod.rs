@@ -1,7 +1,13 @@
 //! The real machine: Linux.
 
+pub mod cgroups;
 pub(in crate::host) mod child;
+pub(in crate::host) mod holders;
 pub(in crate::host) mod identity;
 pub(in crate::host) mod marked;
+pub(in crate::host) mod owner;
+pub mod powers;
 pub(in crate::host) mod spawner;
+pub(in crate::host) mod strays;
+pub mod trial;
 pub(in crate::host) mod usage;

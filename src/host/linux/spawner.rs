@@ -26,9 +26,7 @@ pub(in crate::host) struct Spawned {
 /// the wish when the program is set-user-id or carries capabilities.)
 pub(in crate::host) async fn spawn(mut command: Command) -> io::Result<Spawned> {
     command.process_group(0);
-    if let Some(run) = marked::mark() {
-        command.env(marked::VARIABLE, run);
-    }
+    command.envs(marked::variables());
     die_with_parent(&mut command, getpid());
     let (reply, spawned) = oneshot::channel();
     let ended = || io::Error::other("the thread that starts processes has ended");
