@@ -16,7 +16,7 @@ Exit codes of `chaos run`:
   1   deviated: the steady state did not hold during the fault
   2   refused: bad usage, bad file, missing privilege, or the set-up failed; nothing was injected
   3   the baseline was not steady; nothing was injected
-  4   stopped early by a stop condition; rolled back
+  4   stopped early by a stop condition or a hard limit; rolled back
   5   not recovered within the objective
   6   inconclusive or invalid: too few samples, or the fault was not effective
   7   RESIDUE: rollback could not be verified; the report begins with the command to run by hand
