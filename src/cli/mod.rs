@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod experiment_file;
 mod plan;
+mod policy;
 mod residue;
 mod rollback;
 mod run;

@@ -6,8 +6,11 @@ use anyhow::Context;
 
 use super::REFUSED;
 use super::arguments::ValidateArguments;
-use super::experiment_file;
+use super::experiment_file::{self, Loaded};
+use super::policy::Gate;
+use crate::guard::policy::Purpose;
 use crate::host::output;
+use crate::spec::Secrets;
 
 pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
     let mut files = Vec::new();
@@ -15,9 +18,15 @@ pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
         collect(path, &mut files)?;
     }
     anyhow::ensure!(!files.is_empty(), "no *.yaml or *.yml file in the given folders");
+    let Some(gate) = Gate::open(&arguments.policy)? else { return Ok(REFUSED) };
     let mut bad = 0;
     for file in &files {
-        match experiment_file::read(file, &arguments.variables, false) {
+        let read = experiment_file::read(file, &arguments.variables, Secrets::Hidden, false);
+        let admit = |loaded: Option<Loaded>| match loaded {
+            Some(loaded) => gate.admit(loaded, Purpose::Look),
+            None => Ok(None),
+        };
+        match read.and_then(admit) {
             Ok(Some(_)) => {
                 output::stdout(&format!("{}: ok\n", file.display()));
             }

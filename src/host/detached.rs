@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::linux::profile::remember_guardian;
 use super::{Trouble, thread};
 
 const PAUSE: Duration = Duration::from_millis(1);
@@ -25,6 +26,7 @@ impl Detached {
         let mut command = Command::new("/proc/self/exe");
         command.args(words).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| Trouble::new("start /proc/self/exe", error))?;
+        remember_guardian(child.id().cast_signed());
         let (stdin, stdout) = (child.stdin.take().map(Arc::new), child.stdout.take());
         Ok(Self { child, stdin, stdout })
     }

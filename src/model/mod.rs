@@ -6,6 +6,7 @@ pub mod expectation;
 pub mod experiment;
 pub mod fault;
 pub mod phase;
+pub mod policy;
 pub mod probe;
 pub mod sample;
 pub mod secret;

@@ -3,5 +3,6 @@
 pub(in crate::host) mod child;
 pub(in crate::host) mod identity;
 pub(in crate::host) mod marked;
+pub(in crate::host) mod profile;
 pub(in crate::host) mod spawner;
 pub(in crate::host) mod usage;
