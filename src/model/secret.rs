@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 /// A value that may be secret, such as a header. Prints and serialises as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
-    text: String,
-    source: Option<String>,
+    text: Box<str>,
+    source: Option<Box<str>>,
 }
 
 impl Secret {
@@ -18,7 +18,7 @@ impl Secret {
 
     /// Wraps a text that stands in the file.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: None }
+        Self { text: text.into().into(), source: None }
     }
 
     /// The text itself, for the wire only.
@@ -70,8 +70,9 @@ impl<'de> Visitor<'de> for Read {
 
     /// A text from elsewhere, and what the file says in its place.
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Secret, A::Error> {
-        let text = parts.next_element()?.ok_or_else(|| de::Error::missing_field("text"))?;
-        Ok(Secret { text, source: parts.next_element()? })
+        let text: String = parts.next_element()?.ok_or_else(|| de::Error::missing_field("text"))?;
+        let source: Option<String> = parts.next_element()?;
+        Ok(Secret { text: text.into(), source: source.map(Into::into) })
     }
 }
 

@@ -130,8 +130,9 @@ fn vars(tree: &Tree, errors: &mut Vec<Diagnostic>) -> BTreeMap<String, Var> {
             (None, Some((source, _))) => drop(texts.insert(entry.key.clone(), Var::Secret(source))),
             (None, None) => {
                 let message = format!("the variable `{}` must be one word or text", entry.key);
+                let error = Diagnostic::error(message).at(tree.head(entry.value));
                 let help = "a secret is written `{ from_env: NAME }` or `{ from_file: PATH }`";
-                errors.push(Diagnostic::error(message).at(tree.head(entry.value)).help(help));
+                errors.push(if tree.entries(entry.value).is_empty() { error } else { error.help(help) });
             }
         }
     }

@@ -44,7 +44,7 @@ fn limited(bench: &mut Bench<'_, '_>, key: &str, limit: &DoseLimit, beyond: Orde
         };
         let (setting, most) = (&limit.setting, limit.limit);
         if let Some((dose, _)) = too_far {
-            let refusal = refusal(format!("a `{setting}` of {dose} is {word} than {most}"), None);
+            let refusal = refusal(format!("`{setting}` of {dose} is {word} than {most}"), None);
             bench.refuse_with(&format!("{key}.{setting}"), limit.line, refusal);
         } else if compared.is_empty() && has_setting {
             let message = format!("whether this `{setting}` is within {most} cannot be told");

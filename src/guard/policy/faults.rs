@@ -1,7 +1,7 @@
 //! Which faults may be used, and for how long.
 
 use super::consent::irreversible;
-use super::{Bench, all_of};
+use super::{Bench, only};
 use crate::model::policy::matches;
 
 pub(super) fn judge(bench: &mut Bench<'_, '_>) {
@@ -25,7 +25,7 @@ fn kinds(bench: &mut Bench<'_, '_>) {
             bench.refuse(("deny_faults", rule.line), format!("faults[{place}].fault"), format!("`{word}` is denied"));
         }
         if let Some(rule) = bench.policy.allow_faults.as_ref().filter(|rule| !of(&rule.value)) {
-            let message = format!("`{word}` is not allowed, only {}", all_of(&rule.value));
+            let message = format!("`{word}` is not allowed, {}", only(&rule.value));
             bench.refuse(("allow_faults", rule.line), format!("faults[{place}].fault"), message);
         }
     }

@@ -116,13 +116,10 @@ impl Bench<'_, '_> {
     }
 }
 
-/// `a, b and c`, for messages.
-fn all_of<T: std::fmt::Display>(list: &[T]) -> String {
-    match list {
-        [] => "nothing".to_owned(),
-        [one] => format!("`{one}`"),
-        many => many.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", "),
-    }
+/// The end of a message: what is allowed instead.
+fn only<T: std::fmt::Display>(list: &[T]) -> String {
+    let quoted: Vec<String> = list.iter().map(|one| format!("`{one}`")).collect();
+    if quoted.is_empty() { "nothing is".to_owned() } else { format!("only {}", quoted.join(", ")) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,20 @@
 //! Which programs services and probes may start, by the files that their words mean here.
 
-use super::{Bench, all_of};
+use super::{Bench, only};
 use crate::model::experiment::Experiment;
 use crate::model::policy::matches;
 use crate::model::probe::ProbeKind;
+
+/// Words by which this program acts on a machine by itself; so do its hidden ones, which begin with `__`.
+const ACTING: [&str; 3] = ["run", "proxy", "rollback"];
+
+/// The word of a command by which this very program would act once more.
+fn acts_again<'c>(command: &'c [String], file: Option<&str>) -> Option<&'c str> {
+    let [program, rest @ ..] = command else { return None };
+    let ours = program == "chaos" || file.is_some_and(|file| file.ends_with("/chaos"));
+    let words = rest.iter().map(String::as_str).filter(|_| ours);
+    words.into_iter().find(|word| word.starts_with("__") || ACTING.contains(word))
+}
 
 /// The commands of an experiment, by their paths in it.
 pub(super) fn commands(experiment: &Experiment) -> Vec<(String, &[String])> {
@@ -33,7 +44,10 @@ pub(super) fn judge(bench: &mut Bench<'_, '_>) {
                 Some(file) if file != word && word != "chaos" => format!("`{word}` ({file})"),
                 _ => format!("`{word}`"),
             };
-            let message = format!("the program {what} is not allowed, only {}", all_of(&rule.value));
+            let message = format!("the program {what} is not allowed, {}", only(&rule.value));
+            bench.refuse(("allow_programs", rule.line), place, message);
+        } else if let Some(verb) = acts_again(command, shown.as_deref()) {
+            let message = format!("`chaos {verb}` inside of an experiment would not be under its policies");
             bench.refuse(("allow_programs", rule.line), place, message);
         }
     }

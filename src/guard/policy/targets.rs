@@ -80,7 +80,7 @@ pub(super) fn judge(bench: &mut Bench<'_, '_>) {
                 None => format!("{}, which is not there,", written.display()),
             };
             let paths: Vec<_> = rule.value.iter().map(|path| path.display()).collect();
-            let message = format!("a disk fault may not write to {what}, only below {}", super::all_of(&paths));
+            let message = format!("{what} is no place for disk faults, {}", super::only(&paths));
             bench.refuse(("allow_paths", rule.line), place, message);
         }
     }

@@ -24,6 +24,11 @@ pub fn read(source: Source<'_>, of_system: bool) -> Result<Policy, Diagnostics> 
         told.push(Diagnostic::error(format!("a policy has at most {} KiB", parser::MOST_BYTES / 1024)));
         return Err(told);
     }
+    if source.text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        let help = "a policy has at least one rule, such as `max_duration: 1m`";
+        told.push(Diagnostic::error("this policy says nothing").help(help));
+        return Err(told);
+    }
     let tree = match parser::parse(source.text) {
         Ok(tree) => tree,
         Err(errors) => {
@@ -187,9 +192,8 @@ impl Builder<'_, '_> {
         if days.is_empty() {
             self.error(&given.span, "a window without days never opens", "remove `days` for every day");
         }
-        let from = self.time(&file.from, "from", given)?;
-        let to = self.time(&file.to, "to", given)?;
-        Some(Window { days, from, to })
+        let (from, to) = (self.time(&file.from, "from", given), self.time(&file.to, "to", given));
+        Some(Window { days, from: from?, to: to? })
     }
 
     /// Minutes after midnight.

@@ -58,6 +58,19 @@ fn all_that_is_wrong_is_told_in_one_go() {
 }
 
 #[test]
+fn the_example_and_the_manual_know_every_rule() {
+    let example = include_str!("../../../docs/policy.example.yaml");
+    let manual = include_str!("../../../docs/policy.md");
+    assert_eq!(policy(example).windows.map(|windows| windows.value.len()), Some(1));
+    let rules = crate::spec::decode::fields_of::<super::PolicyFile>();
+    assert!(rules.len() > 20, "{rules:?}");
+    for rule in rules {
+        assert!(example.contains(&format!("\n{rule}:")), "{rule} is not in the example");
+        assert!(manual.contains(&format!("`{rule}`")), "{rule} is not in the manual");
+    }
+}
+
+#[test]
 fn the_environment_has_no_say() {
     let told = refused("max_duration: ${LONGEST:-10m}");
     assert!(told.contains("`${LONGEST:-10m}` is not a time"), "{told}");
@@ -65,6 +78,6 @@ fn the_environment_has_no_say() {
 
 #[test]
 fn an_empty_policy_is_a_mistake() {
-    assert!(refused("").contains("empty"));
+    assert!(refused("# later\n").contains("this policy says nothing"));
     assert!(refused("- a\n").contains("must be a mapping"));
 }
