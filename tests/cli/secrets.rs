@@ -140,7 +140,9 @@ fn a_run_to_its_end_uses_secrets_and_keeps_none() {
 fn a_run_that_is_stopped_or_whose_probe_or_service_fails_keeps_none() {
     let stopped = format!("{PLANTED}stop_conditions: [ask.error_rate > 20%]\n{FAULT}{TIMES}");
     let stopped = stopped.replace("method: POST", "method: GET");
-    Planted::new().does(&RUN, &stopped).exits(4);
+    let done = Planted::new().does(&RUN, &stopped).complains("STOP: ask.error_rate > 20%");
+    // On a busy machine it may not recover within its objective, which outweighs the stop.
+    assert!(matches!(done.code, Some(4 | 5)), "{done}");
     let failing = format!("{PLANTED}{TIMES}").replace("/ask?q=chaos", "/nothing-there");
     Planted::new().does(&RUN, &failing).exits(3);
     let dead = format!("{PLANTED}{TIMES}").replace("[sh, -c, 'printf", "[sh, -c, 'echo gone >&2; exit 9; printf");

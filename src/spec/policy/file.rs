@@ -14,6 +14,8 @@ type List<T> = Field<Vec<Field<T>>>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PolicyFile {
+    /// For people: only its form is judged.
+    #[allow(dead_code, reason = "it is read so that it is no unknown key")]
     pub description: Field<String>,
     pub allow_faults: List<String>,
     pub deny_faults: List<String>,

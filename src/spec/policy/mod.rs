@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use self::file::{PolicyFile, WindowFile};
 use super::decode::{Decoder, Field, Spanned};
+use super::scalar::{Plain, resolve};
 use super::tree::NodeId;
 use super::{Source, catalogue, parser, suggest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -54,7 +55,7 @@ struct Builder<'d, 't> {
 
 impl Builder<'_, '_> {
     fn policy(&self, file: &PolicyFile) -> Policy {
-        self.nothing_is_empty(file);
+        self.nothing_is_empty();
         Policy {
             file: String::new(),
             of_system: false,
@@ -102,10 +103,10 @@ impl Builder<'_, '_> {
     }
 
     /// A rule without a value would be a rule that says nothing, which nobody means.
-    fn nothing_is_empty(&self, file: &PolicyFile) {
-        let _ = &file.description;
+    fn nothing_is_empty(&self) {
         for entry in self.decoder.tree.entries(self.decoder.tree.root) {
-            let empty = self.decoder.tree.scalar(entry.value).is_some_and(|value| value.plain && value.text.is_empty());
+            let value = self.decoder.tree.scalar(entry.value);
+            let empty = value.is_some_and(|value| value.plain && resolve(&value.text) == Plain::Null);
             if empty {
                 let help = "write its value, or remove it; an empty list (`[]`) allows nothing";
                 self.error(&entry.key_span, format!("`{}` is empty", entry.key), help);
