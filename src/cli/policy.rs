@@ -74,27 +74,35 @@ impl Gate {
         self.policies
     }
 
+    /// Whether an experiment may be run some day; what is forbidden was told on stderr. Slow only where a digest matters.
+    pub fn approves(&self, loaded: &Loaded) -> anyhow::Result<bool> {
+        let matters = self.policies.iter().any(|policy| policy.approved_plans.is_some());
+        let digest = if matters { digest_of(&loaded.experiment)? } else { String::new() };
+        Ok(self.judged(loaded, &digest, Purpose::Look)?.is_some())
+    }
+
     /// Judges an experiment; None when what is forbidden was told on stderr.
     pub fn admit(&self, loaded: Loaded, purpose: Purpose<'_>) -> anyhow::Result<Option<Admitted>> {
-        let experiment = &loaded.experiment;
-        let digest = digest::digest(experiment, &steps(experiment, &anywhere())).context("cannot digest the plan")?;
-        let surroundings = surroundings(experiment)?;
-        let request = Request {
-            experiment,
-            steps: &steps(experiment, &facts()),
-            digest: &digest,
-            purpose,
-            surroundings: &surroundings,
-        };
-        let mut refusals = policy::judge(&request, &self.policies);
-        refusals.extend(not_approved(&digest, purpose));
-        if !refusals.is_empty() {
-            tell(&loaded, refusals);
-            return Ok(None);
-        }
+        let digest = digest_of(&loaded.experiment)?;
+        let Some(surroundings) = self.judged(&loaded, &digest, purpose)? else { return Ok(None) };
         let mut experiment = loaded.experiment;
         self.pin(&mut experiment, surroundings);
         Ok(Some(Admitted { experiment, digest }))
+    }
+
+    /// What was known when nothing was forbidden.
+    fn judged(&self, loaded: &Loaded, digest: &str, purpose: Purpose<'_>) -> anyhow::Result<Option<Surroundings>> {
+        let experiment = &loaded.experiment;
+        let surroundings = surroundings(experiment)?;
+        let request =
+            Request { experiment, steps: &steps(experiment, &facts()), digest, purpose, surroundings: &surroundings };
+        let mut refusals = policy::judge(&request, &self.policies);
+        refusals.extend(not_approved(digest, purpose));
+        if !refusals.is_empty() {
+            tell(loaded, refusals);
+            return Ok(None);
+        }
+        Ok(Some(surroundings))
     }
 
     /// Puts what was judged in the place of what leads to it, so that a link or `PATH` that changes meanwhile leads
@@ -145,6 +153,11 @@ fn of_system(folder: &Path, owner: u32) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)
 fn steps(experiment: &Experiment, facts: &Facts) -> Vec<Vec<Step>> {
     let plans = experiment.faults.iter().map(|spec| fault::plan(spec, experiment, facts));
     plans.map(|plan| plan.map_or_else(|_| Vec::new(), |plan| plan.steps)).collect()
+}
+
+/// Of the experiment as it was read, before anything in it is resolved.
+fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
+    digest::digest(experiment, &steps(experiment, &anywhere())).context("cannot digest the plan")
 }
 
 /// What is known of this machine.

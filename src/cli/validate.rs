@@ -8,7 +8,6 @@ use super::REFUSED;
 use super::arguments::ValidateArguments;
 use super::experiment_file::{self, Loaded};
 use super::policy::Gate;
-use crate::guard::policy::Purpose;
 use crate::host::output;
 use crate::spec::Secrets;
 
@@ -23,14 +22,14 @@ pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
     for file in &files {
         let read = experiment_file::read(file, &arguments.variables, Secrets::Hidden, false);
         let admit = |loaded: Option<Loaded>| match loaded {
-            Some(loaded) => gate.admit(loaded, Purpose::Look),
-            None => Ok(None),
+            Some(loaded) => gate.approves(&loaded),
+            None => Ok(false),
         };
         match read.and_then(admit) {
-            Ok(Some(_)) => {
+            Ok(true) => {
                 output::stdout(&format!("{}: ok\n", file.display()));
             }
-            Ok(None) => bad += 1,
+            Ok(false) => bad += 1,
             Err(error) => {
                 output::stderr(&format!("error: {error:#}\n"));
                 bad += 1;

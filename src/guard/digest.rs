@@ -18,8 +18,8 @@ use crate::model::step::Step;
 
 /// The form of what is digested; another form makes other digests.
 const FORM: u32 = 1;
-/// Each guess at a text that stands in the place of a secret costs so many rounds; about 0.1 s.
-const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
+/// Each guess at a text that stands in the place of a secret costs so many rounds: tens of milliseconds.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
 #[derive(Serialize)]
 struct Form<'a> {
