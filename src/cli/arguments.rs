@@ -94,6 +94,14 @@ pub struct FileArguments {
     pub variables: Vec<(String, String)>,
 }
 
+/// Which policies hold beside those of the machine.
+#[derive(Debug, Args)]
+pub struct PolicyArguments {
+    /// A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable
+    #[arg(long = "policy", value_name = "FILE")]
+    pub policies: Vec<PathBuf>,
+}
+
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -120,6 +128,12 @@ pub struct RunArguments {
     /// Which experiment.
     #[command(flatten)]
     pub experiment: FileArguments,
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
+    /// Run only the plan of this digest, as `chaos plan` printed it; anything else is refused
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    pub approve: Option<String>,
     /// Observer mode: the same phases, probes and stop conditions, but nothing is injected
     #[arg(long)]
     pub dry_run: bool,
@@ -194,6 +208,9 @@ pub struct PlanArguments {
     /// Which experiment.
     #[command(flatten)]
     pub experiment: FileArguments,
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
     /// How the plan is written
     #[arg(long, value_enum, default_value = "text")]
     pub output: PlanOutput,
@@ -208,6 +225,9 @@ pub struct ValidateArguments {
     /// Give a variable of the files a value; repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
 }
 
 /// `chaos demo`
@@ -269,6 +289,14 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
+fn digest(text: &str) -> Result<String, String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    match hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        true => Ok(text.to_owned()),
+        false => Err("a digest is `sha256:` and 64 digits, as `chaos plan` prints it".to_owned()),
     }
 }
 

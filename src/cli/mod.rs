@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod experiment_file;
 mod plan;
+mod policy;
 mod prune;
 mod residue;
 mod rollback;

@@ -7,6 +7,7 @@ pub mod experiment;
 pub mod fault;
 mod left;
 pub mod phase;
+pub mod policy;
 pub mod probe;
 pub mod sample;
 pub mod secret;

@@ -10,6 +10,9 @@ use crate::model::step::Step;
 /// What a run of an experiment would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
+    /// What stands for the plan when somebody approves of it; the same on every machine.
+    #[serde(skip)]
+    pub digest: String,
     /// Proxies and services, in the order in which they come up.
     pub set_up: Vec<Step>,
     /// The faults, in the order of the file.
@@ -31,6 +34,7 @@ pub struct PlannedFault {
 #[derive(Serialize)]
 struct Document<'a> {
     format: u32,
+    digest: &'a str,
     experiment: &'a Experiment,
     plan: &'a Plan,
 }
@@ -40,6 +44,7 @@ pub fn text(experiment: &Experiment, plan: &Plan, style: Style) -> String {
     let mut page = Page::new(style);
     page.paragraph(&format!("PLAN: {}", experiment.name), 0, None);
     page.paragraph("nothing was contacted, nothing was touched", 2, None);
+    page.command(&format!("digest: {}", plan.digest), 2);
     if !plan.set_up.is_empty() {
         page.heading("SET-UP (undone at the very end, the newest first)");
         steps(&mut page, &plan.set_up);
@@ -99,12 +104,13 @@ fn blast_radius(radius: &BlastRadius) -> String {
 
 /// The plan for machines, as JSON.
 pub fn json(experiment: &Experiment, plan: &Plan) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&Document { format: 1, experiment, plan }).map(|text| text + "\n")
+    serde_json::to_string_pretty(&Document { format: 1, digest: &plan.digest, experiment, plan })
+        .map(|text| text + "\n")
 }
 
 /// The plan for people who want every detail, and for machines, as YAML: the same as the JSON, without YAML's tags.
 pub fn yaml(experiment: &Experiment, plan: &Plan) -> anyhow::Result<String> {
-    let document = serde_json::to_value(Document { format: 1, experiment, plan })?;
+    let document = serde_json::to_value(Document { format: 1, digest: &plan.digest, experiment, plan })?;
     Ok(serde_yaml::to_string(&document)?)
 }
 
@@ -132,7 +138,7 @@ mod tests {
         };
         let planned = PlannedFault { steps: vec![step], needs: "nothing".into(), impossible: None };
         let experiment = Experiment { faults: vec![fault], ..testing::experiment() };
-        (experiment, Plan { set_up: Vec::new(), faults: vec![planned] })
+        (experiment, Plan { digest: "sha256:00".into(), set_up: Vec::new(), faults: vec![planned] })
     }
 
     #[test]

@@ -52,6 +52,14 @@ pub static PROBES: [Entry<ProbeKind>; 6] = [
     entry!("prometheus", ProbeKind::Prometheus, PrometheusProbe),
 ];
 
+/// The names of all settings of all faults, each once.
+pub fn settings_of_faults() -> Vec<&'static str> {
+    let mut settings: Vec<&str> = FAULTS.iter().flat_map(|fault| (fault.fields)()).copied().collect();
+    settings.sort_unstable();
+    settings.dedup();
+    settings
+}
+
 /// An entry of a flat list, read once as what all of them have in common and once as the settings of its kind.
 pub struct Flat<C, K> {
     /// What all of them have in common.

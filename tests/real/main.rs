@@ -15,6 +15,7 @@ mod side_by_side;
 mod signals;
 mod stalled;
 mod stop;
+mod targets;
 mod workers;
 
 use std::collections::BTreeMap;

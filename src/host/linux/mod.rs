@@ -7,6 +7,7 @@ pub(in crate::host) mod identity;
 pub(in crate::host) mod marked;
 pub(in crate::host) mod owner;
 pub mod powers;
+pub(in crate::host) mod profile;
 pub(in crate::host) mod spawner;
 pub(in crate::host) mod strays;
 pub mod trial;

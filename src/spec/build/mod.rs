@@ -167,6 +167,9 @@ fn check_url(text: &str) -> Result<(), String> {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             Err(format!("`{}://` is not spoken here", url.scheme()))
         }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("a user or password in a URL is shown in plans and reports; send it as a header".to_owned())
+        }
         Ok(_) => Ok(()),
     }
 }
