@@ -12,6 +12,8 @@ mod machine;
 pub mod output;
 pub mod process;
 pub mod pulse;
+pub mod runtime_folder;
+pub mod scene;
 pub mod service;
 pub mod signals;
 pub mod system;

@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use chaos::host::clock::Clock;
-use chaos::journal::{open_steps, read};
+use chaos::journal::apart::Standing;
+use chaos::journal::open_steps;
+use chaos::journal::recover::Recovery;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::outside::{Seen, look, processes};
@@ -71,9 +73,9 @@ fn said(output: &Output) -> (Option<i32>, String) {
 /// How many steps of the run are open by its journal.
 fn open(home: &Home) -> usize {
     let journal = home.run_folders().pop().expect("a run").join("journal.jsonl");
-    let contents = read(&std::fs::read(journal).expect("reads"));
-    assert!(contents.header.is_some() && contents.damaged.is_empty(), "{contents:?}");
-    open_steps(&contents.entries).len()
+    let whole = Recovery::open(&journal).and_then(|journal| journal.contents()).expect("reads");
+    assert!(whole.header.is_some() && whole.damaged.is_empty() && whole.volatile != Standing::Missing, "{whole:?}");
+    open_steps(&whole.entries).len()
 }
 
 async fn until_clean(home: &Home) {
