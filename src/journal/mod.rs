@@ -112,6 +112,11 @@ impl Journal {
         self.steps.iter().rev().map(|kept| &kept.entry).filter(open).cloned().collect()
     }
 
+    /// Where a step stands.
+    pub fn state(&self, number: u64) -> Option<State> {
+        self.place(number).map(|place| self.steps[place].entry.state)
+    }
+
     /// What could not be undone for sure.
     pub fn conflicts(&self) -> Vec<Entry> {
         let entries = self.steps.iter().map(|kept| &kept.entry);

@@ -231,7 +231,9 @@ fn part_told(remains: &Remains) -> Option<String> {
     let part = remains.header.volatile.as_ref().filter(|_| remains.part_missing)?.display();
     Some(match remains.same_boot {
         false => format!("{part} is gone with the last boot of the machine, and so is all it told of"),
-        true => format!("{part} is missing, so what was done cannot be known: somebody removed it, or it is unreadable"),
+        true => {
+            format!("{part} is missing, so what was done cannot be known: somebody removed it, or it is unreadable")
+        }
     })
 }
 
@@ -276,7 +278,8 @@ fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
 fn read_back(
     scene: &impl Scene,
     measure: &Measure,
-    left: Result<&[ProcessIdentity], &Trouble>) -> Result<String, String> {
+    left: Result<&[ProcessIdentity], &Trouble>,
+) -> Result<String, String> {
     match (measure, left) {
         (Measure::GoneWith(Holder::Boot), _) => Ok("gone with the last boot of the machine".to_owned()),
         (Measure::GoneWith(Holder::Tool), _) => Ok("gone with the tool's process".to_owned()),

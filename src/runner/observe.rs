@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::active::Begun;
 use super::ears::Heard;
 use super::hands::Undone;
+use super::put_back::LONGEST_UNDO;
 use super::transition::Ended;
 use super::walk::Walk;
 use crate::fault::{self, FaultPlan};
@@ -149,7 +150,13 @@ impl<M: Machine> Walk<M> {
             return Ended::Well;
         }
         self.read_dose(fault).await;
-        let verified = self.hands.put_back(|owner| owner == Owner::Fault(fault)).await;
+        // Other faults are in place still: whoever asks to end them meanwhile is heard, and the rollback goes on here.
+        let limit = self.limited(self.clock.now() + LONGEST_UNDO);
+        let verified = tokio::select! {
+            biased;
+            heard = self.ears.listen_until(limit) => return heard.ended(),
+            verified = self.hands.put_back(|owner| owner == Owner::Fault(fault)) => verified,
+        };
         self.active.begun.remove(&fault);
         if !verified {
             return Ended::Failed;

@@ -20,6 +20,7 @@ use crate::model::step::ProcessIdentity;
 /// How long a killed tool may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// Runs the guardian: its words are those of [`super::COMMAND`].
 pub fn main(journal: &OsStr, longest: &OsStr) -> ExitCode {
@@ -77,23 +78,21 @@ pub fn respond<S: Scene>(alarm: Alarm, recovery: &Recovery<S>, tool: &ProcessIde
 
 /// One whose pipe has ended is most likely dying by itself.
 fn end(scene: &impl Scene, tool: &ProcessIdentity, alarm: Alarm) {
+    let began = scene.now();
     let grace = if alarm == Alarm::Dead { LEASE } else { Duration::ZERO };
-    if !is_gone_within(scene, tool, grace) {
-        // If it cannot be killed, recovery refuses, as the tool lives, and says so.
-        let _ = scene.signal(tool, Signal::Kill(KillSignal::Kill));
-        is_gone_within(scene, tool, KILL_LIMIT);
-    }
-}
-
-fn is_gone_within(scene: &impl Scene, tool: &ProcessIdentity, limit: Duration) -> bool {
-    let deadline = scene.now() + limit;
+    let mut pause = PAUSE;
     while scene.state(tool) != ProcessState::Gone {
-        if scene.now() >= deadline {
-            return false;
+        let waited = scene.now().saturating_sub(began);
+        if waited >= grace + KILL_LIMIT {
+            return;
         }
-        scene.pause(PAUSE);
+        if waited >= grace {
+            // If it cannot be killed, recovery refuses, as the tool lives, and says so.
+            let _ = scene.signal(tool, Signal::Kill(KillSignal::Kill));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        scene.pause(pause);
     }
-    true
 }
 
 fn told(alarm: Alarm, run: &str, recovered: &Recovered) -> String {
