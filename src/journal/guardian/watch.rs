@@ -56,8 +56,9 @@ fn guard(journal: &Path, longest: &OsStr) -> Result<(), Trouble> {
 /// Waits until there is something to do; none when the tool came to its end by itself.
 fn wait(longest: Duration) -> Option<Alarm> {
     let answer = std::io::stdout();
-    pulse::tell(&answer, ALIVE);
+    // Whoever first asks for the time asks the kernel for more: from the first sign of life on nothing new is needed.
     let mut vigil = Vigil::new(thread::now(), longest);
+    pulse::tell(&answer, ALIVE);
     loop {
         let heard = pulse::hear(std::io::stdin(), vigil.patience(thread::now()));
         match vigil.hear(thread::now(), heard) {
