@@ -131,7 +131,8 @@ async fn a_guardian_asks_for_nothing_while_it_waits_and_starts_nothing_while_it_
     let more: Vec<_> = waiting.iter().filter(|call| !allowed.iter().any(|name| call.starts_with(name))).collect();
     assert!(more.is_empty(), "it asks for memory, files or more while it waits: {more:?}");
     let forbidden = ["exec", "socket", "connect", "clone", "fork", "vfork"];
-    let started: Vec<_> = calls[ready..].iter().filter(|call| forbidden.iter().any(|name| call.starts_with(name))).collect();
+    let started: Vec<_> =
+        calls[ready..].iter().filter(|call| forbidden.iter().any(|name| call.starts_with(name))).collect();
     assert!(started.is_empty(), "it starts or calls somebody: {started:?}");
     // What is not opened from the root is opened in a folder that is open already: that of a process.
     let opened = calls[end..].iter().filter_map(|call| call.strip_prefix("openat(AT_FDCWD")?.split('"').nth(1));
