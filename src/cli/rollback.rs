@@ -85,10 +85,10 @@ fn account_of(run: &str, account: &Account) -> Vec<String> {
         lines.push(format!("  killed {}", names(&account.killed)));
     }
     lines.extend(account.steps.iter().map(step));
+    lines.extend(account.notes.iter().map(|note| format!("  {note}")));
     lines.extend(account.troubles.iter().map(|trouble| format!("  {trouble}")));
-    lines.extend(
-        account.damaged.map(|line| format!("  line {line} of its journal makes no sense: a step may be missing")),
-    );
+    lines
+        .extend(account.damaged.map(|place| format!("  {place} of its journal makes no sense: a step may be missing")));
     lines.extend(account.left.iter().map(|process| format!("  {process} lives still: kill -KILL {}", process.pid)));
     let end = if account.is_clean() { "everything is undone and was read back" } else { "RESIDUE is left" };
     lines.push(format!("run {run}: {end}"));

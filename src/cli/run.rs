@@ -15,13 +15,13 @@ use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
 use crate::guard::policy::Purpose;
 use crate::host::clock::Clock;
-use crate::host::durable_log::DurableLog;
 use crate::host::locks::Locks;
 use crate::host::output::{self, Stream};
+use crate::host::scene::ThisMachine;
 use crate::host::signals::{self, Cancel, CancelHandle};
-use crate::host::{dice, files, process, this_process};
+use crate::host::{dice, files, process, runtime_folder, this_process};
 use crate::journal::guardian::Guardian;
-use crate::journal::{self, Header, Journal};
+use crate::journal::{Header, Journal, apart};
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
 use crate::model::verdict::Mode;
@@ -122,11 +122,12 @@ async fn perform(
     Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
 }
 
-/// Its room on the disk is taken here, so that a disk that is full later does not keep the way back out of it.
+/// Its room is taken here, on disk and in the runtime folder, so that a disk that is full later does not keep the way
+/// back out of it.
 fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
-    let header = Header::ours(run)?;
-    let log = DurableLog::create(path, journal::ROOM);
-    let begun = log.and_then(|log| Journal::begin(Box::new(Arc::new(log)), &header));
+    let volatile = runtime_folder::find().map(|folder| folder.join(apart::file_name(run)));
+    let header = Header { volatile, ..Header::ours(run)? };
+    let begun = Journal::begin_at(&ThisMachine, path, &header);
     begun.with_context(|| format!("cannot begin the journal {}: nothing was touched", path.display()))
 }
 

@@ -2,6 +2,7 @@
 
 mod breach;
 mod guardian;
+mod guardian_alone;
 mod left_behind;
 mod nginx;
 mod one_at_a_time;
