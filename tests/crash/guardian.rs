@@ -1,0 +1,51 @@
+//! Only the guardian is killed, or stopped: the tool notices, rolls back and says why.
+
+use std::time::{Duration, Instant};
+
+use crate::home::{Home, Run, signal};
+use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::oracle;
+
+pub const MODE: Mode = Mode {
+    name: "guardian",
+    what: "SIGKILL or SIGSTOP of the guardian alone",
+    missing: || None,
+    points,
+    strike,
+    must_leak: false,
+};
+
+/// The tool stops its services with a grace of two seconds.
+const AFTER_KILL: Duration = Duration::from_secs(4);
+/// And waits for three and a half before that when the guardian is silent.
+const AFTER_STOP: Duration = Duration::from_secs(8);
+
+fn points(effort: &mut Effort) -> Vec<String> {
+    let mut points: Vec<String> = effort.moments(8, 0..3500).iter().map(|moment| format!("KILL:{moment}")).collect();
+    points.extend(effort.moments(2, 100..1000).iter().map(|moment| format!("STOP:{moment}")));
+    points
+}
+
+fn strike(point: &str) -> Result<Struck, Failure> {
+    let (name, moment) = point.split_once(':').expect("a point is SIGNAL:MILLISECONDS");
+    let (number, limit) = if name == "STOP" { (libc::SIGSTOP, AFTER_STOP) } else { (libc::SIGKILL, AFTER_KILL) };
+    let home = Home::new();
+    let mut run = Run::start(&mut home.run(400));
+    std::thread::sleep(Duration::from_millis(moment.parse().expect("milliseconds")));
+    let guardian = oracle::guardian(&home);
+    let breaking = home.events("phase_started") > 0 && home.events("rolled_back") == 0;
+    let struck = Instant::now();
+    guardian.inspect(|pid| signal(*pid, number));
+    let clean = guardian.map(|_| home.clean_within(limit));
+    let code = run.ended()?;
+    let Some(clean) = clean else {
+        home.stays_clean()?;
+        return Ok(Struck::NotReached);
+    };
+    let clean = clean?;
+    home.stays_clean()?;
+    if breaking && code != Some(8) {
+        return Err(Failure::Wrong(format!("it lost its guardian and ended with {code:?}: {}", home.told())));
+    }
+    Ok(Struck::Clean(Some(clean - struck)))
+}

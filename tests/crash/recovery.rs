@@ -1,0 +1,41 @@
+//! The recovery of an abandoned run is itself killed before each of its system calls, and then done again.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use crate::abandoned::abandon;
+use crate::home::Home;
+use crate::matrix::{Failure, Mode, Struck};
+use crate::tool;
+use crate::tracer::{Fate, follow};
+
+pub const MODE: Mode = Mode {
+    name: "recovery",
+    what: "SIGKILL of `chaos rollback --all` before a system call, then again",
+    missing: || None,
+    points: |effort| tool::points(effort, calls(), 24),
+    strike,
+    must_leak: false,
+};
+
+fn calls() -> &'static BTreeMap<String, u64> {
+    static CALLS: OnceLock<BTreeMap<String, u64>> = OnceLock::new();
+    CALLS.get_or_init(|| {
+        let home = Home::new();
+        abandon(&home);
+        assert!(!home.look().is_nothing(), "an abandoned run leaves something");
+        let followed = follow(&mut home.rollback(), |_| Fate::Happens);
+        assert_eq!(followed.code, Some(0));
+        home.stays_clean().expect("a recovery that nobody kills cleans");
+        followed.calls
+    })
+}
+
+fn strike(point: &str) -> Result<Struck, Failure> {
+    let home = Home::new();
+    abandon(&home);
+    let at = tool::is_at(point);
+    let followed = follow(&mut home.rollback(), |call| if at(call) { Fate::Kill } else { Fate::Happens });
+    home.rolls_back()?;
+    Ok(if followed.killed.is_some() { Struck::Clean(None) } else { Struck::NotReached })
+}

@@ -1,0 +1,82 @@
+//! The tool is killed before each of its system calls; its guardian puts everything back.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rand::RngExt;
+
+use crate::home::{FAULTS, Home};
+use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::tracer::{Call, Fate, follow};
+
+pub const MODE: Mode = Mode {
+    name: "tool",
+    what: "SIGKILL of the tool before a system call",
+    missing: || None,
+    points: |effort| points(effort, calls(), 60),
+    strike,
+    must_leak: false,
+};
+
+/// How long the faults last, in milliseconds.
+const FAULTS_LAST: u64 = 400;
+/// From the kill to clean. It takes tens of milliseconds; this is for machines that have other work.
+const LIMIT: Duration = Duration::from_secs(1);
+/// Of each call no more than so many are tried, evenly spread.
+const MOST_OF_A_NAME: u64 = 40;
+
+/// Points as a person writes them: `write:7` is before the seventh `write`. At least one of every name.
+pub fn points(effort: &mut Effort, calls: &BTreeMap<String, u64>, count: usize) -> Vec<String> {
+    if effort.full {
+        let spread = |count: u64| {
+            let tried = count.min(MOST_OF_A_NAME);
+            (0..tried).map(move |place| 1 + place * count / tried)
+        };
+        return calls.iter().flat_map(|(name, count)| spread(*count).map(move |k| format!("{name}:{k}"))).collect();
+    }
+    let drawn = |(name, count): (&String, &u64), effort: &mut Effort| {
+        format!("{name}:{}", effort.dice.random_range(1..=*count))
+    };
+    let mut points: Vec<String> = calls.iter().map(|call| drawn(call, effort)).collect();
+    let names: Vec<_> = calls.iter().filter(|(_, count)| **count > 4).collect();
+    while points.len() < count && !names.is_empty() {
+        points.push(drawn(names[effort.dice.random_range(0..names.len())], effort));
+    }
+    points.dedup();
+    effort.some(points, count)
+}
+
+/// Whether this call is the point.
+pub fn is_at(point: &str) -> impl Fn(&Call) -> bool {
+    let (name, occurrence) = point.split_once(':').expect("a point is NAME:NUMBER");
+    let (name, occurrence) = (name.to_owned(), occurrence.parse::<u64>().expect("a number"));
+    move |call| call.name == name && call.occurrence == occurrence
+}
+
+/// The calls of a run that nobody kills, which does everything and leaves nothing.
+pub fn calls() -> &'static BTreeMap<String, u64> {
+    static CALLS: OnceLock<BTreeMap<String, u64>> = OnceLock::new();
+    CALLS.get_or_init(|| {
+        let home = Home::new();
+        let followed = follow(&mut home.run(FAULTS_LAST), |_| Fate::Happens);
+        assert_eq!(home.events("fault_applied"), FAULTS, "{}", home.told());
+        assert!(!matches!(followed.code, None | Some(2 | 3 | 7 | 70)), "{:?} {}", followed.code, home.told());
+        home.nothing_left().expect("an undisturbed run leaves nothing");
+        println!("  an undisturbed run makes {} calls of {} kinds", followed.calls.values().sum::<u64>(), followed.calls.len());
+        followed.calls
+    })
+}
+
+fn strike(point: &str) -> Result<Struck, Failure> {
+    let home = Home::new();
+    let at = is_at(point);
+    let followed = follow(&mut home.run(FAULTS_LAST), |call| if at(call) { Fate::Kill } else { Fate::Happens });
+    let Some((killed, _)) = followed.killed else {
+        home.nothing_left()?;
+        return Ok(Struck::NotReached);
+    };
+    let clean = home.clean_within(LIMIT)?;
+    home.stays_clean()?;
+    Ok(Struck::Clean(Some(clean - killed)))
+}
