@@ -23,7 +23,7 @@ use crate::matrix::{Effort, Failure, Mode, Struck};
 pub const COMMAND: &str = "__bad_tool";
 
 pub const MODE: Mode = Mode {
-    name: "known bad",
+    name: "known-bad",
     what: "SIGKILL of a tool that records after the act, marks nothing and has no guardian",
     missing: || None,
     points: |effort: &mut Effort| effort.moments(8, 150..1500).iter().map(ToString::to_string).collect(),

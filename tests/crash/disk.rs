@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use crate::home::{Home, Run, until};
 use crate::matrix::{Effort, Failure, Mode, Struck};
-use crate::tracer::{Call, Fate, follow};
+use crate::tracer::{self, Call, Fate, follow};
 
 pub const MODE: Mode = Mode {
     name: "disk",
     what: "ENOSPC and EIO from the calls that write the journal, and a small file system that is full",
-    missing: || crate::home::no_root(),
+    missing: || tracer::missing().or_else(crate::home::no_namespaces),
     points,
     strike,
     must_leak: false,

@@ -1,5 +1,6 @@
 //! Only the guardian is killed, or stopped: the tool notices, rolls back and says why.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::home::{Home, Run, signal};
@@ -8,22 +9,29 @@ use crate::oracle;
 
 pub const MODE: Mode = Mode {
     name: "guardian",
-    what: "SIGKILL or SIGSTOP of the guardian alone",
+    what: "SIGKILL of the guardian alone at seeded moments",
     missing: || None,
-    points,
+    points: |effort| points(effort, "KILL", 8, 0..3500),
+    strike,
+    must_leak: false,
+};
+
+pub const SILENT: Mode = Mode {
+    name: "guardian-stopped",
+    what: "SIGSTOP of the guardian alone at seeded moments: the tool waits for its lease",
+    missing: || None,
+    points: |effort| points(effort, "STOP", 2, 100..1000),
     strike,
     must_leak: false,
 };
 
 /// The tool stops its services with a grace of two seconds.
 const AFTER_KILL: Duration = Duration::from_secs(4);
-/// And waits for three and a half before that when the guardian is silent.
+/// And waits for three and a half before that when the guardian is silent, and for two after it, before it kills it.
 const AFTER_STOP: Duration = Duration::from_secs(8);
 
-fn points(effort: &mut Effort) -> Vec<String> {
-    let mut points: Vec<String> = effort.moments(8, 0..3500).iter().map(|moment| format!("KILL:{moment}")).collect();
-    points.extend(effort.moments(2, 100..1000).iter().map(|moment| format!("STOP:{moment}")));
-    points
+fn points(effort: &mut Effort, name: &str, count: usize, within: Range<u64>) -> Vec<String> {
+    effort.moments(count, within).iter().map(|moment| format!("{name}:{moment}")).collect()
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {

@@ -274,6 +274,13 @@ pub fn no_root() -> Option<String> {
     (!matches!(us, Ok(0))).then(|| "it needs root".to_owned())
 }
 
+/// Why namespaces of our own cannot be had, if they cannot.
+pub fn no_namespaces() -> Option<String> {
+    let tried = Command::new("unshare").args(["--mount", "--pid", "--fork", "--mount-proc", "true"]).output();
+    let had = tried.is_ok_and(|tried| tried.status.success());
+    (!had).then(|| "it needs root, `unshare`, and mount and pid namespaces of its own".to_owned())
+}
+
 /// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
 fn free_ports(count: usize) -> Vec<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());

@@ -36,11 +36,12 @@ use matrix::Mode;
 use words::Words;
 
 /// Every row of the matrix.
-const MODES: [Mode; 12] = [
+const MODES: [Mode; 13] = [
     tool::MODE,
     together::MODE,
     recovery::MODE,
     guardian::MODE,
+    guardian::SILENT,
     signals::MODE,
     signals::STOPPED,
     disk::MODE,

@@ -150,7 +150,11 @@ fn row(mode: &Mode, effort: &mut Effort, only: Option<String>) -> Row {
     let mut row =
         Row { name: mode.name, must_leak: mode.must_leak, skipped: None, points: Vec::new(), took: Duration::ZERO };
     if let Some(missing) = (mode.missing)() {
-        assert!(std::env::var_os("CHAOS_SKIP_NOTHING").is_none(), "{}: {missing}, and nothing may be skipped", mode.name);
+        assert!(
+            std::env::var_os("CHAOS_SKIP_NOTHING").is_none(),
+            "{}: {missing}, and nothing may be skipped",
+            mode.name
+        );
         println!("\n!!! SKIPPED: {}: {missing}\n", mode.name);
         row.skipped = Some(missing);
         return row;

@@ -74,7 +74,9 @@ pub fn look(home: &Home) -> Seen {
 pub fn nothing_but_a_guardian(home: &Home) -> bool {
     let no_process = |pids: BTreeSet<i32>| pids.into_iter().filter_map(process).all(|process| process.is_guardian());
     let fast = home.group().is_none_or(|group| no_process(in_group(group)));
-    fast && listening(&home.ports).is_empty() && no_process(marked(&home.mark())) && files(&home.path("work")).is_empty()
+    fast && listening(&home.ports).is_empty()
+        && no_process(marked(&home.mark()))
+        && files(&home.path("work")).is_empty()
 }
 
 /// Whoever is in the control group of the run, which nobody leaves, or carries its mark, which everybody inherits.

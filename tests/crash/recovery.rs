@@ -7,12 +7,12 @@ use crate::abandoned::abandon;
 use crate::home::Home;
 use crate::matrix::{Failure, Mode, Struck};
 use crate::tool;
-use crate::tracer::{Fate, follow};
+use crate::tracer::{self, Fate, follow};
 
 pub const MODE: Mode = Mode {
     name: "recovery",
     what: "SIGKILL of `chaos rollback --all` before a system call, then again",
-    missing: || None,
+    missing: tracer::missing,
     points: |effort| tool::points(effort, calls(), 24),
     strike,
     must_leak: false,

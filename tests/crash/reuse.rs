@@ -14,7 +14,7 @@ use crate::oracle;
 pub const COMMAND: &str = "__reuse_pids";
 
 pub const MODE: Mode = Mode {
-    name: "pid reuse",
+    name: "pid-reuse",
     what: "every pid of the journal belongs to a stranger when recovery comes",
     missing,
     points: |_| ["guardian", "rollback"].map(ToOwned::to_owned).to_vec(),
@@ -26,7 +26,7 @@ const NEXT: &str = "/proc/sys/kernel/ns_last_pid";
 
 fn missing() -> Option<String> {
     let no_choice = (!Path::new(NEXT).exists()).then(|| format!("this kernel has no {NEXT}"));
-    crate::home::no_root().or(no_choice)
+    crate::home::no_namespaces().or(no_choice)
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {
@@ -49,7 +49,9 @@ pub fn main(words: &[&str]) -> ExitCode {
     let [saviour, mark, state, tool, arguments @ ..] = words else { return ExitCode::FAILURE };
     let state = Path::new(state);
     let mut run = Run::start(Command::new(tool).args(arguments));
-    let all_on = || (stored(state, "events.jsonl").matches("\"event\":\"fault_applied\"").count() == FAULTS).then_some(()).ok_or(());
+    let all_on = || {
+        (stored(state, "events.jsonl").matches("\"event\":\"fault_applied\"").count() == FAULTS).then_some(()).ok_or(())
+    };
     until(all_on).expect("every fault is on");
     let guardian = guardian();
     signal(guardian, libc::SIGSTOP);
@@ -62,7 +64,8 @@ pub fn main(words: &[&str]) -> ExitCode {
     let mut strangers: Vec<Child> = pids.iter().map(|pid| stranger(*pid)).collect();
     let states = strangers.iter().map(|one| oracle::process(one.id().cast_signed())).collect::<Vec<_>>();
     if *saviour == "rollback" {
-        let rollback = Command::new(tool).args(["rollback", "--all", "--state-dir"]).arg(state).status().expect("starts");
+        let rollback =
+            Command::new(tool).args(["rollback", "--all", "--state-dir"]).arg(state).status().expect("starts");
         assert_eq!(rollback.code(), Some(0));
     } else {
         signal(guardian, libc::SIGCONT);

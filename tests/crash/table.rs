@@ -6,7 +6,7 @@ use crate::matrix::{Failure, Row, Struck};
 
 pub fn draw(rows: &[Row]) -> String {
     let mut text = format!(
-        "\n{:<10} {:>7} {:>12} {:>6}   {:>9} {:>9} {:>9} {:>7}\n",
+        "\n{:<17} {:>7} {:>12} {:>6}   {:>9} {:>9} {:>9} {:>7}\n",
         "mode", "points", "not reached", "leaks", "p50 ms", "p99 ms", "max ms", "took s"
     );
     for row in rows {
@@ -17,7 +17,7 @@ pub fn draw(rows: &[Row]) -> String {
 
 fn line(row: &Row) -> String {
     if row.skipped.is_some() {
-        return format!("{:<10} SKIPPED\n", row.name);
+        return format!("{:<17} SKIPPED\n", row.name);
     }
     let missed = row.points.iter().filter(|(_, struck)| *struck == Ok(Struck::NotReached)).count();
     let times = row.times();
@@ -25,7 +25,7 @@ fn line(row: &Row) -> String {
     let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| at(share).map_or("-".to_owned(), milliseconds));
     let wanted = if row.must_leak { " (must be more than 0)" } else { "" };
     format!(
-        "{:<10} {:>7} {missed:>12} {:>6}   {p50:>9} {p99:>9} {max:>9} {:>7.1}{wanted}\n",
+        "{:<17} {:>7} {missed:>12} {:>6}   {p50:>9} {p99:>9} {max:>9} {:>7.1}{wanted}\n",
         row.name,
         row.points.len(),
         row.leaks(),

@@ -1,32 +1,54 @@
 //! What is broken dies in the middle: a service is killed from outside while every fault is on.
 
+use std::fs;
+
 use crate::home::{Home, Run, signal};
 use crate::matrix::{Failure, Mode, Struck};
+use crate::oracle::Process;
 
 pub const MODE: Mode = Mode {
     name: "target",
     what: "a service is killed from outside while faults are on it",
     missing: || None,
-    points: |_| ["held", "demo", "family"].map(ToOwned::to_owned).to_vec(),
+    points: |_| ["held", "held that restarts", "demo", "family"].map(ToOwned::to_owned).to_vec(),
     strike,
     must_leak: false,
 };
 
 fn strike(point: &str) -> Result<Struck, Failure> {
     let home = Home::new();
-    let mut run = Run::in_full_swing(&home, &mut home.run(1500));
-    let processes = home.look().processes;
-    let wanted = |command: &str, stopped: bool| match point {
-        "held" => stopped,
-        "demo" => command.contains(" demo "),
-        _ => command.starts_with("sh -c setsid"),
+    let mut command = home.run(1500);
+    if point == "held that restarts" {
+        let file = home.path("paper").join("experiment.yaml");
+        let text = fs::read_to_string(&file).expect("was just written");
+        fs::write(&file, text.replace("name: held,", "name: held, restart: true,")).expect("writes");
+    }
+    let mut run = Run::in_full_swing(&home, &mut command);
+    let wanted = |process: &&Process| match point {
+        "demo" => process.command.contains(" demo "),
+        "family" => process.command.starts_with("sh -c setsid"),
+        _ => process.is_stopped(),
     };
-    let target = processes.iter().find(|process| wanted(&process.command, process.is_stopped())).expect("is there");
-    signal(target.pid, libc::SIGKILL);
+    let target = home.look().processes.iter().find(wanted).map(|process| process.pid).expect("is there");
+    signal(target, libc::SIGKILL);
     let code = run.ended()?;
     home.stays_clean()?;
-    if matches!(code, None | Some(0 | 7 | 70)) && point == "held" || !home.said().contains(point) {
-        return Err(Failure::Wrong(format!("it ended with {code:?}, and did not name {point}:\n{}", home.said())));
+    let (expected, words) = told(point);
+    let said = home.said();
+    if code == Some(expected) && said.contains(words) {
+        return Ok(Struck::Clean(None));
     }
-    Ok(Struck::Clean(None))
+    Err(Failure::Wrong(format!("it ended with {code:?}, and did not say \"{words}\":\n{said}")))
+}
+
+/// The exit code, and what has to be said.
+fn told(point: &str) -> (i32, &'static str) {
+    match point {
+        "held" => (6, "NOT EFFECTIVE: the process should be stopped and is gone"),
+        "held that restarts" => (6, "NOT EFFECTIVE: the process should be stopped and is replaced by another process"),
+        // Whoever asks it gets no answer any more.
+        "demo" => (5, "the steady state is not back in time"),
+        // Nobody asks it anything; its child in another session goes on until the end.
+        _ => (0, "the steady state is back"),
+    }
 }

@@ -2,13 +2,13 @@
 
 use crate::home::{Home, signal};
 use crate::matrix::{Failure, Mode, Struck};
-use crate::tracer::{Fate, follow};
+use crate::tracer::{self, Fate, follow};
 use crate::{oracle, tool};
 
 pub const MODE: Mode = Mode {
     name: "together",
     what: "SIGKILL of the tool and its guardian, then `chaos rollback --all`, twice",
-    missing: || None,
+    missing: tracer::missing,
     points: |effort| tool::points(effort, tool::calls(), 20),
     strike,
     must_leak: false,

@@ -8,12 +8,12 @@ use rand::RngExt;
 
 use crate::home::{FAULTS, Home};
 use crate::matrix::{Effort, Failure, Mode, Struck};
-use crate::tracer::{Call, Fate, follow};
+use crate::tracer::{self, Call, Fate, follow};
 
 pub const MODE: Mode = Mode {
     name: "tool",
     what: "SIGKILL of the tool before a system call",
-    missing: || None,
+    missing: tracer::missing,
     points: |effort| points(effort, calls(), 60),
     strike,
     must_leak: false,
@@ -63,7 +63,11 @@ pub fn calls() -> &'static BTreeMap<String, u64> {
         assert_eq!(home.events("fault_applied"), FAULTS, "{}", home.told());
         assert!(!matches!(followed.code, None | Some(2 | 3 | 7 | 70)), "{:?} {}", followed.code, home.told());
         home.nothing_left().expect("an undisturbed run leaves nothing");
-        println!("  an undisturbed run makes {} calls of {} kinds", followed.calls.values().sum::<u64>(), followed.calls.len());
+        println!(
+            "  an undisturbed run makes {} calls of {} kinds",
+            followed.calls.values().sum::<u64>(),
+            followed.calls.len()
+        );
         followed.calls
     })
 }

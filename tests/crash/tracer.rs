@@ -37,7 +37,8 @@ pub struct Call {
 impl Call {
     /// Whether it is an `openat` that makes a new file.
     pub fn makes_a_file(&self) -> bool {
-        self.third & u64::from((libc::O_CREAT | libc::O_EXCL).cast_unsigned()) == u64::from((libc::O_CREAT | libc::O_EXCL).cast_unsigned())
+        self.third & u64::from((libc::O_CREAT | libc::O_EXCL).cast_unsigned())
+            == u64::from((libc::O_CREAT | libc::O_EXCL).cast_unsigned())
     }
 
     /// The file that its first argument names as a descriptor.
@@ -67,8 +68,18 @@ pub struct Followed {
     pub killed: Option<(Instant, Call)>,
 }
 
+/// Why no process can be followed here, if none can.
+pub fn missing() -> Option<String> {
+    let tried = try_follow(&mut Command::new("true"), |_| Fate::Happens);
+    tried.err().map(|error| format!("the kernel lets nobody follow a child (ptrace): {error}"))
+}
+
 /// Starts a command and follows it to its end. `fate` decides about every call.
 pub fn follow(command: &mut Command, fate: impl FnMut(&Call) -> Fate) -> Followed {
+    try_follow(command, fate).expect("starts")
+}
+
+fn try_follow(command: &mut Command, fate: impl FnMut(&Call) -> Fate) -> io::Result<Followed> {
     let wish = || {
         // SAFETY: a raw system call without pointers, between fork and exec.
         let asked = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
@@ -76,16 +87,17 @@ pub fn follow(command: &mut Command, fate: impl FnMut(&Call) -> Fate) -> Followe
     };
     // SAFETY: the closure makes one raw system call, neither allocates nor locks.
     unsafe { command.pre_exec(wish) };
-    let child = command.spawn().expect("starts");
+    let child = command.spawn()?;
     let pid = child.id().cast_signed();
-    let mut tracer = Tracer { pid, fate, threads: BTreeSet::new(), calls: BTreeMap::new(), killed: None, failing: BTreeMap::new() };
+    let mut tracer =
+        Tracer { pid, fate, threads: BTreeSet::new(), calls: BTreeMap::new(), killed: None, failing: BTreeMap::new() };
     assert_eq!(wait(), Some((pid, Stop::Signal(libc::SIGTRAP))), "it stops at its first instruction");
     let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_EXITKILL;
-    ptrace(libc::PTRACE_SETOPTIONS, pid, options as usize).expect("options");
+    ptrace(libc::PTRACE_SETOPTIONS, pid, options as usize)?;
     tracer.threads.insert(pid);
     tracer.go_on(pid, 0);
     let code = tracer.to_its_end();
-    Followed { code, calls: tracer.calls, killed: tracer.killed }
+    Ok(Followed { code, calls: tracer.calls, killed: tracer.killed })
 }
 
 struct Tracer<F> {
