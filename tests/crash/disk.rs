@@ -73,14 +73,35 @@ fn failing(error: i32, name: &str, number: u64) -> Result<Struck, Failure> {
     let journal = !matches!(name, "events" | "rename");
     let refused = journal && (number <= BEFORE_ANY_ACT);
     match followed.code {
-        Some(2) if refused => nothing_was_touched(&home)?,
+        Some(2) if refused => {
+            if let Some(count) = followed.calls.get("listen") {
+                return wrong(&home, format!("{count} sockets were opened without a record"));
+            }
+            nothing_was_touched(&home)?;
+        }
         Some(7 | 70) | None => return wrong(&home, format!("it ended with {:?}", followed.code)),
         code if refused => return wrong(&home, format!("it ended with {code:?} and should have refused")),
         Some(2 | 3) if !journal => return wrong(&home, "only its paper was in danger".into()),
         Some(_) => {}
     }
+    is_recorded(&home)?;
     home.rolls_back()?;
     Ok(Struck::Clean(None))
+}
+
+/// Every service that was ever started, which its log shows, is in the journal.
+fn is_recorded(home: &Home) -> Result<(), Failure> {
+    for run in home.folders() {
+        let journal = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
+        for entry in fs::read_dir(&run).expect("lists").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(service) = name.strip_suffix(".log") else { continue };
+            if !journal.contains(&format!("\"start_service\":{{\"service\":{{\"name\":\"{service}\"")) {
+                return wrong(home, format!("{service} was started and is not in the journal"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a call is one of those that the point is about.

@@ -36,7 +36,7 @@ use matrix::Mode;
 use words::Words;
 
 /// Every row of the matrix.
-const MODES: [Mode; 13] = [
+static MODES: [Mode; 13] = [
     tool::MODE,
     together::MODE,
     recovery::MODE,
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let words = Words::of(&words);
-    let modes: Vec<&Mode> = MODES.iter().filter(|mode| words.want(mode.name)).collect();
+    let modes: Vec<&'static Mode> = MODES.iter().filter(|mode| words.want(mode.name)).collect();
     if words.list {
         modes.iter().for_each(|mode| println!("{}: test", mode.name));
         return ExitCode::SUCCESS;

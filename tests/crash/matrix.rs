@@ -66,20 +66,41 @@ impl Effort {
 
 /// What came of a mode.
 pub struct Row {
-    pub name: &'static str,
-    pub must_leak: bool,
+    pub mode: &'static Mode,
     pub skipped: Option<String>,
-    pub points: Vec<(String, Result<Struck, Failure>)>,
-    pub took: Duration,
+    /// Where it is still to be struck.
+    points: Vec<String>,
+    pub struck: Vec<(String, Result<Struck, Failure>)>,
 }
 
 impl Row {
+    fn of(mode: &'static Mode, effort: &mut Effort, only: Option<String>) -> Self {
+        let mut row = Self { mode, skipped: (mode.missing)(), points: Vec::new(), struck: Vec::new() };
+        if let Some(missing) = &row.skipped {
+            let strict = std::env::var_os("CHAOS_SKIP_NOTHING").is_some();
+            assert!(!strict, "{}: {missing}, and nothing may be skipped", mode.name);
+            println!("\n!!! SKIPPED: {}: {missing}\n", mode.name);
+            return row;
+        }
+        let draw = || only.map_or_else(|| (mode.points)(effort), |point| vec![point]);
+        match catch_unwind(AssertUnwindSafe(draw)) {
+            Ok(points) => row.points = points,
+            Err(panic) => row.struck.push(("undisturbed".to_owned(), Err(Failure::Wrong(text_of(&*panic))))),
+        }
+        row
+    }
+
+    fn take_points((place, row): (usize, &mut Self)) -> impl Iterator<Item = (usize, &'static Mode, String)> {
+        let mode = row.mode;
+        std::mem::take(&mut row.points).into_iter().map(move |point| (place, mode, point))
+    }
+
     /// How many points are as they should be, and how many are not.
     pub fn judged(&self) -> (usize, usize) {
-        let all = self.points.len();
+        let all = self.struck.len();
         let leaks = self.leaks();
-        let wrong = self.points.iter().filter(|(_, struck)| matches!(struck, Err(Failure::Wrong(_)))).count();
-        match self.must_leak {
+        let wrong = self.struck.iter().filter(|(_, struck)| matches!(struck, Err(Failure::Wrong(_)))).count();
+        match self.mode.must_leak {
             // One leak shows that the oracle sees what it should see.
             true => (leaks.min(1) * (all - wrong), if leaks == 0 { all.max(1) } else { wrong }),
             false => (all - leaks - wrong, leaks + wrong),
@@ -87,12 +108,12 @@ impl Row {
     }
 
     pub fn leaks(&self) -> usize {
-        self.points.iter().filter(|(_, struck)| matches!(struck, Err(Failure::Leak(_)))).count()
+        self.struck.iter().filter(|(_, struck)| matches!(struck, Err(Failure::Leak(_)))).count()
     }
 
     /// From the strike to clean, in order.
     pub fn times(&self) -> Vec<Duration> {
-        let times = self.points.iter().filter_map(|(_, struck)| match struck {
+        let times = self.struck.iter().filter_map(|(_, struck)| match struck {
             Ok(Struck::Clean(time)) => *time,
             _ => None,
         });
@@ -109,7 +130,8 @@ enum Asked {
     Point(String, String),
 }
 
-pub fn run(modes: &[&Mode]) -> ExitCode {
+pub fn run(modes: &[&'static Mode]) -> ExitCode {
+    let began = Instant::now();
     let seed = variable("CRASH_SEED").unwrap_or_else(rand::random::<u32>);
     let (full, only) = match asked() {
         Asked::Point(mode, point) => (false, Some((mode, point))),
@@ -118,14 +140,14 @@ pub fn run(modes: &[&Mode]) -> ExitCode {
     };
     let mut rows = Vec::new();
     for mode in modes.iter().filter(|mode| only.as_ref().is_none_or(|(name, _)| name == mode.name)) {
-        let mut effort = Effort { full, dice: ChaCha8Rng::seed_from_u64(seed.into()) };
         println!("{}: {}", mode.name, mode.what);
-        let row = row(mode, &mut effort, only.as_ref().map(|(_, point)| point.clone()));
-        table::failures(&row);
-        rows.push(row);
+        let mut effort = Effort { full, dice: ChaCha8Rng::seed_from_u64(seed.into()) };
+        rows.push(Row::of(mode, &mut effort, only.as_ref().map(|(_, point)| point.clone())));
     }
+    strike_all(&mut rows);
+    rows.iter().for_each(table::failures);
     println!("{}", table::draw(&rows));
-    println!("seed {seed}: CRASH_SEED={seed} draws the same points again\n");
+    println!("{:.0} s; CRASH_SEED={seed} draws the same points again\n", began.elapsed().as_secs_f64());
     let (passed, failed) = rows.iter().map(Row::judged).fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
     println!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -145,49 +167,34 @@ fn variable(name: &str) -> Option<u32> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-fn row(mode: &Mode, effort: &mut Effort, only: Option<String>) -> Row {
-    let began = Instant::now();
-    let mut row =
-        Row { name: mode.name, must_leak: mode.must_leak, skipped: None, points: Vec::new(), took: Duration::ZERO };
-    if let Some(missing) = (mode.missing)() {
-        assert!(
-            std::env::var_os("CHAOS_SKIP_NOTHING").is_none(),
-            "{}: {missing}, and nothing may be skipped",
-            mode.name
-        );
-        println!("\n!!! SKIPPED: {}: {missing}\n", mode.name);
-        row.skipped = Some(missing);
-        return row;
-    }
-    let points = only.map_or_else(|| (mode.points)(effort), |point| vec![point]);
-    row.points = strike_all(mode, points);
-    row.took = began.elapsed();
-    row
-}
-
 /// Most of a run is waiting, so there are more at a time than there are cores. One at a time measures an idle machine.
-fn strike_all(mode: &Mode, points: Vec<String>) -> Vec<(String, Result<Struck, Failure>)> {
+fn strike_all(rows: &mut [Row]) {
+    let all: Vec<(usize, &Mode, String)> = rows.iter_mut().enumerate().flat_map(Row::take_points).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = variable("CRASH_JOBS").map_or(4 * cores, |jobs| jobs as usize);
     let next = AtomicUsize::new(0);
     let struck = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(points.len()) {
+        for _ in 0..jobs.min(all.len()) {
             scope.spawn(|| {
-                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((row, mode, point)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = strike(mode, point);
-                    struck.lock().expect("no thread panics").push((point.clone(), result));
+                    struck.lock().expect("no thread panics").push((*row, point.clone(), result));
                 }
             });
         }
     });
-    struck.into_inner().expect("no thread panics")
+    for (row, point, result) in struck.into_inner().expect("no thread panics") {
+        rows[row].struck.push((point, result));
+    }
 }
 
 fn strike(mode: &Mode, point: &str) -> Result<Struck, Failure> {
-    catch_unwind(AssertUnwindSafe(|| (mode.strike)(point))).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        Err(Failure::Wrong(text.unwrap_or_else(|| "it panicked".to_owned())))
-    })
+    catch_unwind(AssertUnwindSafe(|| (mode.strike)(point)))
+        .unwrap_or_else(|panic| Err(Failure::Wrong(text_of(&*panic))))
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
 }

@@ -2,21 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use crate::abandoned::abandon;
+use crate::abandoned::{abandon, abandon_after};
 use crate::home::Home;
-use crate::matrix::{Failure, Mode, Struck};
+use crate::matrix::{Effort, Failure, Mode, Struck};
 use crate::tool;
 use crate::tracer::{self, Fate, follow};
 
+/// The guardian is killed so many microseconds after the tool, in the middle of its recovery.
+const AFTER: &str = "guardian after";
+
 pub const MODE: Mode = Mode {
     name: "recovery",
-    what: "SIGKILL of `chaos rollback --all` before a system call, then again",
+    what: "SIGKILL of `chaos rollback --all` before a system call, or of the guardian at its work, then again",
     missing: tracer::missing,
-    points: |effort| tool::points(effort, calls(), 24),
+    points,
     strike,
     must_leak: false,
 };
+
+fn points(effort: &mut Effort) -> Vec<String> {
+    let mut points = tool::points(effort, calls(), 24);
+    points.extend(effort.moments(6, 0..20_000).iter().map(|moment| format!("{AFTER}:{moment}")));
+    points
+}
 
 fn calls() -> &'static BTreeMap<String, u64> {
     static CALLS: OnceLock<BTreeMap<String, u64>> = OnceLock::new();
@@ -33,6 +43,11 @@ fn calls() -> &'static BTreeMap<String, u64> {
 
 fn strike(point: &str) -> Result<Struck, Failure> {
     let home = Home::new();
+    if let Some((AFTER, moment)) = point.split_once(':') {
+        abandon_after(&home, Duration::from_micros(moment.parse().expect("microseconds")));
+        home.rolls_back()?;
+        return Ok(Struck::Clean(None));
+    }
     abandon(&home);
     let at = tool::is_at(point);
     let followed = follow(&mut home.rollback(), |call| if at(call) { Fate::Kill } else { Fate::Happens });

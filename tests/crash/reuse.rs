@@ -62,7 +62,7 @@ pub fn main(words: &[&str]) -> ExitCode {
         signal(guardian, libc::SIGKILL);
     }
     let mut strangers: Vec<Child> = pids.iter().map(|pid| stranger(*pid)).collect();
-    let states = strangers.iter().map(|one| oracle::process(one.id().cast_signed())).collect::<Vec<_>>();
+    let states = states(&strangers);
     if *saviour == "rollback" {
         let rollback =
             Command::new(tool).args(["rollback", "--all", "--state-dir"]).arg(state).status().expect("starts");
@@ -71,8 +71,7 @@ pub fn main(words: &[&str]) -> ExitCode {
         signal(guardian, libc::SIGCONT);
         until(|| oracle::process(guardian).map_or(Ok(()), Err)).expect("the guardian ends");
     }
-    let after = strangers.iter().map(|one| oracle::process(one.id().cast_signed())).collect::<Vec<_>>();
-    assert_eq!(after, states, "strangers were signalled");
+    assert_eq!(self::states(&strangers), states, "strangers were signalled");
     assert!(pids.len() >= 7 && states.iter().all(Option::is_some), "{pids:?} {states:?}");
     let nothing = || Some(oracle::marked(mark)).filter(|left| left.iter().all(|pid| *pid == 1)).ok_or(());
     until(nothing).expect("nothing of the run is left");
@@ -102,6 +101,12 @@ fn pids(journal: &str) -> Vec<i32> {
     pids.sort_unstable();
     pids.dedup();
     pids
+}
+
+/// Whether they live, and whether they are stopped.
+fn states(strangers: &[Child]) -> Vec<Option<bool>> {
+    let state = |one: &Child| oracle::process(one.id().cast_signed()).map(|process| process.is_stopped());
+    strangers.iter().map(state).collect()
 }
 
 /// Somebody else with this pid. Every second one is stopped, and must stay so; the others must go on.

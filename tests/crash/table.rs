@@ -6,8 +6,8 @@ use crate::matrix::{Failure, Row, Struck};
 
 pub fn draw(rows: &[Row]) -> String {
     let mut text = format!(
-        "\n{:<17} {:>7} {:>12} {:>6}   {:>9} {:>9} {:>9} {:>7}\n",
-        "mode", "points", "not reached", "leaks", "p50 ms", "p99 ms", "max ms", "took s"
+        "\n{:<17} {:>7} {:>12} {:>6}   {:>9} {:>9} {:>9}\n",
+        "mode", "points", "not reached", "leaks", "p50 ms", "p99 ms", "max ms"
     );
     for row in rows {
         text += &line(row);
@@ -17,19 +17,18 @@ pub fn draw(rows: &[Row]) -> String {
 
 fn line(row: &Row) -> String {
     if row.skipped.is_some() {
-        return format!("{:<17} SKIPPED\n", row.name);
+        return format!("{:<17} SKIPPED\n", row.mode.name);
     }
-    let missed = row.points.iter().filter(|(_, struck)| *struck == Ok(Struck::NotReached)).count();
+    let missed = row.struck.iter().filter(|(_, struck)| *struck == Ok(Struck::NotReached)).count();
     let times = row.times();
     let at = |share: f64| times.get(((times.len() as f64 * share).ceil() as usize).saturating_sub(1));
     let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| at(share).map_or("-".to_owned(), milliseconds));
-    let wanted = if row.must_leak { " (must be more than 0)" } else { "" };
+    let wanted = if row.mode.must_leak { " (must be more than 0)" } else { "" };
     format!(
-        "{:<17} {:>7} {missed:>12} {:>6}   {p50:>9} {p99:>9} {max:>9} {:>7.1}{wanted}\n",
-        row.name,
-        row.points.len(),
+        "{:<17} {:>7} {missed:>12} {:>6}   {p50:>9} {p99:>9} {max:>9}{wanted}\n",
+        row.mode.name,
+        row.struck.len(),
         row.leaks(),
-        row.took.as_secs_f64()
     )
 }
 
@@ -39,15 +38,18 @@ fn milliseconds(time: &Duration) -> String {
 
 /// Tells what failed. Leaks of a mode that must leak are no failures.
 pub fn failures(row: &Row) {
-    if row.must_leak && row.leaks() == 0 {
-        println!("FAILED {}: nothing leaked, so the oracle is blind and the matrix proves nothing", row.name);
+    if row.mode.must_leak && row.leaks() == 0 {
+        println!("FAILED {}: nothing leaked, so the oracle is blind and the matrix proves nothing", row.mode.name);
     }
-    for (point, struck) in &row.points {
+    for (point, struck) in &row.struck {
         let why = match struck {
-            Err(Failure::Leak(left)) if !row.must_leak => format!("LEAK: {left}"),
+            Err(Failure::Leak(left)) if !row.mode.must_leak => format!("LEAK: {left}"),
             Err(Failure::Wrong(why)) => why.clone(),
             _ => continue,
         };
-        println!("FAILED {} {point}: {why}\n  again: CRASH='{} {point}' cargo test --test crash", row.name, row.name);
+        println!(
+            "FAILED {} {point}: {why}\n  again: CRASH='{} {point}' cargo test --test crash",
+            row.mode.name, row.mode.name
+        );
     }
 }
