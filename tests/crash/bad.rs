@@ -26,9 +26,10 @@ pub const MODE: Mode = Mode {
     name: "known-bad",
     what: "SIGKILL of a tool that records after the act, marks nothing and has no guardian",
     missing: || None,
-    points: |effort: &mut Effort| effort.moments(8, 150..1500).iter().map(ToString::to_string).collect(),
+    points: |effort: &mut Effort| effort.moments(4, 150..1500).iter().map(ToString::to_string).collect(),
     strike,
     must_leak: true,
+    figure: None,
 };
 
 fn strike(point: &str) -> Result<Struck, Failure> {

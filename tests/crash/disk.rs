@@ -16,6 +16,7 @@ pub const MODE: Mode = Mode {
     points,
     strike,
     must_leak: false,
+    figure: None,
 };
 
 /// The records before the first act: the header, and what is intended first.
@@ -36,7 +37,7 @@ fn points(effort: &mut Effort) -> Vec<String> {
         later.push(format!("{error}:rename:1"));
     }
     first.extend(["small file system:start", "small file system:middle"].map(ToOwned::to_owned));
-    first.extend(effort.some(later, 12));
+    first.extend(effort.some(later, 10));
     first
 }
 

@@ -11,9 +11,10 @@ pub const MODE: Mode = Mode {
     name: "guardian",
     what: "SIGKILL of the guardian alone at seeded moments",
     missing: || None,
-    points: |effort| points(effort, "KILL", 8, 0..3500),
+    points: |effort| points(effort, "KILL", 6, 0..3500),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 pub const SILENT: Mode = Mode {
@@ -23,6 +24,7 @@ pub const SILENT: Mode = Mode {
     points: |effort| points(effort, "STOP", 2, 100..1000),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 /// The tool stops its services with a grace of two seconds.

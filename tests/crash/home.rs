@@ -23,7 +23,12 @@ pub const MARK: &str = "CRASH_HOME";
 pub const FAULTS: usize = 7;
 /// Nothing that is waited for takes longer, be the machine as busy as it likes.
 pub const LONGEST: Duration = Duration::from_secs(30);
-pub const PAUSE: Duration = Duration::from_millis(1);
+/// Between two looks at how long it takes until all is clean.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Between two looks at anything else.
+const LONGER_PAUSE: Duration = Duration::from_millis(3);
+/// What is there so long after it should be gone is left for good.
+const LEAK: Duration = Duration::from_secs(5);
 
 /// Where one run takes place. Whatever of it is left is killed when this is dropped.
 #[derive(Debug)]
@@ -135,17 +140,20 @@ impl Home {
     }
 
     /// The moment at which the oracle sees nothing of the run any more, its guardian aside, which may still write down
-    /// what it did. An error says what is left.
+    /// what it did. An error says what is left, or that it took longer.
     pub fn clean_within(&self, limit: Duration) -> Result<Instant, Failure> {
-        let deadline = Instant::now() + limit;
+        let began = Instant::now();
         loop {
-            if oracle::nothing_but_a_guardian(self) {
-                return Ok(Instant::now());
+            let clean = oracle::nothing_but_a_guardian(self);
+            let now = Instant::now();
+            match now - began {
+                took if clean && took <= limit => return Ok(now),
+                took if clean => return Err(Failure::Wrong(format!("it was clean after {took:?} only"))),
+                took if took > limit + LEAK => {
+                    return Err(Failure::Leak(format!("after {took:?} there is left: {}", self.look())));
+                }
+                _ => std::thread::sleep(PAUSE),
             }
-            if Instant::now() > deadline {
-                return Err(Failure::Leak(format!("after {limit:?} there is left: {}", self.look())));
-            }
-            std::thread::sleep(PAUSE);
         }
     }
 
@@ -256,7 +264,7 @@ fn until_for<T, E>(limit: Duration, mut ask: impl FnMut() -> Result<T, E>) -> Re
     let deadline = Instant::now() + limit;
     loop {
         match ask() {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            Err(_) if Instant::now() < deadline => std::thread::sleep(LONGER_PAUSE),
             answer => return answer,
         }
     }

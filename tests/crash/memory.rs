@@ -19,6 +19,7 @@ pub const MODE: Mode = Mode {
     points: |_| ["tool", "tool and guardian"].map(ToOwned::to_owned).to_vec(),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 /// Enough for the run, and soon taken.

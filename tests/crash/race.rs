@@ -12,6 +12,7 @@ pub const MODE: Mode = Mode {
     points,
     strike,
     must_leak: false,
+    figure: None,
 };
 
 /// Where the runs are kept, and how many milliseconds the second begins after the first.

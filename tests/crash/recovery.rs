@@ -20,10 +20,11 @@ pub const MODE: Mode = Mode {
     points,
     strike,
     must_leak: false,
+    figure: None,
 };
 
 fn points(effort: &mut Effort) -> Vec<String> {
-    let mut points = tool::points(effort, calls(), 24);
+    let mut points = tool::points(effort, calls(), 20);
     points.extend(effort.moments(6, 0..20_000).iter().map(|moment| format!("{AFTER}:{moment}")));
     points
 }

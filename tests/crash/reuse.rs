@@ -20,6 +20,7 @@ pub const MODE: Mode = Mode {
     points: |_| ["guardian", "rollback"].map(ToOwned::to_owned).to_vec(),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 const NEXT: &str = "/proc/sys/kernel/ns_last_pid";

@@ -12,18 +12,20 @@ pub const MODE: Mode = Mode {
     name: "signals",
     what: "SIGTERM, SIGHUP, SIGINT at seeded moments",
     missing: || None,
-    points: |effort| points(effort, &["TERM", "HUP", "INT"], 5),
+    points: |effort| points(effort, &["TERM", "HUP", "INT"], 4),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 pub const STOPPED: Mode = Mode {
     name: "stopped",
     what: "SIGSTOP at seeded moments: the guardian waits for its lease",
     missing: || None,
-    points: |effort| points(effort, &["STOP"], 6),
+    points: |effort| points(effort, &["STOP"], 4),
     strike,
     must_leak: false,
+    figure: Some(Duration::from_millis(3500 + 600)),
 };
 
 /// Services have a grace of two seconds.

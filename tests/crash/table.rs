@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::matrix::{Failure, Row, Struck};
+use crate::matrix::{Failure, Row, Struck, quantile};
 
 pub fn draw(rows: &[Row]) -> String {
     let mut text = format!(
@@ -21,8 +21,7 @@ fn line(row: &Row) -> String {
     }
     let missed = row.struck.iter().filter(|(_, struck)| *struck == Ok(Struck::NotReached)).count();
     let times = row.times();
-    let at = |share: f64| times.get(((times.len() as f64 * share).ceil() as usize).saturating_sub(1));
-    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| at(share).map_or("-".to_owned(), milliseconds));
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| quantile(&times, share).map_or("-".to_owned(), milliseconds));
     let wanted = if row.mode.must_leak { " (must be more than 0)" } else { "" };
     format!(
         "{:<17} {:>7} {missed:>12} {:>6}   {p50:>9} {p99:>9} {max:>9}{wanted}\n",
@@ -32,7 +31,7 @@ fn line(row: &Row) -> String {
     )
 }
 
-fn milliseconds(time: &Duration) -> String {
+fn milliseconds(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1e3)
 }
 
@@ -40,6 +39,9 @@ fn milliseconds(time: &Duration) -> String {
 pub fn failures(row: &Row) {
     if row.mode.must_leak && row.leaks() == 0 {
         println!("FAILED {}: nothing leaked, so the oracle is blind and the matrix proves nothing", row.mode.name);
+    }
+    if row.is_too_slow() {
+        println!("FAILED {}: p99 is above {:?}", row.mode.name, row.mode.figure.unwrap_or_default());
     }
     for (point, struck) in &row.struck {
         let why = match struck {

@@ -13,6 +13,7 @@ pub const MODE: Mode = Mode {
     points: |_| ["held", "held that restarts", "demo", "family"].map(ToOwned::to_owned).to_vec(),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 fn strike(point: &str) -> Result<Struck, Failure> {

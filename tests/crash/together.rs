@@ -9,9 +9,10 @@ pub const MODE: Mode = Mode {
     name: "together",
     what: "SIGKILL of the tool and its guardian, then `chaos rollback --all`, twice",
     missing: tracer::missing,
-    points: |effort| tool::points(effort, tool::calls(), 20),
+    points: |effort| tool::points(effort, tool::calls(), 16),
     strike,
     must_leak: false,
+    figure: None,
 };
 
 fn strike(point: &str) -> Result<Struck, Failure> {

@@ -96,7 +96,7 @@ fn try_follow(command: &mut Command, fate: impl FnMut(&Call) -> Fate) -> io::Res
     ptrace(libc::PTRACE_SETOPTIONS, pid, options as usize)?;
     tracer.threads.insert(pid);
     tracer.go_on(pid, 0);
-    let code = tracer.to_its_end();
+    let code = tracer.until_it_ends();
     Ok(Followed { code, calls: tracer.calls, killed: tracer.killed })
 }
 
@@ -111,7 +111,7 @@ struct Tracer<F> {
 }
 
 impl<F: FnMut(&Call) -> Fate> Tracer<F> {
-    fn to_its_end(&mut self) -> Option<i32> {
+    fn until_it_ends(&mut self) -> Option<i32> {
         let deadline = Instant::now() + LONGEST;
         loop {
             let (thread, stop) = wait().expect("its end is seen before there is nothing to wait for");
