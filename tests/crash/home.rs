@@ -55,7 +55,7 @@ impl Home {
     }
 
     fn of(ports: Vec<u16>, state: Option<PathBuf>) -> Self {
-        let folder = tempfile::Builder::new().prefix("crash-").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new().prefix(&prefix()).tempdir().expect("a folder");
         let state = state.unwrap_or_else(|| folder.path().join("state"));
         let home = Self { folder, ports, group: make_group(), state };
         for name in ["work", "paper"] {
@@ -280,6 +280,19 @@ pub fn signal(pid: i32, number: i32) {
 pub fn no_root() -> Option<String> {
     let us = fs::metadata("/proc/self").map(|us| std::os::unix::fs::MetadataExt::uid(&us));
     (!matches!(us, Ok(0))).then(|| "it needs root".to_owned())
+}
+
+/// How the folders of this suite begin, and of no other that runs at the same time.
+fn prefix() -> String {
+    format!("crash-{}-", std::process::id())
+}
+
+/// What `ps` shows of all runs of this suite, when all of them are over.
+pub fn left_behind() -> Vec<String> {
+    let all = Command::new("ps").args(["axeww", "-o", "pid=,args="]).output().expect("ps");
+    let text = String::from_utf8_lossy(&all.stdout).into_owned();
+    let ours = |line: &&str| line.split(' ').any(|word| word.starts_with(MARK) && word.contains(&prefix()));
+    text.lines().filter(ours).map(ToOwned::to_owned).collect()
 }
 
 /// Why namespaces of our own cannot be had, if they cannot.

@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::table;
+use crate::{home, table};
 
 /// A row of the matrix.
 pub struct Mode {
@@ -153,6 +153,8 @@ pub fn run(modes: &[&'static Mode]) -> ExitCode {
         rows.push(Row::of(mode, &mut effort, only.as_ref().map(|(_, point)| point.clone())));
     }
     strike_all(&mut rows);
+    let left = home::left_behind();
+    assert!(left.is_empty(), "this suite leaves processes itself: {left:?}");
     rows.iter().for_each(table::failures);
     println!("{}", table::draw(&rows));
     println!("{:.0} s; CRASH_SEED={seed} draws the same points again\n", began.elapsed().as_secs_f64());

@@ -52,6 +52,7 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     let home = Home::new();
     let mut run = Run::start(&mut home.run(400));
     std::thread::sleep(Duration::from_millis(moment.parse().expect("milliseconds")));
+    let under_way = home.events("phase_started") > 0 && home.events("rolled_back") == 0;
     let struck = Instant::now();
     run.signal(number);
     if number == libc::SIGSTOP {
@@ -60,11 +61,11 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     let clean = home.clean_within(limit)?;
     let code = run.ended()?;
     home.stays_clean()?;
-    match code {
-        // Before the tool listens, a signal does what it does to any process; after the end there is nothing to ask.
-        Some(8 | 0) | None => Ok(Struck::Clean(Some(clean - struck))),
-        _ => Err(Failure::Wrong(format!("{name} ended it with {code:?}: {}", home.told()))),
+    // Before the tool listens, a signal does what it does to any process; once all is undone, the verdict stands.
+    if under_way && code != Some(8) || matches!(code, Some(7 | 70)) {
+        return Err(Failure::Wrong(format!("{name} ended it with {code:?}: {}", home.told())));
     }
+    Ok(Struck::Clean(Some(clean - struck)))
 }
 
 /// A tool that is stopped is killed by its guardian. Before it has one, and after it has sent it home, there is nothing
