@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::home::{Home, Run, signal};
+use crate::home::{Home, signal};
 use crate::oracle;
+use crate::run::Run;
 
 /// Both at once.
 pub fn abandon(home: &Home) {

@@ -16,8 +16,9 @@ use chaos::model::verdict::Mode as RunMode;
 use chaos::runner::{self, LinuxMachine};
 use chaos::spec::{self, Variables};
 
-use crate::home::{Home, Run};
+use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::run::Run;
 
 /// The hidden words that make this test binary the bad tool: the experiment and the state folder follow.
 pub const COMMAND: &str = "__bad_tool";

@@ -5,14 +5,15 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::home::{Home, Run, until};
+use crate::home::{Home, until};
 use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::run::Run;
 use crate::tracer::{self, Call, Fate, follow};
 
 pub const MODE: Mode = Mode {
     name: "disk",
     what: "ENOSPC and EIO from the calls that write the journal, and a small file system that is full",
-    missing: || tracer::missing().or_else(crate::home::no_namespaces),
+    missing: || tracer::missing().or_else(crate::needs::no_namespaces),
     points,
     strike,
     must_leak: false,

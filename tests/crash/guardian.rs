@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, Run, signal};
+use crate::home::{Home, signal};
 use crate::matrix::{Effort, Failure, Mode, Struck};
 use crate::oracle;
+use crate::run::Run;
 
 pub const MODE: Mode = Mode {
     name: "guardian",

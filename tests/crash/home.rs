@@ -1,26 +1,22 @@
-//! A folder, ports and a container of processes for one run, and the experiment that breaks everything at once.
+//! A folder, ports and a container of processes for one run.
 
-use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::experiment::{experiment, free_ports};
 use crate::matrix::Failure;
 use crate::oracle::{self, Seen};
 
 /// Names a run in the environment of every process it starts; the tool knows nothing of it.
 pub const MARK: &str = "CRASH_HOME";
-/// How many faults the experiment has.
-pub const FAULTS: usize = 7;
 /// Nothing that is waited for takes longer, be the machine as busy as it likes.
 pub const LONGEST: Duration = Duration::from_secs(30);
 /// Between two looks at how long it takes until all is clean.
@@ -209,58 +205,12 @@ impl Drop for Home {
     }
 }
 
-/// A run under way. It is killed when this is dropped.
-#[derive(Debug)]
-pub struct Run(pub Child);
-
-impl Run {
-    pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().expect("starts"))
-    }
-
-    /// Starts it and waits until every fault is on.
-    pub fn in_full_swing(home: &Home, command: &mut Command) -> Self {
-        let mut run = Self::start(command);
-        let all = until(|| match run.0.try_wait().expect("looks") {
-            Some(status) => panic!("it ended ({status}) before every fault was on\n{}", home.told()),
-            None => Some(home.events("fault_applied")).filter(|on| *on == FAULTS).ok_or(()),
-        });
-        all.unwrap_or_else(|()| panic!("not every fault is on\n{}", home.told()));
-        run
-    }
-
-    pub fn pid(&self) -> i32 {
-        self.0.id().cast_signed()
-    }
-
-    pub fn signal(&self, number: i32) {
-        signal(self.pid(), number);
-    }
-
-    /// Its exit code; none when a signal ended it.
-    pub fn ended(&mut self) -> Result<Option<i32>, Failure> {
-        self.ended_within(LONGEST)
-    }
-
-    pub fn ended_within(&mut self, limit: Duration) -> Result<Option<i32>, Failure> {
-        let look = || self.0.try_wait().expect("looks").ok_or_else(|| Failure::Wrong(format!("no end in {limit:?}")));
-        until_for(limit, look).map(|status| status.code())
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Asks again and again, for a while; the last refusal when it is never so.
 pub fn until<T, E>(ask: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     until_for(LONGEST, ask)
 }
 
-fn until_for<T, E>(limit: Duration, mut ask: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+pub fn until_for<T, E>(limit: Duration, mut ask: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     let deadline = Instant::now() + limit;
     loop {
         match ask() {
@@ -276,12 +226,6 @@ pub fn signal(pid: i32, number: i32) {
     unsafe { libc::kill(pid, number) };
 }
 
-/// Why what needs root cannot be done, if it cannot.
-pub fn no_root() -> Option<String> {
-    let us = fs::metadata("/proc/self").map(|us| std::os::unix::fs::MetadataExt::uid(&us));
-    (!matches!(us, Ok(0))).then(|| "it needs root".to_owned())
-}
-
 /// How the folders of this suite begin, and of no other that runs at the same time.
 fn prefix() -> String {
     format!("crash-{}-", std::process::id())
@@ -293,27 +237,6 @@ pub fn left_behind() -> Vec<String> {
     let text = String::from_utf8_lossy(&all.stdout).into_owned();
     let ours = |line: &&str| line.split(' ').any(|word| word.starts_with(MARK) && word.contains(&prefix()));
     text.lines().filter(ours).map(ToOwned::to_owned).collect()
-}
-
-/// Why namespaces of our own cannot be had, if they cannot.
-pub fn no_namespaces() -> Option<String> {
-    let tried = Command::new("unshare").args(["--mount", "--pid", "--fork", "--mount-proc", "true"]).output();
-    let had = tried.is_ok_and(|tried| tried.status.success());
-    (!had).then(|| "it needs root, `unshare`, and mount and pid namespaces of its own".to_owned())
-}
-
-/// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
-fn free_ports(count: usize) -> Vec<u16> {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut ports = Vec::new();
-    while ports.len() < count {
-        let port = 20_000 + (rand::random::<u16>() % 12_000);
-        if given.insert(port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            ports.push(port);
-        }
-    }
-    ports
 }
 
 /// An empty control group of a hierarchy that limits nothing.
@@ -343,42 +266,4 @@ fn join(command: &mut Command, list: CString) {
 
 fn count(file: &std::path::Path, what: &str) -> usize {
     fs::read_to_string(file).unwrap_or_default().matches(what).count()
-}
-
-/// Every fault at once, on services of every kind: one that listens, one with a child in a session of its own, one that
-/// is paused, one that is killed and started again.
-fn experiment(ports: &[u16], work: &str, faults: u64) -> String {
-    let [gateway, retriever, generator, bytes, requests] = ports else { panic!("five ports") };
-    format!(
-        "name: everything at once
-services:
-  - name: demo
-    command: [chaos, demo, --gateway-listen, '127.0.0.1:{gateway}', --retriever-listen, '127.0.0.1:{retriever}',
-              --generator-listen, '127.0.0.1:{generator}']
-    ready: http://127.0.0.1:{gateway}/health
-  - {{ name: family, command: [sh, -c, 'setsid sh -c \"sleep 1000 & wait\" & wait'] }}
-  - {{ name: held, command: [sleep, '1000'] }}
-  - {{ name: crashes, command: [sleep, '1000'], restart: true }}
-proxies:
-  - {{ name: bytes, listen: '127.0.0.1:{bytes}', upstream: '127.0.0.1:{gateway}' }}
-  - {{ name: requests, listen: '127.0.0.1:{requests}', upstream: '127.0.0.1:{gateway}', protocol: http }}
-steady_state:
-  - {{ name: ask, probe: http, url: 'http://127.0.0.1:{requests}/health', rate: 40/s, timeout: 300ms,
-      expect: [success_rate >= 1%] }}
-  - {{ name: fetch, probe: http, url: 'http://127.0.0.1:{bytes}/health', rate: 40/s, timeout: 300ms,
-      expect: [success_rate >= 1%] }}
-faults:
-  - {{ name: slow, fault: network.latency, target: {{ proxy: bytes }}, delay: 20ms, duration: {faults}ms }}
-  - {{ name: errors, fault: http.error, target: {{ proxy: requests }}, status: 503, share: 50%, duration: {faults}ms }}
-  - {{ name: cpu, fault: cpu.stress, target: {{ host: local }}, load: 5%, cores: 1, duration: {faults}ms }}
-  - {{ name: memory, fault: memory.stress, target: {{ host: local }}, size: 4MiB, duration: {faults}ms }}
-  - {{ name: disk, fault: disk.stress, target: {{ host: local }}, iops: 20/s, file_size: 1MiB, path: '{work}',
-      duration: {faults}ms }}
-  - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
-  - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
-blast_radius: {{ duration: {faults}ms }}
-baseline: 1s
-recovery: {{ within: 5s }}
-"
-    )
 }

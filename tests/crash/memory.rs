@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, Run, signal};
+use crate::home::{Home, signal};
 use crate::matrix::{Failure, Mode, Struck};
 use crate::oracle;
+use crate::run::Run;
 
 /// The hidden word that makes this test binary take memory until it is killed.
 pub const COMMAND: &str = "__take_memory";
@@ -28,7 +29,7 @@ const LIMIT: &str = "256M";
 const CLEAN_LIMIT: Duration = Duration::from_secs(5);
 
 fn missing() -> Option<String> {
-    crate::home::no_root().or_else(|| Limited::new().err().map(|why| format!("no control group for memory: {why}")))
+    crate::needs::no_root().or_else(|| Limited::new().err().map(|why| format!("no control group for memory: {why}")))
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {

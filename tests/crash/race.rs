@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::home::{Home, Run};
+use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::run::Run;
 
 pub const MODE: Mode = Mode {
     name: "race",

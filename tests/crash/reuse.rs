@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode};
 use std::time::Duration;
 
-use crate::home::{FAULTS, Home, Run, signal, until};
+use crate::experiment::FAULTS;
+use crate::home::{Home, signal, until};
 use crate::matrix::{Failure, Mode, Struck};
 use crate::oracle;
+use crate::run::Run;
 
 /// The hidden word that makes this test binary the first process of the namespace.
 pub const COMMAND: &str = "__reuse_pids";
@@ -27,7 +29,7 @@ const NEXT: &str = "/proc/sys/kernel/ns_last_pid";
 
 fn missing() -> Option<String> {
     let no_choice = (!Path::new(NEXT).exists()).then(|| format!("this kernel has no {NEXT}"));
-    crate::home::no_namespaces().or(no_choice)
+    crate::needs::no_namespaces().or(no_choice)
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::home::{Home, Run};
+use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::run::Run;
 
 pub const MODE: Mode = Mode {
     name: "signals",

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::home::{Home, Run, signal};
+use crate::home::{Home, signal};
 use crate::matrix::{Failure, Mode, Struck};
 use crate::oracle::Process;
+use crate::run::Run;
 
 pub const MODE: Mode = Mode {
     name: "target",

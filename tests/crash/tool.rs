@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::home::{FAULTS, Home};
+use crate::experiment::FAULTS;
+use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
 use crate::tracer::{self, Call, Fate, follow};
 
