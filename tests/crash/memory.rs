@@ -26,7 +26,7 @@ pub const MODE: Mode = Mode {
 /// Enough for the run, and soon taken.
 const LIMIT: &str = "256M";
 /// Memory that has run out makes everybody slow.
-const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+const CLEAN_LIMIT: Duration = Duration::from_secs(10);
 
 fn missing() -> Option<String> {
     crate::needs::no_root().or_else(|| Limited::new().err().map(|why| format!("no control group for memory: {why}")))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
-use crate::run::Run;
+use crate::run::{NOT_STEADY, Run};
 
 pub const MODE: Mode = Mode {
     name: "race",
@@ -39,7 +39,7 @@ fn strike(point: &str) -> Result<Struck, Failure> {
         [code, Some(2)] => (&second, code),
         _ => return Err(Failure::Wrong(format!("none was refused: {codes:?}"))),
     };
-    if !matches!(went_on, Some(0 | 1 | 5 | 6)) || refused.said().is_empty() {
+    if !matches!(went_on, Some(0 | 1 | NOT_STEADY | 5 | 6)) || refused.said().is_empty() {
         return Err(Failure::Wrong(format!("{codes:?}: {}\n{}", first.said(), second.said())));
     }
     first.stays_clean()?;

@@ -7,6 +7,9 @@ use crate::experiment::FAULTS;
 use crate::home::{Home, LONGEST, signal, until, until_for};
 use crate::matrix::Failure;
 
+/// The exit code of a run whose baseline was not steady: nothing was injected.
+pub const NOT_STEADY: i32 = 3;
+
 /// A run under way. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Run(pub Child);
@@ -16,12 +19,16 @@ impl Run {
         Self(command.spawn().expect("starts"))
     }
 
-    /// Starts it and waits until every fault is on.
+    /// Starts it and waits until every fault is on. A machine that is too busy for a steady baseline gets another chance.
     pub fn in_full_swing(home: &Home, command: &mut Command) -> Self {
         let mut run = Self::start(command);
         let all = until(|| match run.0.try_wait().expect("looks") {
+            Some(status) if status.code() == Some(NOT_STEADY) => {
+                run = Self::start(command);
+                Err(())
+            }
             Some(status) => panic!("it ended ({status}) before every fault was on\n{}", home.told()),
-            None => Some(home.events("fault_applied")).filter(|on| *on == FAULTS).ok_or(()),
+            None => Some(()).filter(|()| home.events("fault_applied") == FAULTS).ok_or(()),
         });
         all.unwrap_or_else(|()| panic!("not every fault is on\n{}", home.told()));
         run

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
-use crate::run::Run;
+use crate::run::{NOT_STEADY, Run};
 
 pub const MODE: Mode = Mode {
     name: "signals",
@@ -29,10 +29,10 @@ pub const STOPPED: Mode = Mode {
     figure: Some(Duration::from_millis(3500 + 600)),
 };
 
-/// Services have a grace of two seconds.
-const ASKED: Duration = Duration::from_secs(4);
-/// The lease and the second chance, 0.6 s for the undo, and a second for machines that have other work.
-const HUNG: Duration = Duration::from_millis(3500 + 600 + 1000);
+/// Services have a grace of two seconds; the rest is for machines that have much other work.
+const ASKED: Duration = Duration::from_secs(10);
+/// The lease and the second chance, and the same for the rest.
+const HUNG: Duration = Duration::from_millis(3500 + 8000);
 
 fn points(effort: &mut Effort, names: &[&str], count: usize) -> Vec<String> {
     let of_one = |name: &&str, effort: &mut Effort| -> Vec<String> {
@@ -63,7 +63,7 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     let code = run.ended()?;
     home.stays_clean()?;
     // Before the tool listens, a signal does what it does to any process; once all is undone, the verdict stands.
-    if under_way && code != Some(8) || matches!(code, Some(7 | 70)) {
+    if under_way && !matches!(code, Some(8 | NOT_STEADY)) || matches!(code, Some(7 | 70)) {
         return Err(Failure::Wrong(format!("{name} ended it with {code:?}: {}", home.told())));
     }
     Ok(Struck::Clean(Some(clean - struck)))

@@ -9,7 +9,8 @@ use rand::RngExt;
 use crate::experiment::FAULTS;
 use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
-use crate::tracer::{self, Call, Fate, follow};
+use crate::run::NOT_STEADY;
+use crate::tracer::{self, Call, Fate, Followed, follow};
 
 pub const MODE: Mode = Mode {
     name: "tool",
@@ -24,7 +25,7 @@ pub const MODE: Mode = Mode {
 /// How long the faults last, in milliseconds.
 const FAULTS_LAST: u64 = 400;
 /// From the kill to clean. It takes tens of milliseconds; this is for machines that have much other work.
-const LIMIT: Duration = Duration::from_secs(4);
+const LIMIT: Duration = Duration::from_secs(8);
 /// Of each call no more than so many are tried, evenly spread.
 const MOST_OF_A_NAME: u64 = 40;
 
@@ -60,18 +61,21 @@ pub fn is_at(point: &str) -> impl Fn(&Call) -> bool {
 pub fn calls() -> &'static BTreeMap<String, u64> {
     static CALLS: OnceLock<BTreeMap<String, u64>> = OnceLock::new();
     CALLS.get_or_init(|| {
-        let home = Home::new();
-        let followed = follow(&mut home.run(FAULTS_LAST), |_| Fate::Happens);
-        assert_eq!(home.events("fault_applied"), FAULTS, "{}", home.told());
-        assert!(!matches!(followed.code, None | Some(2 | 3 | 7 | 70)), "{:?} {}", followed.code, home.told());
-        home.nothing_left().expect("an undisturbed run leaves nothing");
-        println!(
-            "  an undisturbed run makes {} calls of {} kinds",
-            followed.calls.values().sum::<u64>(),
-            followed.calls.len()
-        );
-        followed.calls
+        let undisturbed = (0..5).map(|_| undisturbed()).find(|followed| followed.code != Some(NOT_STEADY));
+        undisturbed.expect("a machine that is not too busy for a steady baseline").calls
     })
+}
+
+fn undisturbed() -> Followed {
+    let home = Home::new();
+    let followed = follow(&mut home.run(FAULTS_LAST), |_| Fate::Happens);
+    home.stays_clean().expect("an undisturbed run leaves nothing");
+    assert!(!matches!(followed.code, None | Some(2 | 7 | 70)), "{:?} {}", followed.code, home.told());
+    if followed.code != Some(NOT_STEADY) {
+        assert_eq!(home.events("fault_applied"), FAULTS, "{}", home.told());
+        println!("  undisturbed: {} calls of {} kinds", followed.calls.values().sum::<u64>(), followed.calls.len());
+    }
+    followed
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {
