@@ -21,7 +21,8 @@ pub fn free_ports(count: usize) -> Vec<u16> {
     ports
 }
 
-/// Every fault at once, on services of every kind: one that listens, one with a child in a session of its own, one that
+/// Every fault at once, on services of every kind: one that listens, one with children in sessions of their
+/// own, of which one empties its environment, one that
 /// is paused, one that is killed and started again.
 pub fn experiment(ports: &[u16], work: &str, faults: u64) -> String {
     let [gateway, retriever, generator, bytes, requests] = ports else { panic!("five ports") };
@@ -32,7 +33,7 @@ services:
     command: [chaos, demo, --gateway-listen, '127.0.0.1:{gateway}', --retriever-listen, '127.0.0.1:{retriever}',
               --generator-listen, '127.0.0.1:{generator}']
     ready: http://127.0.0.1:{gateway}/health
-  - {{ name: family, command: [sh, -c, 'setsid sh -c \"sleep 1000 & wait\" & wait'] }}
+  - {{ name: family, command: [sh, -c, 'setsid sh -c \"sleep 1000 & wait\" & env -i setsid sleep 1000 & wait'] }}
   - {{ name: held, command: [sleep, '1000'] }}
   - {{ name: crashes, command: [sleep, '1000'], restart: true }}
 proxies:
