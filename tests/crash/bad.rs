@@ -1,4 +1,4 @@
-//! The known-bad tool: it writes a record down only after the next act, does not mark its children and has no guardian.
+//! The known-bad tool: it writes its records down after the acts, does not mark its children and has no guardian.
 //! It must leak, and the oracle must see that, or the whole matrix proves nothing.
 
 use std::io;
@@ -25,7 +25,7 @@ pub const COMMAND: &str = "__bad_tool";
 
 pub const MODE: Mode = Mode {
     name: "known-bad",
-    what: "SIGKILL of a tool that records after the act, marks nothing and has no guardian",
+    what: "SIGKILL of a tool that records after the acts, marks nothing and has no guardian",
     missing: || None,
     points: |effort: &mut Effort| effort.moments(4, 150..1500).iter().map(ToString::to_string).collect(),
     strike,
@@ -48,7 +48,7 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     if code != Some(0) {
         return Err(Failure::Wrong(format!("the rollback ended with {code:?}: {text}")));
     }
-    let clean = home.clean_within(Duration::from_millis(500))?;
+    let clean = home.clean_within(Duration::from_secs(5))?;
     Ok(Struck::Clean(Some(clean - began)))
 }
 
@@ -79,7 +79,7 @@ pub fn main(experiment: &str, state: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Writes what it is told a record late: the first record of an act after that act.
+/// Writes down what was done when all is over, as tools do that keep their state in memory.
 struct Late {
     log: Arc<DurableLog>,
     held: Vec<String>,
@@ -88,10 +88,14 @@ struct Late {
 impl Store for Late {
     fn append(&mut self, line: &str) -> io::Result<()> {
         self.held.push(line.to_owned());
-        while self.held.len() > 2 {
-            let line = self.held.remove(0);
-            Store::append(&mut self.log, &line)?;
-        }
         Ok(())
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        for line in &self.held {
+            let _ = Store::append(&mut self.log, line);
+        }
     }
 }
