@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
-use std::time::Duration;
 
 use crate::experiment::FAULTS;
 use crate::home::{Home, signal, until};
@@ -126,10 +125,10 @@ fn stranger(pid: i32) -> Child {
         Err(stranger.wait())
     });
     let stranger = stranger.expect("the pid becomes free");
-    std::thread::sleep(Duration::from_millis(5));
     if pid % 2 == 0 {
         signal(pid, libc::SIGSTOP);
-        std::thread::sleep(Duration::from_millis(5));
+        let stopped = || oracle::process(pid).filter(|process| process.is_stopped()).ok_or(());
+        until(stopped).expect("it is stopped");
     }
     stranger
 }
