@@ -33,8 +33,9 @@ fn missing() -> Option<String> {
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {
-    let home = Home::new();
+    // Removed last, when whatever is left in it was killed with the home.
     let limited = Limited::new().expect("was possible a moment ago");
+    let home = Home::new();
     let mut run = Run::in_full_swing(&home, limited.inside(&mut home.tool("sh"), &home.run(60_000)));
     let guardian = oracle::guardian(&home).expect("a guardian");
     volunteer(run.pid());
