@@ -4,6 +4,7 @@ pub mod cgroups;
 pub(in crate::host) mod child;
 pub(in crate::host) mod holders;
 pub(in crate::host) mod identity;
+mod log_writer;
 pub(in crate::host) mod marked;
 pub(in crate::host) mod owner;
 pub mod powers;
