@@ -16,7 +16,8 @@ use crate::model::step::ToxicKind;
 use crate::model::units::{Share, Timespan};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLatency, experiment: &Experiment) -> FaultPlan {
-    let kind = ToxicKind::Latency { delay: settings.delay, jitter: settings.jitter };
+    let NetworkLatency { delay, jitter, distribution, .. } = *settings;
+    let kind = ToxicKind::Latency { delay, jitter, distribution };
     toxic_plan(fault, experiment, settings.stream, settings.share, kind)
 }
 
@@ -57,13 +58,13 @@ mod tests {
     use super::dose;
     use crate::fault::testing::{conforms, fault};
     use crate::model::dose::ToxicReading;
-    use crate::model::fault::{FaultKind, NetworkLatency, Stream, Target};
+    use crate::model::fault::{FaultKind, NetworkLatency, Target};
     use crate::model::step::Act;
     use crate::model::testing::experiment;
     use crate::model::units::{Share, Timespan};
 
     fn settings() -> NetworkLatency {
-        NetworkLatency { delay: Timespan::millis(400), jitter: Timespan::ZERO, stream: Stream::Downstream, share: None }
+        NetworkLatency { delay: Timespan::millis(400), ..NetworkLatency::default() }
     }
 
     #[test]

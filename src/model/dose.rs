@@ -58,8 +58,17 @@ pub struct ToxicReading {
     /// The mean delay it really added to a chunk; 0 when none was.
     #[serde(rename = "mean_delay_ns", with = "super::sample::nanos")]
     pub mean_delay: Duration,
+    /// The median of those delays, within a sixteenth.
+    #[serde(rename = "median_delay_ns", with = "super::sample::nanos", default)]
+    pub median_delay: Duration,
+    /// The delay that 99 % of those were not above, within a sixteenth.
+    #[serde(rename = "p99_delay_ns", with = "super::sample::nanos", default)]
+    pub p99_delay: Duration,
     /// Distinct users it touched.
     pub users: u64,
+    /// The listener was seen to refuse a connection, where the toxic makes it.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 /// Counters of a worker since it reached its working state, told by the worker itself.

@@ -165,14 +165,40 @@ pub enum Stream {
     Downstream,
 }
 
+/// How delays are spread around their mean. The mean is always `delay`; what would fall below zero is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Distribution {
+    /// Evenly from `delay - jitter` to `delay + jitter`.
+    #[default]
+    Uniform,
+    /// A bell with a standard deviation of `jitter`.
+    Normal,
+    /// Many a little below the mean, few far above it: a Pareto tail of shape 3 with a standard deviation of `jitter`.
+    Pareto,
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uniform => "uniform",
+            Self::Normal => "normal",
+            Self::Pareto => "pareto",
+        })
+    }
+}
+
 /// Settings of `network.latency`: every byte arrives later, in order; throughput is not limited.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkLatency {
-    /// How much later; greater than zero.
+    /// How much later on average; greater than zero.
     pub delay: Timespan,
-    /// Each chunk is delayed by `delay` plus or minus up to this much, uniformly; at most `delay`.
+    /// How far the delays of chunks stray from that; at most `delay`.
     #[serde(default)]
     pub jitter: Timespan,
+    /// How they stray: evenly up to `jitter` to both sides, or with a standard deviation of `jitter`.
+    #[serde(default)]
+    pub distribution: Distribution,
     /// Which way.
     #[serde(default)]
     pub stream: Stream,

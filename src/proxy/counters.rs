@@ -1,10 +1,11 @@
 //! What a toxic did, counted where it does it.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::histogram::Histogram;
 use super::users::UserId;
 use crate::model::dose::ToxicReading;
 
@@ -14,8 +15,8 @@ pub(super) struct Counters {
     seen: AtomicU64,
     touched: AtomicU64,
     bytes: AtomicU64,
-    delayed: AtomicU64,
-    delay_nanos: AtomicU64,
+    delays: Histogram,
+    refused: AtomicBool,
     users: Mutex<HashSet<UserId>>,
 }
 
@@ -38,21 +39,26 @@ impl Counters {
 
     /// A chunk was delivered, so much later than it arrived.
     pub(super) fn delayed(&self, by: Duration) {
-        self.delayed.fetch_add(1, Relaxed);
-        self.delay_nanos.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.delays.add(by);
+    }
+
+    /// The listener was seen to refuse.
+    pub(super) fn refusal_seen(&self) {
+        self.refused.store(true, Relaxed);
     }
 
     /// What they show now.
     pub(super) fn read(&self) -> ToxicReading {
-        let delayed = self.delayed.load(Relaxed);
-        let mean = self.delay_nanos.load(Relaxed).checked_div(delayed).unwrap_or(0);
         ToxicReading {
             seen: self.seen.load(Relaxed),
             touched: self.touched.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
-            delayed,
-            mean_delay: Duration::from_nanos(mean),
+            delayed: self.delays.count(),
+            mean_delay: self.delays.mean(),
+            median_delay: self.delays.quantile(0.5),
+            p99_delay: self.delays.quantile(0.99),
             users: self.users.lock().unwrap_or_else(PoisonError::into_inner).len() as u64,
+            refused: self.refused.load(Relaxed),
         }
     }
 }

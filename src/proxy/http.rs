@@ -124,6 +124,8 @@ impl Exchange {
                         touches.error = admit().map(|touch| Injected::new(touch.toxic, *status, body.as_deref()));
                     }
                 }
+                // The other toxics act on bytes, or, as `down`, on connections.
+                _ => {}
             }
         }
         touches

@@ -94,6 +94,6 @@ mod tests {
     fn the_tables_list_what_the_model_lists() {
         assert_eq!(FAULTS.each_ref().map(|entry| entry.word), FaultKind::WORDS);
         assert_eq!(PROBES.each_ref().map(|entry| entry.word), ProbeKind::WORDS);
-        assert_eq!((FAULTS[0].fields)(), ["delay", "jitter", "stream", "share"]);
+        assert_eq!((FAULTS[0].fields)(), ["delay", "jitter", "distribution", "stream", "share"]);
     }
 }

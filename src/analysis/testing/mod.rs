@@ -14,7 +14,7 @@ use super::Run;
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec, HttpError, KillSignal, NetworkLatency, ProcessKill, Stream, Target};
+use crate::model::fault::{FaultKind, FaultSpec, HttpError, KillSignal, NetworkLatency, ProcessKill, Target};
 use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome, Sample};
@@ -58,12 +58,7 @@ struct Sights {
 impl Story {
     /// A generator that is slower by 400 ms behind a gateway that answers in 2 ms all the same.
     pub fn slow_generator() -> Self {
-        let latency = NetworkLatency {
-            delay: Timespan::millis(400),
-            jitter: Timespan::ZERO,
-            stream: Stream::Downstream,
-            share: None,
-        };
+        let latency = NetworkLatency { delay: Timespan::millis(400), ..NetworkLatency::default() };
         let story = Self::breaking("slow generator", FaultKind::NetworkLatency(latency), proxy());
         story.dose("added delay", 0.4)
     }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::ProxySet;
 use crate::host::clock::Clock;
 use crate::model::experiment::{Protocol, Proxy};
-use crate::model::fault::Stream;
+use crate::model::fault::{Distribution, Stream};
 use crate::model::step::{Toxic, ToxicKind};
 use crate::model::units::{Share, Timespan};
 
@@ -31,7 +31,11 @@ fn latency(delay: u64, jitter: u64, stream: Stream) -> Toxic {
         stream,
         toxicity: Share::ALL,
         max_users: None,
-        kind: ToxicKind::Latency { delay: Timespan::millis(delay), jitter: Timespan::millis(jitter) },
+        kind: ToxicKind::Latency {
+            delay: Timespan::millis(delay),
+            jitter: Timespan::millis(jitter),
+            distribution: Distribution::Uniform,
+        },
     }
 }
 
