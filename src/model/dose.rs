@@ -64,6 +64,9 @@ pub struct ToxicReading {
     /// The delay that 99 % of those were not above, within a sixteenth.
     #[serde(rename = "p99_delay_ns", with = "super::sample::nanos", default)]
     pub p99_delay: Duration,
+    /// Connections that it closed or reset.
+    #[serde(default)]
+    pub cut: u64,
     /// Distinct users it touched.
     pub users: u64,
     /// The listener was seen to refuse a connection, where the toxic makes it.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use super::units::{Bytes, Rate, Share, Timespan};
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One fault of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +90,27 @@ pub enum FaultKind {
     /// Delays bytes.
     #[serde(rename = "network.latency")]
     NetworkLatency(NetworkLatency),
+    /// Passes so many bytes a second.
+    #[serde(rename = "network.bandwidth")]
+    NetworkBandwidth(NetworkBandwidth),
+    /// Resets connections.
+    #[serde(rename = "network.disconnect")]
+    NetworkDisconnect(NetworkDisconnect),
+    /// Lets nothing pass.
+    #[serde(rename = "network.blackhole")]
+    NetworkBlackhole(NetworkBlackhole),
+    /// Closes connections late.
+    #[serde(rename = "network.slow_close")]
+    NetworkSlowClose(NetworkSlowClose),
+    /// Cuts bytes into small pieces.
+    #[serde(rename = "network.slice")]
+    NetworkSlice(NetworkSlice),
+    /// Closes connections after so many bytes.
+    #[serde(rename = "network.limit_data")]
+    NetworkLimitData(NetworkLimitData),
+    /// Refuses connections.
+    #[serde(rename = "network.down")]
+    NetworkDown(NetworkDown),
     /// Answers in place of the upstream.
     #[serde(rename = "http.error")]
     HttpError(HttpError),
@@ -112,8 +133,15 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 7] = [
+    pub const WORDS: [&'static str; 14] = [
         "network.latency",
+        "network.bandwidth",
+        "network.disconnect",
+        "network.blackhole",
+        "network.slow_close",
+        "network.slice",
+        "network.limit_data",
+        "network.down",
         "http.error",
         "cpu.stress",
         "memory.stress",
@@ -126,6 +154,13 @@ impl FaultKind {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::NetworkLatency(_) => "network.latency",
+            Self::NetworkBandwidth(_) => "network.bandwidth",
+            Self::NetworkDisconnect(_) => "network.disconnect",
+            Self::NetworkBlackhole(_) => "network.blackhole",
+            Self::NetworkSlowClose(_) => "network.slow_close",
+            Self::NetworkSlice(_) => "network.slice",
+            Self::NetworkLimitData(_) => "network.limit_data",
+            Self::NetworkDown(_) => "network.down",
             Self::HttpError(_) => "http.error",
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
@@ -138,7 +173,15 @@ impl FaultKind {
     /// The kind of target it takes.
     pub const fn takes(&self) -> TargetKind {
         match self {
-            Self::NetworkLatency(_) | Self::HttpError(_) => TargetKind::Proxy,
+            Self::NetworkLatency(_)
+            | Self::NetworkBandwidth(_)
+            | Self::NetworkDisconnect(_)
+            | Self::NetworkBlackhole(_)
+            | Self::NetworkSlowClose(_)
+            | Self::NetworkSlice(_)
+            | Self::NetworkLimitData(_)
+            | Self::NetworkDown(_)
+            | Self::HttpError(_) => TargetKind::Proxy,
             Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => TargetKind::Host,
             Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
         }
@@ -148,6 +191,13 @@ impl FaultKind {
     pub const fn share(&self) -> Option<Share> {
         match self {
             Self::NetworkLatency(fault) => fault.share,
+            Self::NetworkBandwidth(fault) => fault.share,
+            Self::NetworkDisconnect(fault) => fault.share,
+            Self::NetworkBlackhole(fault) => fault.share,
+            Self::NetworkSlowClose(fault) => fault.share,
+            Self::NetworkSlice(fault) => fault.share,
+            Self::NetworkLimitData(fault) => fault.share,
+            Self::NetworkDown(fault) => fault.share,
             Self::HttpError(fault) => fault.share,
             _ => None,
         }
@@ -202,6 +252,97 @@ pub struct NetworkLatency {
     /// Which way.
     #[serde(default)]
     pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.bandwidth`: each connection passes so many bytes a second, smoothly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkBandwidth {
+    /// Bytes per second on each connection.
+    pub rate: ByteRate,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.disconnect`: connections are reset (RST), existing and new ones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkDisconnect {
+    /// So long after the connection came, or the fault began; answers are held back meanwhile. At once by default.
+    #[serde(default)]
+    pub after: Timespan,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.blackhole`: nothing passes, and nobody is told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkBlackhole {
+    /// Touched connections are closed so long after the fault took hold of them; never by default.
+    #[serde(default)]
+    pub close_after: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.slow_close`: the close arrives later than the bytes before it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSlowClose {
+    /// How much later; greater than zero.
+    pub delay: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.slice`: bytes arrive in small pieces with pauses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSlice {
+    /// Mean size of a piece; at least one byte.
+    pub size: Bytes,
+    /// Sizes vary evenly by up to this much; less than `size`.
+    #[serde(default)]
+    pub variation: Bytes,
+    /// The pause after each piece.
+    #[serde(default)]
+    pub delay: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.limit_data`: connections are closed after so many bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkLimitData {
+    /// How many bytes pass on each connection from the moment the fault took hold of it.
+    pub bytes: Bytes,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.down`: new connections are refused, existing ones reset.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkDown {
     /// Share of the connections that are touched; the blast radius' `traffic` when absent.
     #[serde(default)]
     pub share: Option<Share>,

@@ -16,6 +16,7 @@ pub(super) struct Counters {
     touched: AtomicU64,
     bytes: AtomicU64,
     delays: Histogram,
+    cut: AtomicU64,
     refused: AtomicBool,
     users: Mutex<HashSet<UserId>>,
 }
@@ -42,6 +43,11 @@ impl Counters {
         self.delays.add(by);
     }
 
+    /// A connection was closed or reset.
+    pub(super) fn cut(&self) {
+        self.cut.fetch_add(1, Relaxed);
+    }
+
     /// The listener was seen to refuse.
     pub(super) fn refusal_seen(&self) {
         self.refused.store(true, Relaxed);
@@ -57,6 +63,7 @@ impl Counters {
             mean_delay: self.delays.mean(),
             median_delay: self.delays.quantile(0.5),
             p99_delay: self.delays.quantile(0.99),
+            cut: self.cut.load(Relaxed),
             users: self.users.lock().unwrap_or_else(PoisonError::into_inner).len() as u64,
             refused: self.refused.load(Relaxed),
         }

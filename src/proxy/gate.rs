@@ -127,6 +127,15 @@ impl Gate {
         }
     }
 
+    /// The time of a hold is up, and the connection is cut off for it.
+    pub(super) fn note_cut(&self, at: Instant) {
+        for hand in self.hands.iter().filter(|hand| hand.acts()) {
+            if hand.effect.hold().and_then(|hold| hold.until).is_some_and(|(until, _)| until <= at) {
+                hand.toxic.counters.cut();
+            }
+        }
+    }
+
     /// How much may be let in now.
     pub(super) fn allowance(&mut self, now: Instant) -> Allowance {
         let acting = self.hands.iter_mut().filter(|hand| hand.acts());
@@ -176,7 +185,11 @@ impl Gate {
         let mut certain = false;
         for hand in self.hands.iter_mut().filter(|hand| hand.acts()) {
             if hand.effect.allowance(now) == Allowance::UsedUp {
-                certain |= hand.seize(&self.toxics, self.passenger);
+                let cuts = hand.seize(&self.toxics, self.passenger);
+                if cuts {
+                    hand.toxic.counters.cut();
+                }
+                certain |= cuts;
             }
         }
         certain

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::body::{Buf, Bytes};
+use rustix::net::RecvFlags;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -43,6 +44,13 @@ impl End {
     /// The end that is a socket.
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, broken: AtomicBool::new(false) }
+    }
+
+    /// Whether a byte, the close or an error waits to be read. Readiness alone may be a mere guess.
+    fn has_something(&self) -> bool {
+        let peek = || Ok(rustix::net::recv(&self.stream, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
+        let peeked = self.stream.try_io(Interest::READABLE, peek);
+        peeked.map_or_else(|error| !is_temporary(&error), |_| true)
     }
 }
 
@@ -121,7 +129,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Carries everything until the source closes, either end is gone, or a toxic cuts the connection off.
-    pub(super) async fn run(mut self) -> Result<Ending, Cut> {
+    pub(super) async fn run(&mut self) -> Result<Ending, Cut> {
         loop {
             if self.gate.is_stale() {
                 self.gate.refresh();
@@ -164,10 +172,15 @@ impl<'a> Lane<'a> {
         tokio::select! {
             () = self.gate.changed() => {}
             () = self.alarm.at(until), if until.is_some() => match cut {
-                Some(cut) if certain => return Err(cut),
+                Some(cut) if certain => {
+                    self.gate.note_cut(self.clock().now());
+                    return Err(cut);
+                }
                 _ => self.gate.seize(),
             },
-            _ = self.from.stream.readable(), if !certain => self.gate.seize(),
+            _ = self.from.stream.readable(), if !certain => if self.from.has_something() {
+                self.gate.seize();
+            },
             _ = self.from.stream.ready(Interest::ERROR), if certain => return Err(Cut::Reset),
         }
         Ok(())

@@ -199,6 +199,8 @@ impl Acceptor {
     /// stays ours: the socket stays bound.
     async fn refuse(&mut self, socket: &BoundListener) -> bool {
         let mut changes = self.shared.toxics.subscribe();
+        // A port whose owner does not listen may be taken by anybody else who reuses addresses, unless the owner does not.
+        let _ = SockRef::from(socket).set_reuse_address(false);
         let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Read);
         self.shared.toxics.note_refusing(true);
         if let Ok(address) = socket.local_addr()
@@ -233,6 +235,7 @@ impl Acceptor {
 /// Lets a socket listen, again where need be. The copy that waits for events is dropped with its registration when
 /// the socket is to refuse: events of a socket that does not listen would never end.
 fn listening(socket: &BoundListener) -> io::Result<TcpListener> {
+    SockRef::from(socket).set_reuse_address(true)?;
     SockRef::from(socket).listen(BACKLOG)?;
     TcpListener::from_std(socket.try_clone()?)
 }
@@ -251,10 +254,10 @@ async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<Shared>, sto
     match shared.proxy.protocol {
         Protocol::Tcp => tcp::carry(client, passenger, shared, stop).await,
         Protocol::Http => {
-            let toxics = Arc::clone(&shared.toxics);
+            let mut strike = super::toxic::down::Strike::new(&shared.toxics, passenger);
             tokio::select! {
                 () = http::carry(client, passenger, shared, stop) => {}
-                () = super::toxic::down::strikes(&toxics, passenger) => {}
+                () = strike.falls() => {}
             }
         }
     }

@@ -86,6 +86,12 @@ impl ProxySet {
         Self { clock, seed, users: Arc::default(), room: Arc::new(Room::of_this_process()), proxies: Mutex::default() }
     }
 
+    /// A set that refuses further connections above so many.
+    #[cfg(test)]
+    pub(super) fn with_room(clock: Clock, seed: u64, connections: usize) -> Self {
+        Self { room: Arc::new(Room::for_at_most(connections, usize::MAX)), ..Self::new(clock, seed) }
+    }
+
     /// Opens a proxy that passes everything through, and tells where it listens: port 0 is chosen by the kernel.
     ///
     /// # Errors

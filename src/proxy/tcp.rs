@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 use super::gate::Gate;
 use super::lane::{End, Ending, Lane};
 use super::listener::{Shared, Stop};
-use super::toxic::{Cut, down};
+use super::toxic::Cut;
+use super::toxic::down::Strike;
 use super::toxics::Passenger;
 use super::upstream;
 use crate::model::fault::Stream;
@@ -19,10 +20,11 @@ use crate::model::fault::Stream;
 /// Carries a connection to the upstream until both directions have ended, either end is cut off or the proxy closes.
 /// An upstream that cannot be reached is a reset for the client.
 pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<Shared>, mut stop: Stop) {
+    let mut strike = Strike::new(&shared.toxics, passenger);
     let upstream = tokio::select! {
         biased;
         () = stop.asked() => None,
-        () = down::strikes(&shared.toxics, passenger) => None,
+        () = strike.falls() => None,
         connected = upstream::connect(&shared.proxy.upstream, shared.clock) => connected.ok(),
         // Reset while the upstream does not answer.
         _ = client.ready(Interest::ERROR) => None,
@@ -36,7 +38,7 @@ pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<S
     let cut = tokio::select! {
         cut = both_ways(&client, &upstream, passenger, &shared) => cut,
         () = stop.asked() => Some(Cut::Reset),
-        () = down::strikes(&shared.toxics, passenger) => Some(Cut::Reset),
+        () = strike.falls() => Some(Cut::Reset),
     };
     if cut == Some(Cut::Reset) {
         reset(&client.stream);
@@ -47,9 +49,9 @@ pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<S
 /// Carries both directions; tells how the connection was cut off, where it did not end by itself.
 async fn both_ways(client: &End, upstream: &End, passenger: Passenger, shared: &Shared) -> Option<Cut> {
     let lane = |from, to, stream| Lane::new(from, to, stream, Gate::new(&shared.toxics, stream, passenger), shared);
-    let there = lane(client, upstream, Stream::Upstream).run();
-    let back = lane(upstream, client, Stream::Downstream).run();
-    match tokio::try_join!(there, back) {
+    let mut there = lane(client, upstream, Stream::Upstream);
+    let mut back = lane(upstream, client, Stream::Downstream);
+    match tokio::try_join!(there.run(), back.run()) {
         Ok((Ending::Closed, Ending::Closed)) => None,
         Ok(_) => Some(Cut::Reset),
         Err(cut) => Some(cut),

@@ -7,7 +7,8 @@ use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskStress, FaultKind, HttpError, MemoryStress, NetworkLatency, ProcessKill, ProcessPause,
+    CpuStress, DiskStress, FaultKind, HttpError, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect,
+    NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
 };
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
 
@@ -32,8 +33,15 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 7] = [
+pub static FAULTS: [Entry<FaultKind>; 14] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
+    entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
+    entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
+    entry!("network.blackhole", FaultKind::NetworkBlackhole, NetworkBlackhole),
+    entry!("network.slow_close", FaultKind::NetworkSlowClose, NetworkSlowClose),
+    entry!("network.slice", FaultKind::NetworkSlice, NetworkSlice),
+    entry!("network.limit_data", FaultKind::NetworkLimitData, NetworkLimitData),
+    entry!("network.down", FaultKind::NetworkDown, NetworkDown),
     entry!("http.error", FaultKind::HttpError, HttpError),
     entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),

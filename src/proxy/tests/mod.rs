@@ -1,8 +1,14 @@
 //! The data plane on real sockets.
 
+mod bytes;
+mod control;
+mod cuts;
+mod exact;
 mod http;
 mod latency;
 mod lifecycle;
+mod load;
+mod peer;
 mod sharing;
 mod tcp;
 
@@ -23,6 +29,10 @@ const LOOPBACK: &str = "127.0.0.1:0";
 fn proxy_to(upstream: SocketAddr, protocol: Protocol) -> Proxy {
     let listen = LOOPBACK.parse().expect("address");
     Proxy { name: "p".into(), listen, upstream: upstream.to_string(), protocol, users: None }
+}
+
+fn toxic(name: &str, stream: Stream, kind: ToxicKind) -> Toxic {
+    Toxic { name: name.into(), stream, toxicity: Share::ALL, max_users: None, kind }
 }
 
 fn latency(delay: u64, jitter: u64, stream: Stream) -> Toxic {

@@ -17,6 +17,9 @@ const AHEAD: Duration = Duration::from_millis(20);
 /// A wake-up that was even later is made up for by so much at most: with `AHEAD` and a piece, no burst is over 50 ms.
 const CREDIT: Duration = Duration::from_millis(15);
 
+/// Bytes that come so soon after others belong to the same flow.
+const BREATH: Duration = Duration::from_millis(2);
+
 pub(super) struct Bandwidth {
     /// Bytes per second.
     rate: f64,
@@ -24,11 +27,13 @@ pub(super) struct Bandwidth {
     busy_until: Instant,
     /// There was more to let in than the line could take.
     waited: bool,
+    /// When bytes were let in last.
+    last: Instant,
 }
 
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
-        Self { rate: 1.0, busy_until: now, waited: false }
+        Self { rate: 1.0, busy_until: now, waited: false, last: now }
     }
 }
 
@@ -56,10 +61,11 @@ impl Effect for Bandwidth {
     }
 
     fn delay(&mut self, bytes: usize, now: Instant, _: &mut Dice) -> Duration {
-        let credit = if self.waited { CREDIT } else { Duration::ZERO };
+        let busy = self.waited || now.saturating_duration_since(self.last) < BREATH;
+        let credit = if busy { CREDIT } else { Duration::ZERO };
         let start = self.busy_until.max(now.checked_sub(credit).unwrap_or(now));
         self.busy_until = start + Duration::from_secs_f64(bytes as f64 / self.rate);
-        self.waited = false;
+        (self.waited, self.last) = (false, now);
         self.busy_until.saturating_duration_since(now)
     }
 }
@@ -92,10 +98,19 @@ mod tests {
                 Allowance::UsedUp => unreachable!(),
             }
         }
-        let sum = |from, to| delivered.iter().filter(|(at, _)| *at > from && *at <= to).map(|(_, b)| *b).sum::<usize>();
-        let most = delivered.iter().step_by(7).map(|(at, _)| sum(*at - Duration::from_millis(50), *at)).max();
-        let total = sum(start, start + Duration::from_secs(10)) as f64;
-        (total / 10.0 / rate as f64, most.unwrap_or(0) as f64 / rate as f64)
+        let mut most = 0;
+        let (mut first, mut within) = (0, 0);
+        for (at, bytes) in &delivered {
+            within += bytes;
+            while delivered[first].0 + Duration::from_millis(50) <= *at {
+                within -= delivered[first].1;
+                first += 1;
+            }
+            most = most.max(within);
+        }
+        let end = start + Duration::from_secs(10);
+        let total = delivered.iter().filter(|(at, _)| *at <= end).map(|(_, bytes)| *bytes).sum::<usize>() as f64;
+        (total / 10.0 / rate as f64, most as f64 / rate as f64)
     }
 
     #[test]

@@ -165,6 +165,24 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             );
             refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
         }
+        FaultKind::NetworkDisconnect(fault) => {
+            refuse(fault.after > HOUR, "after", "`after` is longer than an hour", "write a shorter time");
+        }
+        FaultKind::NetworkBlackhole(fault) => {
+            let long = fault.close_after > HOUR;
+            refuse(long, "close_after", "`close_after` is longer than an hour", "write a shorter time");
+        }
+        FaultKind::NetworkSlowClose(fault) => {
+            refuse(fault.delay == Timespan::ZERO, "delay", "a delay of nothing breaks nothing", "write more than 0s");
+            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
+        }
+        FaultKind::NetworkSlice(fault) => {
+            refuse(fault.size.0 == 0, "size", "pieces of nothing do not exist", "write at least 1B");
+            let help = "write less, so that every piece has a byte";
+            refuse(fault.variation >= fault.size, "variation", "`variation` is not less than `size`", help);
+            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
+        }
+        FaultKind::NetworkBandwidth(_) | FaultKind::NetworkLimitData(_) | FaultKind::NetworkDown(_) => {}
         FaultKind::HttpError(fault) => {
             let right = (400..=599).contains(&fault.status);
             refuse(!right, "status", &format!("{} is no error", fault.status), "write a status from 400 to 599");
