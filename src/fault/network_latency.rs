@@ -23,8 +23,10 @@ pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLatency, experiment: &Ex
 
 pub(super) fn dose(settings: &NetworkLatency, share: Share, toxic: &ToxicReading) -> Dose {
     let mean = toxic.mean_delay.as_secs_f64();
+    let p99 = toxic.p99_delay;
     let parts = vec![
         words::part("added delay", asked_delay(settings), Timespan(toxic.mean_delay), mean),
+        words::part("added delay, p99", spread(settings), Timespan(p99), p99.as_secs_f64()),
         share_part("connections", share, toxic),
     ];
     Dose { ineffective: too_little(settings, toxic), parts }
@@ -37,18 +39,29 @@ fn asked_delay(settings: &NetworkLatency) -> String {
     }
 }
 
-/// The mean of n uniform draws strays by about jitter / sqrt(3n); two such and 10 % are allowed for.
+fn spread(settings: &NetworkLatency) -> String {
+    match settings.jitter {
+        Timespan::ZERO => "as the mean".to_owned(),
+        _ => settings.distribution.to_string(),
+    }
+}
+
 fn too_little(settings: &NetworkLatency, toxic: &ToxicReading) -> Option<String> {
     if toxic.touched == 0 || toxic.delayed == 0 {
         return Some("nothing passed through the proxy that the fault could delay".to_owned());
     }
-    let asked = settings.delay.0.as_secs_f64();
-    let stray = 2.0 * settings.jitter.0.as_secs_f64() / (3.0 * toxic.delayed as f64).sqrt();
-    let allowed = 0.1 * asked + 0.002 + stray;
-    let mean = toxic.mean_delay.as_secs_f64();
-    ((mean - asked).abs() > allowed).then(|| {
-        format!("the proxy added {} on average where {} was asked", Timespan(toxic.mean_delay), settings.delay)
-    })
+    strays(settings.delay, settings.jitter, toxic)
+}
+
+/// Why the delay that was added is not the one that was asked for. The mean of n draws of a standard deviation of at
+/// most `jitter` strays by about jitter / sqrt(n); two such and 10 % are allowed for. It may be more where the order of
+/// chunks is kept: each then waits for the slowest before it.
+fn strays(delay: Timespan, jitter: Timespan, toxic: &ToxicReading) -> Option<String> {
+    let (asked, jitter) = (delay.0.as_secs_f64(), jitter.0.as_secs_f64());
+    let allowed = 0.1 * asked + 0.002 + 2.0 * jitter / (toxic.delayed as f64).sqrt();
+    let off = toxic.mean_delay.as_secs_f64() - asked;
+    (off < -allowed || off > allowed + 3.0 * jitter)
+        .then(|| format!("the proxy added {} on average where {delay} was asked", Timespan(toxic.mean_delay)))
 }
 
 #[cfg(test)]

@@ -228,9 +228,13 @@ impl<'a> Lane<'a> {
         let due = if write { None } else { self.queue.next_due() };
         let allowed = self.open && (self.delaying || !write) && self.queue.has_room_at(now, self.gate.is_pacing());
         let again = match self.gate.allowance(now) {
-            Allowance::UsedUp if !write && self.queue.is_empty() && self.gate.seize_used_up(now) => {
-                let _ = SockRef::from(&self.to.stream).shutdown(Shutdown::Write);
-                return Err(Cut::Close);
+            Allowance::UsedUp if !write && self.queue.is_empty() => {
+                if self.gate.seize_used_up(now) {
+                    let _ = SockRef::from(&self.to.stream).shutdown(Shutdown::Write);
+                    return Err(Cut::Close);
+                }
+                // It may not touch this user: the next look goes without it.
+                return Ok(Wants { write, read: false, at: Some(now) });
             }
             Allowance::UsedUp => return Ok(Wants { write, read: false, at: due }),
             Allowance::Later(then) => Some(then),
@@ -257,7 +261,10 @@ impl<'a> Lane<'a> {
         SCRATCH.with_borrow_mut(|buffer| {
             let length = match self.from.stream.try_read(buffer) {
                 Ok(length) if length > 0 => length,
-                other => return Ok(self.read_nothing(other)),
+                other => {
+                    self.read_nothing(other);
+                    return Ok(());
+                }
             };
             self.flow().received(length);
             self.bulk = length == buffer.len();
@@ -284,7 +291,8 @@ impl<'a> Lane<'a> {
             Ok(length) if length > 0 => length,
             other => {
                 self.pipe = None;
-                return Ok(self.read_nothing(other));
+                self.read_nothing(other);
+                return Ok(());
             }
         };
         self.flow().received(length);

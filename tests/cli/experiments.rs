@@ -11,8 +11,9 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 12] = [
+const ENDS: [(&str, i32); 15] = [
     ("cpu-pressure", 0),
+    ("cut-answers", 1),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
     ("failing-dependency-with-breaker", 0),
@@ -23,7 +24,9 @@ const ENDS: [(&str, i32); 12] = [
     ("paused-service", 0),
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
+    ("slow-line", 0),
     ("stop-condition", 4),
+    ("three-ways-to-be-gone", 0),
 ];
 
 /// The names of the files in `experiments/`.
@@ -196,6 +199,20 @@ fn a_stop_condition_ends_the_harm_within_seconds_and_steps_go_through() {
     stopped.says("Breach to rollback").says("from the first bad event to the verified undo");
     let steps = steps.held().effective();
     assert_eq!(steps.report["doses"].as_array().expect("doses").len(), 3);
+}
+
+#[test]
+fn a_fallback_outlives_every_way_of_being_gone_and_slow() {
+    let (gone, slow) = both(|| side_by_side("three-ways-to-be-gone"), || side_by_side("slow-line"));
+    let gone = gone.held().effective().says("refused, as tried by the proxy itself");
+    assert_eq!(gone.report["doses"].as_array().expect("doses").len(), 3);
+    let slow = slow.held().effective();
+    assert_eq!(slow.report["doses"].as_array().expect("doses").len(), 3);
+}
+
+#[test]
+fn trying_again_does_not_help_against_answers_that_are_cut_off() {
+    run("cut-answers", &[], Company::SideBySide).deviated().effective().says("bytes below the limit");
 }
 
 #[test]

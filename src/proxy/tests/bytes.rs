@@ -203,3 +203,15 @@ async fn a_slow_close_that_is_taken_off_closes_at_once() {
     rig.set.remove_toxic("p", "slow").expect("removes");
     assert_eq!(soon(client.read(&mut [0; 1])).await.expect("closes"), 0);
 }
+
+#[tokio::test]
+async fn a_limit_that_may_touch_no_further_user_lets_everything_pass() {
+    let rig = Rig::new(1).await;
+    let mut limit = toxic("slow", Stream::Downstream, ToxicKind::LimitData { bytes: Bytes(0) });
+    limit.max_users = Some(0);
+    rig.set.add_toxic("p", &limit).expect("adds");
+    let (mut client, mut server) = rig.pair().await;
+    server.write_all(b"answer").await.expect("writes");
+    soon(client.read_exact(&mut [0; 6])).await.expect("reads");
+    assert_eq!(rig.reading().touched, 0);
+}

@@ -1,6 +1,6 @@
 //! Many connections, and ends that behave badly: bounded memory, no socket lost.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::time::Duration;
 
@@ -55,12 +55,10 @@ async fn five_thousand_idle_connections_take_at_most_four_kibibytes_each() {
                 let mut client = StdStream::connect(address).expect("connects");
                 let (mut server, _) = upstream.accept().expect("accepts");
                 // Both directions were used once.
-                for (from, to) in [(&mut client, &mut server)] {
-                    std::io::Write::write_all(from, b"x").expect("writes");
-                    to.read_exact(&mut [0]).expect("reads");
-                    std::io::Write::write_all(to, b"x").expect("writes");
-                    from.read_exact(&mut [0]).expect("reads");
-                }
+                client.write_all(b"x").expect("writes");
+                server.read_exact(&mut [0]).expect("reads");
+                server.write_all(b"x").expect("writes");
+                client.read_exact(&mut [0]).expect("reads");
                 pairs.push((client, server));
             }
             pairs

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::Context;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
+use super::network;
 use crate::model::experiment::BlastRadius;
 use crate::model::fault::{FaultKind, FaultSpec, MemorySize, Target};
 use crate::model::units::{Bytes, Timespan};
@@ -155,34 +156,14 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         }
     };
     match kind {
-        FaultKind::NetworkLatency(fault) => {
-            refuse(fault.delay == Timespan::ZERO, "delay", "a delay of nothing breaks nothing", "write more than 0s");
-            refuse(
-                fault.jitter > fault.delay,
-                "jitter",
-                "`jitter` is more than `delay`",
-                "write at most as much: nothing arrives before it was sent",
-            );
-            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
-        }
-        FaultKind::NetworkDisconnect(fault) => {
-            refuse(fault.after > HOUR, "after", "`after` is longer than an hour", "write a shorter time");
-        }
-        FaultKind::NetworkBlackhole(fault) => {
-            let long = fault.close_after > HOUR;
-            refuse(long, "close_after", "`close_after` is longer than an hour", "write a shorter time");
-        }
-        FaultKind::NetworkSlowClose(fault) => {
-            refuse(fault.delay == Timespan::ZERO, "delay", "a delay of nothing breaks nothing", "write more than 0s");
-            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
-        }
-        FaultKind::NetworkSlice(fault) => {
-            refuse(fault.size.0 == 0, "size", "pieces of nothing do not exist", "write at least 1B");
-            let help = "write less, so that every piece has a byte";
-            refuse(fault.variation >= fault.size, "variation", "`variation` is not less than `size`", help);
-            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
-        }
-        FaultKind::NetworkBandwidth(_) | FaultKind::NetworkLimitData(_) | FaultKind::NetworkDown(_) => {}
+        FaultKind::NetworkLatency(_)
+        | FaultKind::NetworkBandwidth(_)
+        | FaultKind::NetworkDisconnect(_)
+        | FaultKind::NetworkBlackhole(_)
+        | FaultKind::NetworkSlowClose(_)
+        | FaultKind::NetworkSlice(_)
+        | FaultKind::NetworkLimitData(_)
+        | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
         FaultKind::HttpError(fault) => {
             let right = (400..=599).contains(&fault.status);
             refuse(!right, "status", &format!("{} is no error", fault.status), "write a status from 400 to 599");
