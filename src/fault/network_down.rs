@@ -25,7 +25,8 @@ pub(super) fn dose(share: Share, toxic: &ToxicReading) -> Dose {
     let mut dose = cut_dose("connections reset", "reset", share, toxic);
     if toxic.refused {
         dose.ineffective = None;
-        let seen = "refused, as tried by the proxy itself";
+        // By a connection of the proxy's own.
+        let seen = "refused (tried)";
         dose.parts.insert(0, words::part("new connections", "refused", seen, 1.0));
     }
     dose

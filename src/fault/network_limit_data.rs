@@ -23,7 +23,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLimitData, experiment: &
 
 pub(super) fn dose(settings: &NetworkLimitData, share: Share, toxic: &ToxicReading) -> Dose {
     let parts = vec![
-        bytes_part("bytes below the limit", format!("at most {} a connection", settings.bytes), toxic),
+        bytes_part("bytes passed", format!("{} a connection", settings.bytes), toxic),
         share_part("connections", share, toxic),
     ];
     let reached = toxic.cut > 0;
