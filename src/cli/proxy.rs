@@ -13,9 +13,10 @@ use crate::proxy::control::{Control, serve};
 
 pub(super) fn proxy(arguments: &ProxyArguments) -> anyhow::Result<u8> {
     this_process::allow_many_open_files();
-    let config = arguments.config.as_deref().map(|path| {
-        files::read(path).with_context(|| format!("cannot read {}: nothing was started", path.display()))
-    });
+    let config = arguments
+        .config
+        .as_deref()
+        .map(|path| files::read(path).with_context(|| format!("cannot read {}: nothing was started", path.display())));
     let config = config.transpose()?;
     runtime()?.block_on(async {
         let cancel = signals::listen()?;

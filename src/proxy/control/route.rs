@@ -83,7 +83,9 @@ mod tests {
     fn a_known_path_with_another_method_is_not_allowed_and_an_unknown_one_not_found() {
         assert_eq!(route(&Method::PUT, "/proxies/a"), Err(StatusCode::METHOD_NOT_ALLOWED));
         assert_eq!(route(&Method::GET, "/reset"), Err(StatusCode::METHOD_NOT_ALLOWED));
-        for path in ["/", "", "proxies", "/proxies/", "/proxies//toxics", "/proxies/a/b", "/../proxies/x/y", "/proxies/%ff"] {
+        for path in
+            ["/", "", "proxies", "/proxies/", "/proxies//toxics", "/proxies/a/b", "/../proxies/x/y", "/proxies/%ff"]
+        {
             assert_eq!(route(&Method::GET, path), Err(StatusCode::NOT_FOUND), "{path}");
         }
     }

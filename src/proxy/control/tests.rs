@@ -38,6 +38,8 @@ impl Told {
 
 impl Api {
     async fn start() -> Self {
+        // Any client needs one, though none of these speaks TLS; a second time it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let control = Control::new(Arc::new(ProxySet::new(Clock::Real, 7)));
         let server = serve(control, "127.0.0.1:0".parse().expect("an address"), Clock::Real).await.expect("listens");
         Self { server, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
@@ -68,7 +70,8 @@ impl Api {
 
     /// A proxy to an upstream, and where it listens.
     async fn proxy_to(&self, name: &str, upstream: SocketAddr) -> SocketAddr {
-        let told = self.post("/proxies", json!({ "name": name, "listen": "127.0.0.1:0", "upstream": upstream.to_string() }));
+        let told =
+            self.post("/proxies", json!({ "name": name, "listen": "127.0.0.1:0", "upstream": upstream.to_string() }));
         let told = told.await;
         assert_eq!(told.status, 201, "{}", told.text);
         told.json()["listen"].as_str().expect("an address").parse().expect("an address")
@@ -175,7 +178,8 @@ async fn a_proxy_is_disabled_moved_and_enabled_again() {
 async fn a_toxic_is_made_changed_and_taken_off_while_bytes_pass() {
     let (api, upstream) = (Api::start().await, echo().await);
     let address = api.proxy_to("p", upstream).await;
-    let made = api.post("/proxies/p/toxics", json!({ "type": "latency", "attributes": { "latency": 60_000, "jitter": 10 } }));
+    let made =
+        api.post("/proxies/p/toxics", json!({ "type": "latency", "attributes": { "latency": 60_000, "jitter": 10 } }));
     let expected = json!({
         "attributes": { "latency": 60_000, "jitter": 10 },
         "name": "latency_downstream", "type": "latency", "stream": "downstream", "toxicity": 1
@@ -183,7 +187,8 @@ async fn a_toxic_is_made_changed_and_taken_off_while_bytes_pass() {
     let made = made.await;
     assert_eq!((made.status, made.json()), (200, expected));
     let held = tokio::spawn(echoes(address));
-    let changed = api.patch("/proxies/p/toxics/latency_downstream", json!({ "attributes": { "latency": 50_000 } })).await;
+    let changed =
+        api.patch("/proxies/p/toxics/latency_downstream", json!({ "attributes": { "latency": 50_000 } })).await;
     assert_eq!(changed.json()["attributes"], json!({ "latency": 50_000, "jitter": 10 }));
     assert_eq!(api.get("/proxies/p/toxics").await.json().as_array().expect("a list").len(), 1);
     assert_eq!(api.delete("/proxies/p/toxics/latency_downstream").await.status, 204);
@@ -205,7 +210,10 @@ async fn populate_makes_what_is_missing_and_leaves_alone_what_agrees() {
     let proxies = told.json()["proxies"].clone();
     assert_eq!((told.status, proxies.as_array().expect("a list").len()), (201, 2));
     assert_eq!(proxies[0]["toxics"][0]["type"], "timeout", "untouched");
-    assert_eq!((&proxies[1]["enabled"], &proxies[1]["toxics"][0]["name"]), (&json!(false), &json!("latency_downstream")));
+    assert_eq!(
+        (&proxies[1]["enabled"], &proxies[1]["toxics"][0]["name"]),
+        (&json!(false), &json!("latency_downstream"))
+    );
 }
 
 #[tokio::test]
@@ -257,7 +265,9 @@ async fn metrics_count_bytes_while_they_pass() {
     stream.write_all(b"ping").await.expect("sends");
     stream.read_exact(&mut [0; 4]).await.expect("an answer");
     let metrics = api.get("/metrics").await.text;
-    for (name, direction) in [("received", "upstream"), ("sent", "upstream"), ("received", "downstream"), ("sent", "downstream")] {
+    for (name, direction) in
+        [("received", "upstream"), ("sent", "upstream"), ("received", "downstream"), ("sent", "downstream")]
+    {
         let line = format!(
             "toxiproxy_proxy_{name}_bytes_total{{direction=\"{direction}\",listener=\"{address}\",proxy=\"p\",upstream=\"{upstream}\"}} 4"
         );
@@ -270,8 +280,17 @@ async fn metrics_count_bytes_while_they_pass() {
 async fn bad_input_gets_the_right_status_and_harms_nobody() {
     let api = Api::start().await;
     api.post("/proxies", json!({ "name": "a", "upstream": "127.0.0.1:1" })).await;
-    let bodies: [&[u8]; 9] =
-        [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"{\"name\": 7}", b"{\"enabled\": \"yes\"}", b"{\"toxics\": {}}"];
+    let bodies: [&[u8]; 9] = [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        b"\xff\xfe",
+        b"{\"name\": 7}",
+        b"{\"enabled\": \"yes\"}",
+        b"{\"toxics\": {}}",
+    ];
     for body in bodies {
         for path in ["/proxies", "/populate", "/proxies/a/toxics"] {
             let told = api.raw(Method::POST, path, body).await;
@@ -291,7 +310,8 @@ async fn bad_input_gets_the_right_status_and_harms_nobody() {
         let (status, text) = told.refusal();
         assert!(status == 400 && text.starts_with("bad request body: "), "{attributes}: {status} {text}");
     }
-    let never = api.post("/proxies/a/toxics", json!({ "type": "latency", "attributes": { "latency": u64::MAX } })).await;
+    let never =
+        api.post("/proxies/a/toxics", json!({ "type": "latency", "attributes": { "latency": u64::MAX } })).await;
     assert_eq!(never.status, 200, "for ever is a long time");
     assert_eq!(api.get("/version").await.status, 200, "the server lives");
 }
@@ -300,7 +320,8 @@ async fn bad_input_gets_the_right_status_and_harms_nobody() {
 async fn a_listen_address_without_a_host_is_loopback() {
     let api = Api::start().await;
     let port = free_port().await;
-    let told = api.post("/proxies", json!({ "name": "a", "listen": format!(":{port}"), "upstream": "127.0.0.1:1" })).await;
+    let told =
+        api.post("/proxies", json!({ "name": "a", "listen": format!(":{port}"), "upstream": "127.0.0.1:1" })).await;
     assert_eq!(told.json()["listen"], format!("127.0.0.1:{port}"));
     let named = api.post("/proxies", json!({ "name": "b", "listen": "localhost:0", "upstream": "127.0.0.1:1" })).await;
     assert!(named.json()["listen"].as_str().expect("an address").starts_with("127.0.0.1:"));

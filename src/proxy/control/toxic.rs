@@ -193,7 +193,10 @@ mod tests {
     #[test]
     fn what_is_not_said_is_downstream_always_and_named_for_it() {
         let toxic = created(input(json!({ "type": "latency" }))).expect("a toxic");
-        assert_eq!((toxic.name.as_str(), toxic.stream, toxic.toxicity), ("latency_downstream", Stream::Downstream, Share::ALL));
+        assert_eq!(
+            (toxic.name.as_str(), toxic.stream, toxic.toxicity),
+            ("latency_downstream", Stream::Downstream, Share::ALL)
+        );
     }
 
     #[test]
@@ -221,7 +224,10 @@ mod tests {
         let toxic = toxic.expect("a toxic");
         let changed = updated(&toxic, input(json!({ "attributes": { "latency": 1000 }, "toxicity": 0.5 })));
         let changed = changed.expect("a toxic");
-        assert_eq!(attributes(&changed.kind).expect("known").1, json!({ "latency": 1000, "jitter": 10 }).as_object().expect("a map").clone());
+        assert_eq!(
+            attributes(&changed.kind).expect("known").1,
+            json!({ "latency": 1000, "jitter": 10 }).as_object().expect("a map").clone()
+        );
         assert_eq!(changed.toxicity, Share(0.5));
     }
 
