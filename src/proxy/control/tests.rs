@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -325,4 +326,43 @@ async fn a_listen_address_without_a_host_is_loopback() {
     assert_eq!(told.json()["listen"], format!("127.0.0.1:{port}"));
     let named = api.post("/proxies", json!({ "name": "b", "listen": "localhost:0", "upstream": "127.0.0.1:1" })).await;
     assert!(named.json()["listen"].as_str().expect("an address").starts_with("127.0.0.1:"));
+}
+
+/// An upstream that sends without end to whoever connects.
+async fn flood() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move { while stream.write_all(&[7; 65536]).await.is_ok() {} });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_reads_holds_up_no_call() {
+    let (api, upstream) = (Api::start().await, flood().await);
+    let address = api.proxy_to("p", upstream).await;
+    let deaf = TcpStream::connect(address).await.expect("connects");
+    let passed = async || {
+        let metrics = api.get("/metrics").await.text;
+        let line = metrics.lines().find(|line| line.contains("received") && line.contains("direction=\"downstream\""));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
+    };
+    while passed().await < 1 << 20 {
+        Clock::Real.sleep(Duration::from_millis(2)).await;
+    }
+    let calls = async {
+        for _ in 0..20 {
+            api.post("/proxies/p/toxics", json!({ "type": "latency", "attributes": { "latency": 60_000 } })).await;
+            api.patch("/proxies/p/toxics/latency_downstream", json!({ "attributes": { "latency": 1 } })).await;
+            assert_eq!(api.delete("/proxies/p/toxics/latency_downstream").await.status, 204);
+        }
+        assert_eq!(api.patch("/proxies/p", json!({ "enabled": false })).await.status, 200);
+        assert_eq!(api.delete("/proxies/p").await.status, 204);
+    };
+    // Where Toxiproxy's API froze for 25 s; room for a busy machine.
+    tokio::time::timeout(Duration::from_secs(5), calls).await.expect("no call waits for the client");
+    drop(deaf);
 }
