@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod experiment_file;
 mod plan;
+mod proxy;
 mod residue;
 mod rollback;
 mod run;
@@ -46,7 +47,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(verb: Verb) -> u8 {
-    if matches!(verb, Verb::Plan(_) | Verb::Validate(_) | Verb::Demo(_)) {
+    if matches!(verb, Verb::Plan(_) | Verb::Validate(_) | Verb::Demo(_) | Verb::Proxy(_)) {
         residue::warn();
     }
     let outcome = match verb {
@@ -55,6 +56,7 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
+        Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
     };
     outcome.unwrap_or_else(|error| {

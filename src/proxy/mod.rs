@@ -20,6 +20,7 @@
 
 mod alarm;
 mod body;
+pub mod control;
 mod counters;
 mod dice;
 mod error;

@@ -10,6 +10,7 @@ mod files;
 mod outcomes;
 mod plan;
 mod ports;
+mod proxy;
 mod readme;
 mod run;
 mod slots;

@@ -118,7 +118,7 @@ fn problems_of_command(shown: &Shown) -> Vec<String> {
     let first = words.first().map(String::as_str).unwrap_or_default();
     let asks_only = words.iter().any(|word| word == "--help" || word == "-h");
     match first {
-        "run" | "demo" if !asks_only => problems_of_words(words),
+        "run" | "demo" | "proxy" if !asks_only => problems_of_words(words),
         _ => problems_of_answer(words, &shown.output),
     }
 }

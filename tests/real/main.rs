@@ -11,6 +11,7 @@ mod services;
 mod side_by_side;
 mod signals;
 mod stalled;
+mod toxiproxy_client;
 mod workers;
 
 use std::collections::BTreeMap;
