@@ -36,18 +36,22 @@ fn asked_delay(settings: &NetworkLatency) -> String {
     }
 }
 
-/// The mean of n uniform draws strays by about jitter / sqrt(3n); two such and 10 % are allowed for.
 fn too_little(settings: &NetworkLatency, toxic: &ToxicReading) -> Option<String> {
     if toxic.touched == 0 || toxic.delayed == 0 {
         return Some("nothing passed through the proxy that the fault could delay".to_owned());
     }
-    let asked = settings.delay.0.as_secs_f64();
-    let stray = 2.0 * settings.jitter.0.as_secs_f64() / (3.0 * toxic.delayed as f64).sqrt();
+    strays(settings.delay, settings.jitter, toxic)
+}
+
+/// Why the delay that was added is not the one that was asked for. The mean of n uniform draws strays by about
+/// jitter / sqrt(3n); two such and 10 % are allowed for.
+pub(super) fn strays(delay: Timespan, jitter: Timespan, toxic: &ToxicReading) -> Option<String> {
+    let asked = delay.0.as_secs_f64();
+    let stray = 2.0 * jitter.0.as_secs_f64() / (3.0 * toxic.delayed as f64).sqrt();
     let allowed = 0.1 * asked + 0.002 + stray;
     let mean = toxic.mean_delay.as_secs_f64();
-    ((mean - asked).abs() > allowed).then(|| {
-        format!("the proxy added {} on average where {} was asked", Timespan(toxic.mean_delay), settings.delay)
-    })
+    ((mean - asked).abs() > allowed)
+        .then(|| format!("the proxy added {} on average where {delay} was asked", Timespan(toxic.mean_delay)))
 }
 
 #[cfg(test)]

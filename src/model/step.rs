@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::experiment::{Proxy, Service};
 use super::fault::{KillSignal, Stream};
+use super::http::{HttpEffect, RequestMatch};
 use super::units::{Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
@@ -181,14 +182,12 @@ pub enum ToxicKind {
         /// The greatest deviation.
         jitter: Timespan,
     },
-    /// Answers requests in place of the upstream.
-    HttpError {
-        /// The status.
-        status: u16,
-        /// The body; empty when absent.
-        body: Option<String>,
-        /// Only requests whose path begins with this.
-        path: Option<String>,
+    /// Acts on HTTP requests, one by one.
+    Http {
+        /// Which of them.
+        only: RequestMatch,
+        /// What it does to each.
+        effect: HttpEffect,
     },
 }
 
@@ -299,12 +298,7 @@ impl fmt::Display for Toxic {
         match &self.kind {
             ToxicKind::Latency { delay, jitter } if *jitter == Timespan::ZERO => write!(f, "delay {delay}")?,
             ToxicKind::Latency { delay, jitter } => write!(f, "delay {delay} +- {jitter}")?,
-            ToxicKind::HttpError { status, path, .. } => {
-                write!(f, "answer {status}")?;
-                if let Some(path) = path {
-                    write!(f, " on {path}*")?;
-                }
-            }
+            ToxicKind::Http { only, effect } => write!(f, "{effect}{only}")?,
         }
         if self.toxicity == Share::ALL { Ok(()) } else { write!(f, " for {}", self.toxicity) }
     }

@@ -5,12 +5,10 @@
 //! slept chunk by chunk, so that order is kept and throughput stays high.
 
 mod alarm;
-mod body;
 mod counters;
 mod dice;
 mod http;
 mod lane;
-mod link;
 mod listener;
 mod queue;
 mod set;

@@ -82,7 +82,7 @@ impl ProxySet {
         let what = || format!("put toxic {} on proxy {proxy}", toxic.name);
         let entry = self.lock().get(proxy).cloned().filter(|entry| entry.shared.is_listening());
         let entry = entry.ok_or_else(|| Trouble::new(what(), "no proxy of that name is open"))?;
-        if matches!(toxic.kind, ToxicKind::HttpError { .. }) && entry.shared.proxy.protocol == Protocol::Tcp {
+        if matches!(toxic.kind, ToxicKind::Http { .. }) && entry.shared.proxy.protocol == Protocol::Tcp {
             let trouble = Trouble::new(what(), "the proxy passes bytes and does not understand requests");
             return Err(trouble.help("say `protocol: http` in the proxy's settings"));
         }

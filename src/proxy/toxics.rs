@@ -13,6 +13,7 @@ use super::users::{UserId, Users};
 use crate::host::Trouble;
 use crate::model::dose::ToxicReading;
 use crate::model::fault::Stream;
+use crate::model::http::HttpEffect;
 use crate::model::step::{Toxic, ToxicKind};
 
 /// A connection (TCP) or a request (HTTP): its number on the proxy, from 1, and whose it is.
@@ -57,9 +58,18 @@ pub(super) struct Dose {
 }
 
 impl Touch {
+    /// A number from 0 (included) to 1 (excluded), from the dice of this toxic for this passenger.
+    pub(super) fn roll(&mut self) -> f64 {
+        self.dice.roll()
+    }
+
     /// What is done to a chunk of so many bytes; nothing once the toxic was taken off.
     pub(super) fn dose(&mut self, bytes: usize) -> Option<Dose> {
-        let ToxicKind::Latency { delay, jitter } = self.toxic.toxic.kind else { return None };
+        let (ToxicKind::Latency { delay, jitter }
+        | ToxicKind::Http { effect: HttpEffect::Latency { delay, jitter }, .. }) = self.toxic.toxic.kind
+        else {
+            return None;
+        };
         if self.toxic.is_removed() {
             return None;
         }
@@ -128,6 +138,7 @@ impl Toxics {
     /// Decides, once for a toxic and a passenger, whether the one touches the other, and counts it.
     pub(super) fn admit(&self, toxic: &Arc<LiveToxic>, passenger: Passenger) -> Option<Touch> {
         toxic.counters.saw();
+        toxic.counters.matched();
         let mut dice = Dice::new(self.seed, &self.proxy, &toxic.toxic.name, passenger.number);
         if dice.roll() >= toxic.toxic.toxicity.0 || !self.users.admit(passenger.user, toxic.toxic.max_users) {
             return None;

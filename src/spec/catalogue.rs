@@ -6,9 +6,8 @@ use serde::de::DeserializeOwned;
 use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
-use crate::model::fault::{
-    CpuStress, DiskStress, FaultKind, HttpError, MemoryStress, NetworkLatency, ProcessKill, ProcessPause,
-};
+use crate::model::fault::{CpuStress, DiskStress, FaultKind, MemoryStress, NetworkLatency, ProcessKill, ProcessPause};
+use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
 
 /// One word and the settings behind it.
@@ -32,9 +31,15 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 7] = [
+pub static FAULTS: [Entry<FaultKind>; 13] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("http.error", FaultKind::HttpError, HttpError),
+    entry!("http.latency", FaultKind::HttpLatency, HttpLatency),
+    entry!("http.abort", FaultKind::HttpAbort, HttpAbort),
+    entry!("http.timeout", FaultKind::HttpTimeout, HttpTimeout),
+    entry!("http.corrupt", FaultKind::HttpCorrupt, HttpCorrupt),
+    entry!("http.duplicate", FaultKind::HttpDuplicate, HttpDuplicate),
+    entry!("http.slow_body", FaultKind::HttpSlowBody, HttpSlowBody),
     entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),

@@ -5,6 +5,7 @@ mod limits;
 mod names;
 mod probe;
 mod proxy;
+mod request;
 mod service;
 
 use std::ops::Range;
