@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
@@ -51,6 +52,8 @@ pub(super) struct Exchange {
     crew: Crew,
     /// What may go on when the connection has ended: tunnels to other protocols, and requests sent twice.
     tunnels: Crew,
+    /// Requests under way: one for each holder, and one more.
+    under_way: Arc<()>,
 }
 
 type Answer = Result<Response<Body>, BodyError>;
@@ -60,7 +63,7 @@ impl Exchange {
     pub(super) fn new(shared: Arc<Shared>, address: UserId, speech: Speech, cord: Cord) -> Self {
         let (crew, tunnels) = (Crew::default(), Crew::default());
         let link = Arc::new(Link::new(&shared.proxy.upstream, speech, crew.clone()));
-        Self { shared, address, speech, link, cord, crew, tunnels }
+        Self { shared, address, speech, link, cord, crew, tunnels, under_way: Arc::new(()) }
     }
 
     /// Everything that runs beside the connection.
@@ -83,8 +86,19 @@ impl Exchange {
         self.link.gone().await;
     }
 
+    /// Whether no request is under way, up to the last frame of its answer.
+    pub(super) fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.under_way) == 1
+    }
+
+    /// Waits for so long.
+    pub(super) async fn pause(&self, time: Duration) {
+        self.shared.clock.sleep(time).await;
+    }
+
     /// Answers a request. An error resets or closes: the connection (HTTP/1.1) or the stream (HTTP/2).
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let under_way = Arc::clone(&self.under_way);
         let touches = decide(&self.shared.toxics, self.passenger(&request), &request);
         let mut request = request.map(pass);
         let Touches { request: mut there, ending, duplicate, answer: mut back, abort } = touches;
@@ -106,7 +120,7 @@ impl Exchange {
         if let Some(delay) = delay {
             body = delay.hold(body).await;
         }
-        Ok(Response::from_parts(head, self.resetting(body)))
+        Ok(Response::from_parts(head, self.resetting(body, under_way)))
     }
 
     fn passenger(&self, request: &Request<Incoming>) -> Passenger {
@@ -138,19 +152,18 @@ impl Exchange {
         }
     }
 
-    /// A body whose error is a reset for the client: a close would look like the end of some of them.
-    fn resetting(&self, body: Body) -> Body {
-        match self.speech {
-            Speech::Two => body,
-            Speech::One => {
-                let cord = self.cord.clone();
-                body.map_err(move |error| {
-                    cord.cut();
-                    error
-                })
-                .boxed_unsync()
+    /// A body whose error is a reset for the client: a close would look like the end of some of them. Under way until
+    /// it is dropped.
+    fn resetting(&self, body: Body, under_way: Arc<()>) -> Body {
+        let cord = (self.speech == Speech::One).then(|| self.cord.clone());
+        body.map_err(move |error| {
+            let _ = &under_way;
+            if let Some(cord) = &cord {
+                cord.cut();
             }
-        }
+            error
+        })
+        .boxed_unsync()
     }
 
     /// What happens in place of forwarding.

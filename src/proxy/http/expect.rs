@@ -39,7 +39,8 @@ pub(super) fn patient(request: Request<Body>, clock: Clock) -> Request<Body> {
 async fn wait(mut body: Body, wanted: oneshot::Receiver<()>, frames: mpsc::Sender<Delivered>, clock: Clock) {
     tokio::select! {
         said = wanted => if said.is_err() {
-            // The upstream has answered without the body: nobody asks the client for it.
+            // The upstream has answered without the body: nobody asks the client for it, nor ends it for the upstream.
+            drop(body);
             return std::future::pending().await;
         },
         () = clock.sleep(PATIENCE) => {}

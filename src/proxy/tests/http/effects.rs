@@ -103,7 +103,8 @@ async fn corrupted(speech: Speech, seed: u64, chunk: usize) -> Vec<u8> {
     }
     drop(frames);
     let request = Request::post("/").header(HOST, "a").body(Fed(to_send).boxed_unsync()).expect("request");
-    let response = rig.client().await.send(request).await;
+    let mut client = rig.client().await;
+    let response = client.send(request).await;
     soon(response.into_body().collect()).await.expect("a body").to_bytes().to_vec()
 }
 

@@ -2,17 +2,28 @@
 
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
 
+use std::time::Duration;
+
 use super::{AsyncReadExt, AsyncWriteExt, Clock, Rig, TcpStream, soon};
 
-/// Sends bytes, closes, and gives back all that is answered.
+/// Whoever has said nothing for so long has nothing to say.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Sends bytes, and gives back all that is answered until the end, or until nothing comes any more.
 async fn answered(rig: &Rig, bytes: &[u8]) -> String {
     let mut client = TcpStream::connect(rig.address).await.expect("connects");
     // The proxy may have closed in the middle, which is an answer too.
-    let _ = client.write_all(bytes).await;
-    let _ = client.shutdown().await;
+    let _ = soon(client.write_all(bytes)).await;
     let mut answer = Vec::new();
-    let _ = soon(client.read_to_end(&mut answer)).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    loop {
+        let read = tokio::select! {
+            read = client.read_buf(&mut answer) => read.unwrap_or(0),
+            () = Clock::Real.sleep(QUIET) => 0,
+        };
+        if read == 0 {
+            return String::from_utf8_lossy(&answer).into_owned();
+        }
+    }
 }
 
 async fn lives(rig: &Rig) -> bool {

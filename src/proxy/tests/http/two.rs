@@ -93,10 +93,15 @@ async fn an_upstream_that_is_away_is_told_as_502_and_one_that_breaks_as_a_reset(
     let address = set.open(&proxy_to(upstream, Protocol::Http)).await.expect("opens");
     let mut client = super::Client::speaking(Speech::Two, address).await;
     let breaking = async {
-        drop(soon(listener.accept()).await.expect("accepts"));
-        drop(listener);
+        let (mut server, _) = soon(listener.accept()).await.expect("accepts");
+        let mut heard = Vec::new();
+        while heard.len() < 300 {
+            soon(server.read_buf(&mut heard)).await.expect("reads");
+        }
+        drop((server, listener));
     };
-    let (answered, ()) = tokio::join!(client.try_post("/", b"x"), breaking);
+    let long = format!("/{}", "x".repeat(300));
+    let (answered, ()) = tokio::join!(client.try_post(&long, b"x"), breaking);
     answered.expect_err("it broke before the answer");
     let mut client = super::Client::speaking(Speech::Two, address).await;
     let (status, body) = client.post("/", b"x").await;
