@@ -56,7 +56,7 @@ fn too_little(settings: &NetworkLatency, toxic: &ToxicReading) -> Option<String>
 /// Why the delay that was added is not the one that was asked for. The mean of n draws of a standard deviation of at
 /// most `jitter` strays by about jitter / sqrt(n); two such and 10 % are allowed for. It may be more where the order of
 /// chunks is kept: each then waits for the slowest before it.
-fn strays(delay: Timespan, jitter: Timespan, toxic: &ToxicReading) -> Option<String> {
+pub(super) fn strays(delay: Timespan, jitter: Timespan, toxic: &ToxicReading) -> Option<String> {
     let (asked, jitter) = (delay.0.as_secs_f64(), jitter.0.as_secs_f64());
     let allowed = 0.1 * asked + 0.002 + 2.0 * jitter / (toxic.delayed as f64).sqrt();
     let off = toxic.mean_delay.as_secs_f64() - asked;

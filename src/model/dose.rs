@@ -49,10 +49,22 @@ pub enum Reading {
 pub struct ToxicReading {
     /// Connections (TCP) or requests (HTTP) that passed while it was on.
     pub seen: u64,
+    /// Those of them that it is meant for; with a toxic that chooses no requests, all of them.
+    #[serde(default)]
+    pub matched: u64,
     /// Those of them that it touched.
     pub touched: u64,
+    /// Those touched that it could do nothing to after all: too long, too short, or not to be repeated.
+    #[serde(default)]
+    pub spared: u64,
+    /// Those touched whose client gave up while they were held.
+    #[serde(default)]
+    pub given_up: u64,
     /// Bytes that it touched.
     pub bytes: u64,
+    /// Those of them that it changed.
+    #[serde(default)]
+    pub changed: u64,
     /// Chunks that it delayed.
     pub delayed: u64,
     /// The mean delay it really added to a chunk; 0 when none was.
@@ -67,6 +79,9 @@ pub struct ToxicReading {
     /// Connections that it closed or reset.
     #[serde(default)]
     pub cut: u64,
+    /// The time over which it let the bytes through that it slows down.
+    #[serde(default, rename = "paced_ns", with = "super::sample::nanos")]
+    pub paced: Duration,
     /// Distinct users it touched.
     pub users: u64,
     /// The listener was seen to refuse a connection, where the toxic makes it.

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::http::{
+    HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
+};
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One fault of an experiment.
@@ -114,6 +117,24 @@ pub enum FaultKind {
     /// Answers in place of the upstream.
     #[serde(rename = "http.error")]
     HttpError(HttpError),
+    /// Delays requests or answers.
+    #[serde(rename = "http.latency")]
+    HttpLatency(HttpLatency),
+    /// Resets requests.
+    #[serde(rename = "http.abort")]
+    HttpAbort(HttpAbort),
+    /// Takes requests and never answers.
+    #[serde(rename = "http.timeout")]
+    HttpTimeout(HttpTimeout),
+    /// Changes bytes of bodies.
+    #[serde(rename = "http.corrupt")]
+    HttpCorrupt(HttpCorrupt),
+    /// Sends requests twice.
+    #[serde(rename = "http.duplicate")]
+    HttpDuplicate(HttpDuplicate),
+    /// Lets bodies through slowly.
+    #[serde(rename = "http.slow_body")]
+    HttpSlowBody(HttpSlowBody),
     /// Keeps cores busy.
     #[serde(rename = "cpu.stress")]
     CpuStress(CpuStress),
@@ -133,7 +154,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 14] = [
+    pub const WORDS: [&'static str; 20] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -143,6 +164,12 @@ impl FaultKind {
         "network.limit_data",
         "network.down",
         "http.error",
+        "http.latency",
+        "http.abort",
+        "http.timeout",
+        "http.corrupt",
+        "http.duplicate",
+        "http.slow_body",
         "cpu.stress",
         "memory.stress",
         "disk.stress",
@@ -162,6 +189,12 @@ impl FaultKind {
             Self::NetworkLimitData(_) => "network.limit_data",
             Self::NetworkDown(_) => "network.down",
             Self::HttpError(_) => "http.error",
+            Self::HttpLatency(_) => "http.latency",
+            Self::HttpAbort(_) => "http.abort",
+            Self::HttpTimeout(_) => "http.timeout",
+            Self::HttpCorrupt(_) => "http.corrupt",
+            Self::HttpDuplicate(_) => "http.duplicate",
+            Self::HttpSlowBody(_) => "http.slow_body",
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
@@ -181,7 +214,13 @@ impl FaultKind {
             | Self::NetworkSlice(_)
             | Self::NetworkLimitData(_)
             | Self::NetworkDown(_)
-            | Self::HttpError(_) => TargetKind::Proxy,
+            | Self::HttpError(_)
+            | Self::HttpLatency(_)
+            | Self::HttpAbort(_)
+            | Self::HttpTimeout(_)
+            | Self::HttpCorrupt(_)
+            | Self::HttpDuplicate(_)
+            | Self::HttpSlowBody(_) => TargetKind::Proxy,
             Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => TargetKind::Host,
             Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
         }
@@ -199,6 +238,26 @@ impl FaultKind {
             Self::NetworkLimitData(fault) => fault.share,
             Self::NetworkDown(fault) => fault.share,
             Self::HttpError(fault) => fault.share,
+            Self::HttpLatency(fault) => fault.share,
+            Self::HttpAbort(fault) => fault.share,
+            Self::HttpTimeout(fault) => fault.share,
+            Self::HttpCorrupt(fault) => fault.share,
+            Self::HttpDuplicate(fault) => fault.share,
+            Self::HttpSlowBody(fault) => fault.share,
+            _ => None,
+        }
+    }
+
+    /// Which requests it touches, where it acts on requests.
+    pub fn only(&self) -> Option<RequestMatch> {
+        match self {
+            Self::HttpError(fault) => Some(fault.only()),
+            Self::HttpLatency(fault) => Some(fault.only()),
+            Self::HttpAbort(fault) => Some(fault.only()),
+            Self::HttpTimeout(fault) => Some(fault.only()),
+            Self::HttpCorrupt(fault) => Some(fault.only()),
+            Self::HttpDuplicate(fault) => Some(fault.only()),
+            Self::HttpSlowBody(fault) => Some(fault.only()),
             _ => None,
         }
     }
@@ -346,27 +405,6 @@ pub struct NetworkDown {
     /// Share of the connections that are touched; the blast radius' `traffic` when absent.
     #[serde(default)]
     pub share: Option<Share>,
-}
-
-/// Settings of `http.error`: the proxy answers in place of the upstream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HttpError {
-    /// The status of the answer, 400 to 599.
-    #[serde(default = "service_unavailable")]
-    pub status: u16,
-    /// The body of the answer.
-    #[serde(default)]
-    pub body: Option<String>,
-    /// Only requests whose path begins with this; all when absent.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// Share of the matching requests that are touched; the blast radius' `traffic` when absent.
-    #[serde(default)]
-    pub share: Option<Share>,
-}
-
-const fn service_unavailable() -> u16 {
-    503
 }
 
 /// Settings of `cpu.stress`: burns a share of the time of some cores.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::experiment::{Proxy, Service};
 use super::fault::{Distribution, KillSignal, Stream};
+use super::http::{HttpEffect, RequestMatch};
 use super::units::{Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
@@ -221,14 +222,12 @@ pub enum ToxicKind {
     /// New connections are refused, existing ones reset. Where it touches only a share of them, those are reset when
     /// they come, as nobody can be refused in part.
     Down,
-    /// Answers requests in place of the upstream.
-    HttpError {
-        /// The status.
-        status: u16,
-        /// The body; empty when absent.
-        body: Option<String>,
-        /// Only requests whose path begins with this.
-        path: Option<String>,
+    /// Acts on HTTP requests, one by one.
+    Http {
+        /// Which of them.
+        only: RequestMatch,
+        /// What it does to each.
+        effect: HttpEffect,
     },
 }
 
@@ -355,12 +354,7 @@ impl fmt::Display for Toxic {
             }
             ToxicKind::LimitData { bytes } => write!(f, "close connections after {bytes}")?,
             ToxicKind::Down => f.write_str("refuse new connections, reset existing ones")?,
-            ToxicKind::HttpError { status, path, .. } => {
-                write!(f, "answer {status}")?;
-                if let Some(path) = path {
-                    write!(f, " on {path}*")?;
-                }
-            }
+            ToxicKind::Http { only, effect } => write!(f, "{effect}{only}")?,
         }
         if self.toxicity == Share::ALL { Ok(()) } else { write!(f, " for {}", self.toxicity) }
     }

@@ -13,11 +13,16 @@ use crate::model::dose::ToxicReading;
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     seen: AtomicU64,
+    matched: AtomicU64,
     touched: AtomicU64,
+    spared: AtomicU64,
+    given_up: AtomicU64,
     bytes: AtomicU64,
     delays: Histogram,
     cut: AtomicU64,
     refused: AtomicBool,
+    changed: AtomicU64,
+    paced_nanos: AtomicU64,
     users: Mutex<HashSet<UserId>>,
 }
 
@@ -25,6 +30,26 @@ impl Counters {
     /// A connection or a request passes while the toxic is on.
     pub(super) fn saw(&self) {
         self.seen.fetch_add(1, Relaxed);
+    }
+
+    /// It is one that the toxic is meant for.
+    pub(super) fn matched(&self) {
+        self.matched.fetch_add(1, Relaxed);
+    }
+
+    /// Nothing could be done to a request after all.
+    pub(super) fn spared(&self) {
+        self.spared.fetch_add(1, Relaxed);
+    }
+
+    /// A client gave up on a request that is held.
+    pub(super) fn given_up(&self) {
+        self.given_up.fetch_add(1, Relaxed);
+    }
+
+    /// It took so long to let bytes through that are slowed down.
+    pub(super) fn paced(&self, time: Duration) {
+        self.paced_nanos.fetch_add(nanos(time), Relaxed);
     }
 
     /// It is touched.
@@ -36,6 +61,11 @@ impl Counters {
     /// So many bytes are touched.
     pub(super) fn bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// So many of them are changed.
+    pub(super) fn changed(&self, bytes: usize) {
+        self.changed.fetch_add(bytes as u64, Relaxed);
     }
 
     /// A chunk was delivered, so much later than it arrived.
@@ -57,15 +87,24 @@ impl Counters {
     pub(super) fn read(&self) -> ToxicReading {
         ToxicReading {
             seen: self.seen.load(Relaxed),
+            matched: self.matched.load(Relaxed),
             touched: self.touched.load(Relaxed),
+            spared: self.spared.load(Relaxed),
+            given_up: self.given_up.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             delayed: self.delays.count(),
             mean_delay: self.delays.mean(),
             median_delay: self.delays.quantile(0.5),
             p99_delay: self.delays.quantile(0.99),
             cut: self.cut.load(Relaxed),
+            changed: self.changed.load(Relaxed),
+            paced: Duration::from_nanos(self.paced_nanos.load(Relaxed)),
             users: self.users.lock().unwrap_or_else(PoisonError::into_inner).len() as u64,
             refused: self.refused.load(Relaxed),
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

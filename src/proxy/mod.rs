@@ -19,7 +19,6 @@
 //! order is kept and throughput stays high.
 
 mod alarm;
-mod body;
 pub mod control;
 mod counters;
 mod dice;
@@ -28,7 +27,6 @@ mod gate;
 mod histogram;
 mod http;
 mod lane;
-mod link;
 mod listener;
 mod pipe;
 mod queue;

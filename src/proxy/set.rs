@@ -312,8 +312,8 @@ fn forget_some(proxies: &mut BTreeMap<String, Arc<Entry>>) {
 
 fn understands(protocol: Protocol, kind: &ToxicKind) -> Result<(), Reason> {
     match (protocol, kind) {
-        (_, ToxicKind::Latency { .. } | ToxicKind::Down) | (Protocol::Http, ToxicKind::HttpError { .. }) => Ok(()),
-        (Protocol::Tcp, ToxicKind::HttpError { .. }) => Err(Reason::SpeaksTcp),
+        (_, ToxicKind::Latency { .. } | ToxicKind::Down) | (Protocol::Http, ToxicKind::Http { .. }) => Ok(()),
+        (Protocol::Tcp, ToxicKind::Http { .. }) => Err(Reason::SpeaksTcp),
         (Protocol::Http, _) => Err(Reason::SpeaksHttp),
         (Protocol::Tcp, _) => Ok(()),
     }

@@ -15,6 +15,8 @@ use super::toxic::latency;
 use super::users::{UserId, Users};
 use crate::host::clock::Clock;
 use crate::model::dose::ToxicReading;
+use crate::model::fault::Distribution;
+use crate::model::http::HttpEffect;
 use crate::model::step::{Toxic, ToxicKind};
 use crate::model::units::Share;
 
@@ -61,9 +63,20 @@ pub(super) struct Dose {
 }
 
 impl Touch {
+    /// A number from 0 (included) to 1 (excluded), from the dice of this toxic for this passenger.
+    pub(super) fn roll(&mut self) -> f64 {
+        self.dice.roll()
+    }
+
     /// What is done to a chunk of so many bytes; nothing once the toxic was taken off.
     pub(super) fn dose(&mut self, bytes: usize) -> Option<Dose> {
-        let ToxicKind::Latency { delay, jitter, distribution } = self.toxic.toxic.kind else { return None };
+        let (delay, jitter, distribution) = match self.toxic.toxic.kind {
+            ToxicKind::Latency { delay, jitter, distribution } => (delay, jitter, distribution),
+            ToxicKind::Http { effect: HttpEffect::Latency { delay, jitter }, .. } => {
+                (delay, jitter, Distribution::Uniform)
+            }
+            _ => return None,
+        };
         if self.toxic.is_removed() {
             return None;
         }
@@ -197,6 +210,7 @@ impl Toxics {
     /// Decides, once for a toxic and a passenger, whether the one touches the other, and counts it.
     pub(super) fn admit(&self, toxic: &Arc<LiveToxic>, passenger: Passenger) -> Option<Touch> {
         toxic.counters.saw();
+        toxic.counters.matched();
         let mut dice = self.dice(toxic, passenger);
         let drawn = dice.roll() < toxic.toxic.toxicity.0;
         (drawn && self.seize(toxic, passenger)).then(|| Touch { toxic: Arc::clone(toxic), dice })

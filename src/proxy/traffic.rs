@@ -46,7 +46,7 @@ pub struct FlowReading {
     pub sent: u64,
 }
 
-/// What passed through a proxy since it was opened, closed connections included. HTTP proxies count bytes of bodies.
+/// What passed through a proxy since it was opened, closed connections included. HTTP proxies count connections only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrafficReading {
     /// From clients to the upstream.

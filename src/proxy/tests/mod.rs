@@ -12,6 +12,7 @@ mod peer;
 mod sharing;
 mod tcp;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use super::ProxySet;
 use crate::host::clock::Clock;
 use crate::model::experiment::{Protocol, Proxy};
 use crate::model::fault::{Distribution, Stream};
+use crate::model::http::{HttpEffect, RequestMatch};
 use crate::model::step::{Toxic, ToxicKind};
 use crate::model::units::{Share, Timespan};
 
@@ -55,7 +57,10 @@ fn error(status: u16, share: f64) -> Toxic {
         stream: Stream::Downstream,
         toxicity: Share(share),
         max_users: None,
-        kind: ToxicKind::HttpError { status, body: Some("injected".into()), path: None },
+        kind: ToxicKind::Http {
+            only: RequestMatch::default(),
+            effect: HttpEffect::Error { status, body: Some("injected".into()), headers: BTreeMap::new() },
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use super::Context;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
+use super::request;
 use crate::model::experiment::BlastRadius;
 use crate::model::fault::{FaultKind, FaultSpec, MemorySize, Target};
 use crate::model::units::{Bytes, Timespan};
@@ -164,12 +165,6 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         | FaultKind::NetworkSlice(_)
         | FaultKind::NetworkLimitData(_)
         | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
-        FaultKind::HttpError(fault) => {
-            let right = (400..=599).contains(&fault.status);
-            refuse(!right, "status", &format!("{} is no error", fault.status), "write a status from 400 to 599");
-            let path = fault.path.as_deref().is_none_or(|path| path.starts_with('/'));
-            refuse(!path, "path", "a path begins with `/`", "write the beginning of the path, such as `/api/`");
-        }
         FaultKind::CpuStress(fault) => {
             refuse(fault.load.0 <= 0.0, "load", "a load of 0% breaks nothing", "write more than 0%");
             refuse(
@@ -196,6 +191,6 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
         }
-        FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_) => {}
+        _ => request::settings(context, node, kind),
     }
 }

@@ -6,6 +6,7 @@ mod names;
 mod network;
 mod probe;
 mod proxy;
+mod request;
 mod service;
 
 use std::ops::Range;
