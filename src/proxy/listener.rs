@@ -256,7 +256,8 @@ async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<Shared>, sto
         Protocol::Http => {
             let mut strike = super::toxic::down::Strike::new(&shared.toxics, passenger);
             tokio::select! {
-                () = http::carry(client, passenger, shared, stop) => {}
+                // Boxed, so that a TCP connection need not have the room for it.
+                () = Box::pin(http::carry(client, passenger, shared, stop)) => {}
                 () = strike.falls() => {}
             }
         }

@@ -17,6 +17,9 @@ use super::toxics::Passenger;
 use super::upstream;
 use crate::model::fault::Stream;
 
+/// What comes in beyond that while a connection is cut off is cut off by a reset.
+const MOST_DISCARDED: usize = 1 << 20;
+
 /// Carries a connection to the upstream until both directions have ended, either end is cut off or the proxy closes.
 /// An upstream that cannot be reached is a reset for the client.
 pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<Shared>, mut stop: Stop) {
@@ -40,9 +43,22 @@ pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<S
         () = stop.asked() => Some(Cut::Reset),
         () = strike.falls() => Some(Cut::Reset),
     };
-    if cut == Some(Cut::Reset) {
-        reset(&client.stream);
-        reset(&upstream.stream);
+    for end in [&client, &upstream] {
+        match cut {
+            Some(Cut::Reset) => reset(&end.stream),
+            Some(Cut::Close) => discard(&end.stream),
+            None => {}
+        }
+    }
+}
+
+/// Takes in what waits to be read: the kernel resets a socket that is closed with something in it, and this is a close.
+fn discard(stream: &TcpStream) {
+    let mut buffer = [0; 4096];
+    for _ in 0..MOST_DISCARDED / buffer.len() {
+        if !matches!(stream.try_read(&mut buffer), Ok(1..)) {
+            return;
+        }
     }
 }
 

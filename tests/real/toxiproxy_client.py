@@ -85,7 +85,7 @@ assert proxy.destroy_toxic("latency_downstream")
 assert raises(NotFound, proxy.destroy_toxic, "latency_downstream")["error"] == "toxic not found"
 assert round_trip(proxy.listen) < 0.05
 
-proxy.add_toxic(name="cut", type="limit_data", stream="upstream", attributes={"bytes": 6})
+proxy.add_toxic(name="cut", type="limit_data", stream="downstream", attributes={"bytes": 6})
 with connect(proxy.listen) as connection:
     connection.sendall(b"0123456789")
     received = b""
