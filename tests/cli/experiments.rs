@@ -11,12 +11,19 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 12] = [
+const ENDS: [(&str, i32); 19] = [
     ("cpu-pressure", 0),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
     ("failing-dependency-with-breaker", 0),
     ("failing-dependency-without-breaker", 1),
+    ("http-abort", 0),
+    ("http-corrupt", 0),
+    ("http-duplicate", 0),
+    ("http-error", 0),
+    ("http-latency", 0),
+    ("http-slow-body", 0),
+    ("http-timeout", 0),
     ("killed-service", 0),
     ("memory-pressure", 0),
     ("observe-first", 0),
@@ -216,6 +223,35 @@ fn looking_first_walks_the_same_phases_and_injects_nothing() {
         let samples = |finished: &Finished| finished.report["probes"][0][phase]["samples"].as_u64();
         assert!(samples(&looked) > Some(0) && samples(&injected) > Some(0), "{phase}");
     }
+}
+
+#[test]
+fn answers_survive_a_rate_limit_and_broken_connections() {
+    let (error, abort) = both(|| side_by_side("http-error"), || side_by_side("http-abort"));
+    error.held().effective();
+    abort.held().effective();
+}
+
+#[test]
+fn a_timeout_bounds_slow_answers_and_slow_bodies() {
+    let (latency, slow) = both(|| side_by_side("http-latency"), || side_by_side("http-slow-body"));
+    latency.held().effective();
+    slow.held().effective();
+}
+
+#[test]
+fn silence_and_gibberish_go_unnoticed_behind_a_fallback() {
+    let (silence, gibberish) = both(|| side_by_side("http-timeout"), || side_by_side("http-corrupt"));
+    silence.held().effective();
+    gibberish.held().effective();
+}
+
+#[test]
+fn a_service_that_changes_nothing_may_be_asked_twice() {
+    let twice = side_by_side("http-duplicate").held().effective();
+    let parts = twice.report["doses"][0]["parts"].as_array().expect("parts");
+    let sent_twice = parts.iter().find(|part| part["what"] == "sent twice").expect("is measured");
+    assert!(sent_twice["number"].as_f64() > Some(100.0), "50 a second for 6 s: {sent_twice}");
 }
 
 #[test]

@@ -35,9 +35,12 @@ use super::wire::Cord;
 use super::{answer, expect};
 use crate::model::http::HttpEffect;
 use crate::model::step::ToxicKind;
-use crate::proxy::listener::Shared;
+use crate::proxy::listener::{Shared, Stop};
 use crate::proxy::toxics::{Passenger, Touch};
 use crate::proxy::users::UserId;
+
+/// How long a connection without a request under way may take to end.
+const FAREWELL: Duration = Duration::from_millis(20);
 
 /// What the requests of one connection share.
 pub(super) struct Exchange {
@@ -86,14 +89,17 @@ impl Exchange {
         self.link.gone().await;
     }
 
-    /// Whether no request is under way, up to the last frame of its answer.
-    pub(super) fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.under_way) == 1
-    }
-
-    /// Waits for so long.
-    pub(super) async fn pause(&self, time: Duration) {
-        self.shared.clock.sleep(time).await;
+    /// Returns when the proxy closes and nothing is under way any more: whoever has begun a request and not finished
+    /// its head, or does not answer a farewell, is not waited for.
+    pub(super) async fn farewell(&self, stop: &mut Stop) {
+        stop.asked().await;
+        loop {
+            self.shared.clock.sleep(FAREWELL).await;
+            let answered = Arc::strong_count(&self.under_way) == 1;
+            if answered && !self.cord.is_blocked() {
+                return;
+            }
+        }
     }
 
     /// Answers a request. An error resets or closes: the connection (HTTP/1.1) or the stream (HTTP/2).
@@ -101,6 +107,9 @@ impl Exchange {
         let under_way = Arc::clone(&self.under_way);
         let touches = decide(&self.shared.toxics, self.passenger(&request), &request);
         let mut request = request.map(pass);
+        if self.speech == Speech::One && expect::waits(&request) {
+            request = expect::patient(request, self.shared.clock);
+        }
         let Touches { request: mut there, ending, duplicate, answer: mut back, abort } = touches;
         if let Some(delay) = self.delay(std::mem::take(&mut there.delay)) {
             let (head, body) = request.into_parts();
@@ -157,6 +166,7 @@ impl Exchange {
     fn resetting(&self, body: Body, under_way: Arc<()>) -> Body {
         let cord = (self.speech == Speech::One).then(|| self.cord.clone());
         body.map_err(move |error| {
+            // Held by the closure, and so by the body.
             let _ = &under_way;
             if let Some(cord) = &cord {
                 cord.cut();
@@ -201,9 +211,6 @@ impl Exchange {
             if let Some(copy) = copy {
                 self.tunnels.spawn(copy.send(self.link_for_copies()));
             }
-        }
-        if self.speech == Speech::One && expect::waits(&request) {
-            request = expect::patient(request, self.shared.clock);
         }
         match self.link.send(request).await {
             Ok(mut response) => {

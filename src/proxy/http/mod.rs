@@ -27,7 +27,6 @@ mod wire;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -45,9 +44,6 @@ use super::toxics::Passenger;
 
 /// The longest list of headers of an HTTP/2 request; as much as HTTP/1.1 requests may have.
 const LONGEST_HEAD: u32 = 400 << 10;
-
-/// How long a connection without a request under way may take to end.
-const FAREWELL: Duration = Duration::from_millis(20);
 
 /// Carries a connection: its requests, until the client, the upstream or the proxy closes.
 pub(super) async fn carry(client: TcpStream, passenger: Passenger, shared: Arc<Shared>, mut stop: Stop) {
@@ -103,12 +99,6 @@ async fn attend<C: Future>(serving: C, wind_down: impl FnOnce(Pin<&mut C>), exch
     wind_down(serving.as_mut());
     tokio::select! {
         _ = serving => {}
-        // Whoever has begun a request and not finished its head, or does not answer a farewell, is not waited for.
-        () = async {
-            exchange.pause(FAREWELL).await;
-            while !exchange.is_idle() {
-                exchange.pause(FAREWELL).await;
-            }
-        } => {}
+        () = exchange.farewell(stop) => {}
     }
 }
