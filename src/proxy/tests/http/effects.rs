@@ -65,7 +65,7 @@ async fn a_request_that_is_held_upstream_has_not_reached_the_server() {
 #[tokio::test]
 async fn a_client_that_leaves_while_it_is_held_is_counted() {
     let rig = Rig::new(1, None).await;
-    rig.add(&on_requests("held", Stream::Downstream, held(60_000)));
+    rig.add(&on_requests("held", Stream::Upstream, held(60_000)));
     let mut client = rig.client().await;
     tokio::select! {
         _ = client.post("/", b"x") => panic!("it is held"),

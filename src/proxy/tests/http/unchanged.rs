@@ -214,10 +214,9 @@ async fn an_upstream_that_breaks_in_the_middle_is_a_reset_and_no_end() {
 #[tokio::test]
 async fn a_slow_reader_gets_the_whole_answer_of_an_upstream_that_has_left() {
     let mut raw = Raw::new().await;
-    socket2::SockRef::from(&raw.client).set_recv_buffer_size(4096).expect("a small buffer");
     let mut server = raw.asked("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     read_head(&mut server).await;
-    let body = noise(8 << 20);
+    let body = noise(16 << 20);
     let sending = async {
         let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
         server.write_all(head.as_bytes()).await.expect("writes");
@@ -226,14 +225,17 @@ async fn a_slow_reader_gets_the_whole_answer_of_an_upstream_that_has_left() {
     };
     let reading = async {
         read_head(&mut raw.client).await;
-        let mut got = Vec::new();
-        // Slow at the end as well, when everything else is over.
-        while soon(raw.client.read_buf(&mut got)).await.expect("reads") > 0 {
-            if got.len() > 7 << 20 {
-                Clock::Real.sleep(Duration::from_micros(300)).await;
+        let (mut got, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+        loop {
+            if got.len() % (2 << 20) < piece.len() {
+                // Until every buffer on the way is full.
+                Clock::Real.sleep(Duration::from_millis(50)).await;
+            }
+            match soon(raw.client.read(&mut piece)).await.expect("reads") {
+                0 => return got,
+                length => got.extend_from_slice(&piece[..length]),
             }
         }
-        got
     };
     let ((), got) = tokio::join!(sending, reading);
     assert!(got == body, "{} of {} bytes", got.len(), body.len());
