@@ -22,7 +22,7 @@ pub(super) struct Touches {
     pub(super) abort: Option<Touch>,
 }
 
-/// What happens to a message, in the order in which it passes.
+/// What happens to a message.
 #[derive(Default)]
 pub(super) struct Stages {
     pub(super) corrupt: Vec<Touch>,

@@ -5,8 +5,9 @@
 //!    is the last that is asked, and nothing is forwarded; a request that is held is forwarded when it is let go
 //! 3. its body is changed (`http.corrupt`), then slowed (`http.slow_body`)
 //! 4. it is sent, and sent again (`http.duplicate`)
-//! 5. the answer's body is changed, then cut (`http.abort` with `after`), then slowed
+//! 5. the answer's body is changed
 //! 6. the answer is delayed, an injected one as well
+//! 7. its body is slowed, then cut (`http.abort` with `after`)
 //!
 //! Bytes are counted of bodies only.
 
@@ -119,15 +120,14 @@ impl Exchange {
             Some(touch) => self.end(touch, request).await?,
             None => self.forward(request.map(|body| self.staged(body, there)), duplicate).await?,
         };
-        let delay = self.delay(std::mem::take(&mut back.delay));
         let (head, mut body) = response.into_parts();
         body = corrupted_by(body, std::mem::take(&mut back.corrupt));
-        if let Some(touch) = abort {
-            body = self.cut(body, touch);
+        if let Some(delay) = self.delay(std::mem::take(&mut back.delay)) {
+            body = delay.hold(body).await;
         }
         body = self.staged(body, back);
-        if let Some(delay) = delay {
-            body = delay.hold(body).await;
+        if let Some(touch) = abort {
+            body = self.cut(body, touch);
         }
         Ok(Response::from_parts(head, self.resetting(body, under_way)))
     }
