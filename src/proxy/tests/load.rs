@@ -75,6 +75,7 @@ async fn five_thousand_idle_connections_take_at_most_four_kibibytes_each() {
     assert_eq!(sockets(), fds - 4 * (most / 50), "no socket is left");
 }
 
+/// For two seconds, or for as many as `CHAOS_LOAD_SECONDS` says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_a_second_come_and_go() {
     let seconds = std::env::var("CHAOS_LOAD_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_u64);

@@ -36,7 +36,12 @@ pub(super) fn settings(kind: &FaultKind, refuse: impl Fn(bool, &str, &str, &str)
         FaultKind::NetworkSlice(fault) => {
             refuse(fault.size.0 == 0, "size", "pieces of nothing do not exist", "write at least 1B");
             let help = "write less, so that every piece has a byte";
-            refuse(fault.variation >= fault.size, "variation", "`variation` is not less than `size`", help);
+            refuse(
+                fault.size.0 > 0 && fault.variation >= fault.size,
+                "variation",
+                "`variation` is not less than `size`",
+                help,
+            );
             refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
         }
         // The rest cannot be wrong, or is another kind's.
