@@ -28,6 +28,9 @@ _chaos() {
             chaos,plan)
                 cmd="chaos__subcmd__plan"
                 ;;
+            chaos,proxy)
+                cmd="chaos__subcmd__proxy"
+                ;;
             chaos,rollback)
                 cmd="chaos__subcmd__rollback"
                 ;;
@@ -175,6 +178,32 @@ _chaos() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chaos__subcmd__proxy)
+            opts="-h --listen --config --seed --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -33,6 +33,7 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "rollback" -d 'Undo what
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "stop" -d 'End a run under way, from anywhere: waits until everything is undone and read back'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "doctor" -d 'Say what protects this machine, what was left behind and which faults work here; changes nothing'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the embedded system under test: gateway -> retriever, generator'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "proxy" -d 'Serve proxies that Toxiproxy\'s clients steer: the data plane on its own'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
@@ -83,4 +84,8 @@ complete -c chaos -n "__fish_chaos_using_subcommand demo" -l breaker-cooldown -d
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l work -d 'Extra time that each service takes for each request' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l fallback -d 'Answer from the documents alone when the generator fails'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l listen -d 'Where the control API listens' -r
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l config -d 'Proxies to begin with, in Toxiproxy\'s JSON format; each may have `toxics`' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l seed -d 'The seed of every random choice; printed at the start, the same seed repeats the choices' -r
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand completions" -s h -l help -d 'Print help'

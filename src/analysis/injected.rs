@@ -4,7 +4,8 @@
 use super::findings::{DoseFindings, DoseStatus};
 use super::run::{FaultRecord, Run};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec};
+use crate::model::fault::{FaultKind, FaultSpec, NetworkLatency, TargetKind};
+use crate::model::http::HttpLatency;
 
 /// The one fault of an experiment, if it was effective. Rules that blame a number on a fault are silent when there are
 /// several: they could not tell whose it is.
@@ -30,13 +31,14 @@ impl<'a> Injected<'a> {
             parts.filter(|part| part.what.contains(word)).map(|part| part.number).find(|number| number.is_finite())
         };
         let delay = match &fault.kind {
-            FaultKind::NetworkLatency(latency) => {
-                Some(measured("delay").filter(|delay| *delay > 0.0).unwrap_or(latency.delay.0.as_secs_f64()))
+            FaultKind::NetworkLatency(NetworkLatency { delay, .. })
+            | FaultKind::HttpLatency(HttpLatency { delay, .. }) => {
+                Some(measured("delay").filter(|delay| *delay > 0.0).unwrap_or(delay.0.as_secs_f64()))
             }
             _ => None,
         };
         let share = match &fault.kind {
-            FaultKind::NetworkLatency(_) | FaultKind::HttpError(_) => {
+            kind if kind.takes() == TargetKind::Proxy => {
                 let touched = measured("share").filter(|share| (0.0..=1.0).contains(share));
                 Some(touched.unwrap_or_else(|| asked_share(run.experiment(), fault)))
             }
@@ -46,9 +48,9 @@ impl<'a> Injected<'a> {
         Some(Self { fault, delay, share })
     }
 
-    /// Whether the fault answers at once, with an error.
+    /// Whether the fault answers at once, with an error or a reset.
     pub fn fails_fast(&self) -> bool {
-        matches!(self.fault.kind, FaultKind::HttpError(_) | FaultKind::ProcessKill(_))
+        matches!(self.fault.kind, FaultKind::HttpError(_) | FaultKind::HttpAbort(_) | FaultKind::ProcessKill(_))
     }
 }
 

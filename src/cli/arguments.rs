@@ -47,6 +47,13 @@ Exit codes:
   2   something is missing that runs need, or a policy file can be written by others
   7   RESIDUE: a killed run left something; the output names the command that puts it back";
 
+/// What a newcomer to `chaos proxy` types first.
+const PROXY_HELP: &str = "\
+Examples:
+  chaos proxy --config proxies.json
+  curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
+  curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
+
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
 #[command(name = "chaos", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -77,6 +84,9 @@ pub enum Verb {
     Doctor(DoctorArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
+    /// Serve proxies that Toxiproxy's clients steer: the data plane on its own
+    #[command(after_help = PROXY_HELP)]
+    Proxy(ProxyArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -272,6 +282,20 @@ pub struct DemoArguments {
     /// Extra time that each service takes for each request
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub work: Timespan,
+}
+
+/// `chaos proxy`
+#[derive(Debug, Args)]
+pub struct ProxyArguments {
+    /// Where the control API listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8474")]
+    pub listen: SocketAddr,
+    /// Proxies to begin with, in Toxiproxy's JSON format; each may have `toxics`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The seed of every random choice; printed at the start, the same seed repeats the choices
+    #[arg(long)]
+    pub seed: Option<u64>,
 }
 
 /// The services of the demo.

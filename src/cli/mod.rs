@@ -9,6 +9,7 @@ mod doctor;
 mod experiment_file;
 mod plan;
 mod policy;
+mod proxy;
 mod prune;
 mod residue;
 mod rollback;
@@ -65,6 +66,7 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Validate(arguments) => validate::validate(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
+        Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
     };
     outcome.unwrap_or_else(|error| {

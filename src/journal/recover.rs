@@ -150,7 +150,7 @@ impl<S: Scene> Recovery<S> {
     fn parts(&self) -> Result<Parts, Trouble> {
         let read_part = |paper: &dyn Paper| {
             let bytes = paper.read().map_err(|error| Trouble::new("read the journal", error))?;
-            Ok(read(&bytes))
+            Ok::<_, Trouble>(read(&bytes))
         };
         let persistent = read_part(&*self.persistent)?;
         let place = persistent.header.as_ref().and_then(|header| header.volatile.as_deref());

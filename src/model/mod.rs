@@ -5,6 +5,8 @@ pub mod event;
 pub mod expectation;
 pub mod experiment;
 pub mod fault;
+pub mod glob;
+pub mod http;
 mod left;
 pub mod phase;
 pub mod policy;

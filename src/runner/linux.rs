@@ -195,7 +195,10 @@ impl Machine for LinuxMachine {
                 let address = self.proxies.open(proxy).await?;
                 Ok(Receipt { address: Some(address), ..Receipt::default() })
             }
-            Act::AddToxic { proxy, toxic } => self.proxies.add_toxic(proxy, toxic).map(|()| Receipt::default()),
+            Act::AddToxic { proxy, toxic } => {
+                self.proxies.add_toxic(proxy, toxic)?;
+                Ok(Receipt::default())
+            }
             Act::StartWorker { worker, job } => self.workers.start(worker, job).await.map(of_process),
             Act::PauseService { service } => self.signal(service, Signal::Stop),
             Act::KillService { service, signal } => self.signal(service, Signal::Kill(*signal)),
@@ -205,8 +208,8 @@ impl Machine for LinuxMachine {
     async fn undo(&self, undo: &Undo, receipt: &Receipt) -> Result<(), Trouble> {
         match undo {
             Undo::StopService { service } => self.stop(service).await,
-            Undo::CloseProxy { proxy } => self.proxies.close(proxy).await,
-            Undo::RemoveToxic { proxy, toxic } => self.proxies.remove_toxic(proxy, toxic),
+            Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
+            Undo::RemoveToxic { proxy, toxic } => Ok(self.proxies.remove_toxic(proxy, toxic)?),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
             Undo::ResumeService { service } => {
                 self.resume(service, receipt);

@@ -12,6 +12,7 @@ mod outcomes;
 mod plan;
 mod policy;
 mod ports;
+mod proxy;
 mod readme;
 mod run;
 mod secrets;

@@ -119,7 +119,7 @@ fn problems_of_command(shown: &Shown) -> Vec<String> {
     let asks_only = words.iter().any(|word| word == "--help" || word == "-h");
     match first {
         // A rollback would put back what other tests left for a moment, and the doctor would tell of it.
-        "run" | "demo" | "rollback" | "doctor" if !asks_only => problems_of_words(words),
+        "run" | "demo" | "proxy" | "rollback" | "doctor" if !asks_only => problems_of_words(words),
         _ => problems_of_answer(words, &shown.output),
     }
 }

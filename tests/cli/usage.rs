@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 8] = ["run", "plan", "validate", "rollback", "stop", "doctor", "demo", "completions"];
+const VERBS: [&str; 9] = ["run", "plan", "validate", "rollback", "stop", "doctor", "demo", "proxy", "completions"];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {

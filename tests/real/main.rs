@@ -17,6 +17,7 @@ mod signals;
 mod stalled;
 mod stop;
 mod targets;
+mod toxiproxy_client;
 mod workers;
 
 use std::collections::BTreeMap;

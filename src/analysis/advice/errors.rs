@@ -60,8 +60,14 @@ pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
 pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Advice> {
     let injected = case.injected.as_ref()?;
     let touched = injected.share.filter(|share| *share >= 0.05)?;
-    let stops_answers =
-        matches!(injected.fault.kind, FaultKind::HttpError(_) | FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_));
+    let stops_answers = matches!(
+        injected.fault.kind,
+        FaultKind::HttpError(_)
+            | FaultKind::HttpAbort(_)
+            | FaultKind::HttpTimeout(_)
+            | FaultKind::ProcessKill(_)
+            | FaultKind::ProcessPause(_)
+    );
     let seen =
         case.seen.iter().filter(|_| stops_answers).find(|seen| {
             halves(case, seen).is_some_and(|halves| halves.iter().all(|half| fails_like(half, touched)))

@@ -69,7 +69,8 @@ pub(super) fn r00_the_delay_passes_through(case: &Case<'_>) -> Option<Advice> {
 /// R03: a share of the samples takes the same time T, well above the usual: T is somebody's timeout. Only where the
 /// fault makes somebody wait: after a fast failure the pile is a pause between retries.
 pub(super) fn r03_piles_up_at_a_timeout(case: &Case<'_>) -> Option<Advice> {
-    if case.run.experiment().faults.iter().all(|fault| matches!(fault.kind, FaultKind::HttpError(_))) {
+    let at_once = |kind: &FaultKind| matches!(kind, FaultKind::HttpError(_) | FaultKind::HttpAbort(_));
+    if case.run.experiment().faults.iter().all(|fault| at_once(&fault.kind)) {
         return None;
     }
     let (seen, pile) = case.seen.iter().find_map(|seen| Some((seen, pile(case, seen)?)))?;

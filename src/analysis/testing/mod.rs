@@ -14,7 +14,8 @@ use super::Run;
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec, HttpError, KillSignal, NetworkLatency, ProcessKill, Stream, Target};
+use crate::model::fault::{FaultKind, FaultSpec, KillSignal, NetworkLatency, ProcessKill, Target};
+use crate::model::http::HttpError;
 use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome, Sample};
@@ -59,19 +60,14 @@ struct Sights {
 impl Story {
     /// A generator that is slower by 400 ms behind a gateway that answers in 2 ms all the same.
     pub fn slow_generator() -> Self {
-        let latency = NetworkLatency {
-            delay: Timespan::millis(400),
-            jitter: Timespan::ZERO,
-            stream: Stream::Downstream,
-            share: None,
-        };
+        let latency = NetworkLatency { delay: Timespan::millis(400), ..NetworkLatency::default() };
         let story = Self::breaking("slow generator", FaultKind::NetworkLatency(latency), proxy());
         story.dose("added delay", 0.4)
     }
 
     /// A generator of whose answers this share is an error.
     pub fn failing_generator(share: f64) -> Self {
-        let error = HttpError { status: 503, body: None, path: None, share: Some(Share(share)) };
+        let error = HttpError { share: Some(Share(share)), ..HttpError::default() };
         let mut story = Self::breaking("failing generator", FaultKind::HttpError(error), proxy());
         story.dose = Some(dose_of("share of requests", share, Share(share).to_string()));
         story

@@ -1,20 +1,26 @@
-//! HTTP/1.1 through a proxy: what passes, and what toxics do to requests.
+//! HTTP through a proxy: what passes, and what toxics do to requests.
+
+mod effects;
+mod endings;
+mod hostile;
+mod two;
+mod unchanged;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming};
-use hyper::client::conn::http1::SendRequest;
+use hyper::client::conn::{http1, http2};
 use hyper::header::{CONTENT_LENGTH, HOST};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -25,92 +31,190 @@ use crate::host::clock::Clock;
 use crate::model::dose::ToxicReading;
 use crate::model::experiment::{Protocol, Proxy, UserKey};
 use crate::model::fault::Stream;
+use crate::model::glob::Glob;
+use crate::model::http::{HttpEffect, RequestMatch};
 use crate::model::step::{Toxic, ToxicKind};
+use crate::model::units::Share;
 use crate::proxy::ProxySet;
 
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    One,
+    Two,
+}
+
+/// What the server heard: methods and paths.
+type Heard = Arc<Mutex<Vec<String>>>;
 
 /// An HTTP proxy before a server that answers with the request's own body and tells its path and host.
 struct Rig {
     set: ProxySet,
     address: SocketAddr,
+    speech: Speech,
     connections: Arc<AtomicU64>,
+    heard: Heard,
     _server: JoinSet<()>,
 }
 
 impl Rig {
     async fn new(seed: u64, users: Option<UserKey>) -> Self {
+        Self::speaking(Speech::One, seed, users).await
+    }
+
+    async fn speaking(speech: Speech, seed: u64, users: Option<UserKey>) -> Self {
         let upstream = TcpListener::bind(LOOPBACK).await.expect("binds");
         let proxy = Proxy { users, ..proxy_to(upstream.local_addr().expect("address"), Protocol::Http) };
-        let connections = Arc::<AtomicU64>::default();
+        let (connections, heard) = (Arc::<AtomicU64>::default(), Heard::default());
         let mut server = JoinSet::new();
-        server.spawn(serve(upstream, Arc::clone(&connections)));
+        server.spawn(serve(upstream, speech, Arc::clone(&connections), Arc::clone(&heard)));
         let set = ProxySet::new(Clock::Real, seed);
         let address = set.open(&proxy).await.expect("opens");
-        Self { set, address, connections, _server: server }
+        Self { set, address, speech, connections, heard, _server: server }
     }
 
     async fn client(&self) -> Client {
-        Client::new(self.address).await
+        Client::speaking(self.speech, self.address).await
     }
 
     fn add(&self, toxic: &Toxic) {
         self.set.add_toxic("p", toxic).expect("adds");
     }
 
+    fn remove(&self, toxic: &str) {
+        self.set.remove_toxic("p", toxic).expect("removes");
+    }
+
     fn reading(&self, toxic: &str) -> ToxicReading {
         self.set.reading("p", toxic).expect("a toxic of that name")
     }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().expect("no panic").clone()
+    }
+
+    /// Waits until the counters of a toxic are as wanted.
+    async fn until(&self, toxic: &str, is_so: impl Fn(&ToxicReading) -> bool) {
+        soon(async {
+            while !is_so(&self.reading(toxic)) {
+                Clock::Real.sleep(Duration::from_micros(200)).await;
+            }
+        })
+        .await;
+    }
 }
 
-async fn serve(listener: TcpListener, connections: Arc<AtomicU64>) {
+async fn serve(listener: TcpListener, speech: Speech, connections: Arc<AtomicU64>, heard: Heard) {
     let mut tasks = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.expect("accepts");
         connections.fetch_add(1, Ordering::Relaxed);
-        tasks.spawn(async move {
-            let echo = service_fn(async |request: Request<Incoming>| {
+        let heard = Arc::clone(&heard);
+        let echo = service_fn(move |request: Request<Incoming>| {
+            heard.lock().expect("no panic").push(format!("{} {}", request.method(), request.uri().path()));
+            async move {
                 let mut response = Response::builder().header("x-path", request.uri().path());
-                if let Some(host) = request.headers().get(HOST) {
-                    response = response.header("x-host", host);
+                for (name, as_name) in [("host", "x-host"), ("transfer-encoding", "x-framing")] {
+                    if let Some(value) = request.headers().get(name) {
+                        response = response.header(as_name, value);
+                    }
                 }
                 response.body(request.into_body())
-            });
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), echo).await;
+            }
+        });
+        tasks.spawn(async move {
+            let io = TokioIo::new(stream);
+            let _ = match speech {
+                Speech::One => hyper::server::conn::http1::Builder::new().serve_connection(io, echo).await,
+                Speech::Two => {
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, echo).await
+                }
+            };
         });
     }
+}
+
+/// A toxic on requests, named after what it does.
+fn on_requests(name: &str, stream: Stream, effect: HttpEffect) -> Toxic {
+    let kind = ToxicKind::Http { only: RequestMatch::default(), effect };
+    Toxic { name: name.into(), stream, toxicity: Share::ALL, max_users: None, kind }
 }
 
 /// One client connection.
 struct Client {
-    sender: SendRequest<Body>,
+    sender: Sender,
     _driver: JoinSet<()>,
+}
+
+#[derive(Debug)]
+enum Sender {
+    One(http1::SendRequest<Body>),
+    Two(http2::SendRequest<Body>),
 }
 
 impl Client {
     async fn new(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("connects");
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("shakes");
+        Self::speaking(Speech::One, address).await
+    }
+
+    async fn speaking(speech: Speech, address: SocketAddr) -> Self {
+        let io = TokioIo::new(TcpStream::connect(address).await.expect("connects"));
         let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            let _ = connection.await;
-        });
+        let sender = match speech {
+            Speech::One => {
+                let (sender, connection) = http1::handshake(io).await.expect("shakes");
+                driver.spawn(async move { drop(connection.await) });
+                Sender::One(sender)
+            }
+            Speech::Two => {
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.expect("shakes");
+                driver.spawn(async move { drop(connection.await) });
+                Sender::Two(sender)
+            }
+        };
         Self { sender, _driver: driver }
     }
 
     async fn send(&mut self, request: Request<Body>) -> Response<Incoming> {
+        self.try_send(request).await.expect("an answer")
+    }
+
+    async fn try_send(&mut self, mut request: Request<Body>) -> hyper::Result<Response<Incoming>> {
         soon(async {
-            self.sender.ready().await.expect("the connection is kept");
-            self.sender.send_request(request).await.expect("an answer")
+            match &mut self.sender {
+                Sender::One(sender) => {
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+                Sender::Two(sender) => {
+                    let uri = format!("http://shop.example{}", request.uri());
+                    *request.uri_mut() = uri.parse().expect("a URI");
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+            }
         })
         .await
     }
 
+    fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::One(sender) => sender.is_closed(),
+            Sender::Two(sender) => sender.is_closed(),
+        }
+    }
+
     async fn post(&mut self, path: &str, body: &[u8]) -> (StatusCode, Bytes) {
+        self.try_post(path, body).await.expect("an answer to its end")
+    }
+
+    async fn try_post(&mut self, path: &str, body: &[u8]) -> hyper::Result<(StatusCode, Bytes)> {
         let request = Request::post(path).header(HOST, "shop.example").body(full(body)).expect("request");
-        let response = self.send(request).await;
+        let response = self.try_send(request).await?;
         let status = response.status();
-        (status, soon(response.into_body().collect()).await.expect("body").to_bytes())
+        Ok((status, soon(response.into_body().collect()).await?.to_bytes()))
     }
 
     async fn status_as(&mut self, header: &str, user: &str) -> u16 {
@@ -231,7 +335,8 @@ async fn a_seed_breaks_the_same_requests_again() {
 async fn only_requests_of_the_path_are_answered_and_seen() {
     let rig = Rig::new(1, None).await;
     let mut toxic = error(418, 1.0);
-    toxic.kind = ToxicKind::HttpError { status: 418, body: None, path: Some("/api/".into()) };
+    let ToxicKind::Http { only, .. } = &mut toxic.kind else { unreachable!() };
+    only.path = Some(Glob::new("/api/*"));
     rig.add(&toxic);
     let mut client = rig.client().await;
     let mut statuses = Vec::new();
@@ -239,7 +344,8 @@ async fn only_requests_of_the_path_are_answered_and_seen() {
         statuses.push(client.post(path, b"").await.0.as_u16());
     }
     assert_eq!(statuses, [418, 200, 200, 418]);
-    assert_eq!((rig.reading("broken").seen, rig.reading("broken").touched), (2, 2));
+    let reading = rig.reading("broken");
+    assert_eq!((reading.seen, reading.matched, reading.touched), (4, 2, 2));
 }
 
 #[tokio::test]
@@ -316,7 +422,7 @@ async fn an_upstream_that_is_down_is_told_as_502_and_found_again_when_it_is_up()
     assert_eq!(body, text);
     let listener = TcpListener::bind(upstream).await.expect("the port is still free");
     let mut server = JoinSet::new();
-    server.spawn(serve(listener, Arc::default()));
+    server.spawn(serve(listener, Speech::One, Arc::default(), Heard::default()));
     assert_eq!(client.post("/", b"x").await, (StatusCode::OK, Bytes::from_static(b"x")));
 }
 
@@ -327,7 +433,7 @@ async fn a_client_is_told_when_the_upstream_ends_an_idle_connection() {
     assert_eq!(client.post("/", b"x").await.0, 200);
     drop(_server);
     soon(async {
-        while !client.sender.is_closed() {
+        while !client.is_closed() {
             Clock::Real.sleep(Duration::from_millis(1)).await;
         }
     })
@@ -343,9 +449,8 @@ async fn the_case_of_header_names_and_an_early_answer_reach_the_client() {
     let mut client = TcpStream::connect(address).await.expect("connects");
     client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\nX-CaSe: Yes\r\nConnection: close\r\n\r\n").await.expect("writes");
     let (mut server, _) = soon(upstream.accept()).await.expect("accepts");
-    let mut heard = [0; 58];
-    soon(server.read_exact(&mut heard)).await.expect("reads");
-    assert_eq!(&heard, b"GET /x HTTP/1.1\r\nHost: a\r\nX-CaSe: Yes\r\nConnection: close\r\n");
+    let heard = read_head(&mut server).await;
+    assert_eq!(heard, "GET /x HTTP/1.1\r\nHost: a\r\nX-CaSe: Yes\r\nConnection: close\r\n\r\n");
     server.write_all(b"HTTP/1.0 200 OK\r\nX-BaCk: Yes\r\n\r\nuntil the end").await.expect("writes");
     drop(server);
     let mut answer = String::new();

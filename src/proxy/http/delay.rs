@@ -1,24 +1,27 @@
-//! Delays of HTTP messages: the head and every frame of the body are delivered so long after they arrived.
+//! Delays of HTTP messages. `http.latency` holds a message once, as a whole; `network.latency` delivers the head and
+//! every frame of the body so long after they arrived.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Bytes, Frame};
+use hyper::body::{Body as _, Bytes, Frame};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::alarm::Alarm;
-use super::link::{Body, BodyError};
-use super::queue::DelayQueue;
-use super::toxics::{Dose, LiveToxic, Touch, Toxics};
+use super::body::{Body, Delivered, pumped};
+use super::timeout::Patience;
 use crate::host::clock::Clock;
+use crate::model::step::ToxicKind;
+use crate::proxy::alarm::Alarm;
+use crate::proxy::queue::DelayQueue;
+use crate::proxy::toxics::{Dose, LiveToxic, Touch, Toxics};
 
 /// The toxics that delay one message.
 pub(super) struct Delay {
-    touches: Vec<Touch>,
+    /// Those that hold it once.
+    once: Vec<Touch>,
+    /// Those that delay whatever passes.
+    each: Vec<Touch>,
     changes: watch::Receiver<Vec<Arc<LiveToxic>>>,
     clock: Clock,
 }
@@ -26,18 +29,24 @@ pub(super) struct Delay {
 impl Delay {
     /// The delay that these toxics make; none when there are none.
     pub(super) fn new(touches: Vec<Touch>, toxics: &Toxics, clock: Clock) -> Option<Self> {
-        (!touches.is_empty()).then(|| Self { touches, changes: toxics.subscribe(), clock })
+        let holds_all = |touch: &Touch| matches!(touch.toxic.toxic.kind, ToxicKind::Http { .. });
+        let (once, each): (Vec<_>, Vec<_>) = touches.into_iter().partition(holds_all);
+        let none = once.is_empty() && each.is_empty();
+        (!none).then(|| Self { once, each, changes: toxics.subscribe(), clock })
     }
 
-    /// Holds a message whose head has just arrived until the head is due. The body is taken in from now on, so that
-    /// it is later by the delay and not by more.
+    /// Holds a message whose head has just arrived until the head is due. Where frames are delayed too, the body is
+    /// taken in from now on, so that it is later by the delay and not by more.
     pub(super) async fn hold(mut self, body: Body) -> Body {
         let now = self.clock.now();
         let mut head = DelayQueue::new();
-        head.push((), 0, now, self.doses(0));
+        let mut doses = self.doses(0);
+        doses.extend(self.once.iter_mut().filter_map(|touch| touch.dose(0)));
+        let patience = Patience::new(doses.iter().map(|dose| &dose.toxic));
+        head.push((), 0, now, doses);
         let mut changes = self.changes.clone();
         let clock = self.clock;
-        let body = if body.is_end_stream() { body } else { self.spread(body, head.next_due()) };
+        let body = if body.is_end_stream() || self.each.is_empty() { body } else { self.spread(body, head.next_due()) };
         let mut alarm = Alarm::new(clock);
         while head.pop_due(clock.now(), now).is_none() {
             tokio::select! {
@@ -45,18 +54,16 @@ impl Delay {
                 () = alarm.at(head.next_due()) => {}
             }
         }
+        patience.rewarded();
         body
     }
 
     fn doses(&mut self, bytes: usize) -> Vec<Dose> {
-        self.touches.iter_mut().filter_map(|touch| touch.dose(bytes)).collect()
+        self.each.iter_mut().filter_map(|touch| touch.dose(bytes)).collect()
     }
 
     fn spread(self, body: Body, head_due: Option<Instant>) -> Body {
-        let (frames, delivered) = mpsc::channel(1);
-        let mut pump = JoinSet::new();
-        pump.spawn(self.pump(body, head_due, frames));
-        Delayed { frames: delivered, _pump: pump }.boxed_unsync()
+        pumped(|frames| self.pump(body, head_due, frames))
     }
 
     /// Takes frames in as they arrive and delivers them when they are due.
@@ -94,22 +101,5 @@ impl Delay {
         let bytes = frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len);
         let doses = self.doses(bytes);
         queue.push(frame, bytes, self.clock.now(), doses);
-    }
-}
-
-type Delivered = Result<Frame<Bytes>, BodyError>;
-
-/// A body whose frames come from a pump, which ends with it.
-struct Delayed {
-    frames: mpsc::Receiver<Delivered>,
-    _pump: JoinSet<()>,
-}
-
-impl HttpBody for Delayed {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivered>> {
-        self.frames.poll_recv(context)
     }
 }
