@@ -40,7 +40,11 @@ impl Window {
 }
 
 /// The samples of one probe that were intended in one of these windows.
-pub fn samples_in<'a>(samples: &'a [Sample], probe: usize, windows: &'a [Window]) -> impl Iterator<Item = &'a Sample> {
+pub fn samples_in<'a, 'w>(
+    samples: &'a [Sample],
+    probe: usize,
+    windows: &'w [Window],
+) -> impl Iterator<Item = &'a Sample> + use<'a, 'w> {
     samples
         .iter()
         .filter(move |sample| sample.probe == probe && windows.iter().any(|window| window.contains(sample.intended)))

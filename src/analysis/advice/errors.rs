@@ -1,8 +1,8 @@
 //! Rules about how many answers failed, and how fast.
 
 use super::super::analyse::Seen;
-use super::super::estimate::Tally;
 use super::super::findings::Advice;
+use super::super::tally::Tally;
 use super::super::window::{self, Window, samples_in};
 use super::{Case, advice, time};
 use crate::model::fault::FaultKind;

@@ -1,9 +1,9 @@
 //! Rules about how long answers took.
 
 use super::super::analyse::Seen;
-use super::super::estimate::Tally;
 use super::super::findings::{Advice, Standing};
 use super::super::injected::Injected;
+use super::super::tally::Tally;
 use super::{Case, advice, time};
 use crate::model::fault::FaultKind;
 use crate::model::sample::Outcome;

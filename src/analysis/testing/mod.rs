@@ -47,6 +47,7 @@ pub struct Story {
     breaks_off: bool,
     fault_time: Duration,
     after_time: Duration,
+    missing: Option<Box<dyn Fn(usize) -> bool>>,
 }
 
 struct Sights {
@@ -94,6 +95,7 @@ impl Story {
             breaks_off: false,
             fault_time: Duration::from_secs(10),
             after_time: Duration::from_secs(5),
+            missing: None,
         }
     }
 
@@ -113,6 +115,17 @@ impl Story {
     pub fn after(mut self, seconds: f64, sight: impl Fn(usize) -> (f64, Outcome) + 'static) -> Self {
         self.after_time = Duration::from_secs_f64(seconds);
         self.probes[0].after = answering(sight);
+        self
+    }
+
+    /// `ask` samples at 200/s, which is enough to compare its p95.
+    pub fn often(self) -> Self {
+        self.with(|experiment| experiment.steady_state[0].interval = Timespan::millis(5))
+    }
+
+    /// These samples of the fault were never taken.
+    pub fn missing_during(mut self, missing: impl Fn(usize) -> bool + 'static) -> Self {
+        self.missing = Some(Box::new(missing));
         self
     }
 
@@ -345,7 +358,8 @@ impl Story {
                 _ => &sights.after,
             };
             let count = time.as_nanos() / probe.interval.0.as_nanos();
-            for n in 0..usize::try_from(count).expect("few") {
+            let missing = |n| phase == Phase::Observe && self.missing.as_ref().is_some_and(|missing| missing(n));
+            for n in (0..usize::try_from(count).expect("few")).filter(|n| !missing(*n)) {
                 let seen = sight(n);
                 let intended = start + probe.interval.0 * u32::try_from(n).expect("few");
                 let measurement = Measurement { outcome: seen.outcome, value: seen.value, detail: None };
