@@ -4,10 +4,13 @@
 //!
 //! `CHAOS_CALIBRATION=10` makes ten times as many simulations of each.
 
-use super::analyse;
+use std::time::Duration;
+
 use super::compare::{Phases, compare};
 use super::findings::{Compared, Level};
-use super::testing::{Story, expect, expecting, http, sample};
+use super::testing::{Story, every, expect, expecting, http, sample};
+use super::{Run, analyse};
+use crate::host::clock::Clock;
 use crate::model::sample::{Outcome, Sample};
 use crate::model::verdict::Verdict;
 
@@ -154,4 +157,30 @@ fn recoveries_are_dated_to_within_a_second() {
     let early = errors.iter().filter(|error| **error < 0.0).count();
     assert!(mean.abs() <= 1.0, "off by {mean} s in the mean");
     assert_eq!(early, 0, "never before it was over");
+}
+
+/// Ten probes at 200/s for ten minutes, from the events to the findings.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "measures optimised code: cargo test --release")]
+fn a_million_samples_are_analysed_within_two_seconds() {
+    let names = ["b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let story = Story::slow_generator().often().fault_seconds(600.0).fault(healthy_for(1, 120_000));
+    let story = names
+        .iter()
+        .zip(2..)
+        .fold(story, |story, (name, seed)| story.also_answering(every(0.005, http(name)), healthy_for(seed, 120_000)));
+    let events = story.events();
+    assert!(events.len() > 1_200_000);
+    let clock = Clock::Real;
+    let start = clock.now();
+    let run = Run::fold(&events).expect("it has its header");
+    let folded = clock.now();
+    let analysis = analyse(&run);
+    let done = clock.now();
+    assert_eq!(analysis.probes.len(), 10);
+    assert!(done - start < Duration::from_secs(2), "folded in {:?}, analysed in {:?}", folded - start, done - folded);
+}
+
+fn healthy_for(seed: u64, samples: usize) -> impl Fn(usize) -> (f64, Outcome) {
+    sight(system(seed, samples, 2.0, 0.5))
 }

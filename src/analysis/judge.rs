@@ -113,7 +113,7 @@ fn interval(expectation: &Expectation, tally: &Tally, estimate: Estimate) -> (f6
 }
 
 /// No share but the best one will do.
-fn wants_all(metric: Metric, must: &Must) -> bool {
+pub(super) fn wants_all(metric: Metric, must: &Must) -> bool {
     match metric {
         Metric::SuccessRate => must.holds(1.0) && !must.holds(1.0 - 1e-9),
         _ => must.holds(0.0) && !must.holds(1e-9),

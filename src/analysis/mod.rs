@@ -22,6 +22,7 @@ mod critical;
 mod cusum;
 pub mod detection;
 pub mod findings;
+pub mod foresight;
 mod formulas;
 mod impact;
 mod impact_point;

@@ -4,6 +4,7 @@ pub mod arguments;
 mod colour;
 mod completions;
 mod demo;
+mod earlier;
 mod experiment_file;
 mod plan;
 mod residue;

@@ -183,7 +183,7 @@ mod tests {
         assert!(sure.contains("Impact           medium: ask: p95 25% worse (95% sure: 24"), "{sure}");
         let few = report(&Story::slow_generator().fault(slow));
         assert!(few.contains("Impact           inconclusive: ask: p95 needs 1000 samples before"), "{few}");
-        has(&few, "were 450 (by the numbers alone: high)");
+        has(&few, "there were 450 (by the numbers alone: high)");
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         let refused =
             |samples: usize| move |i: usize| if i < samples { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) };
         let story = Story::slow_generator().fault(refused(500)).after(10.0, refused(100));
-        has(&report(&story), "Time to recover 1.99s from the verified undo, objective 15s; bad for 12s in all");
+        has(&report(&story), "Time to recover 1.99s from the verified undo, objective 15s; bad for 12s in");
         let never = Story::slow_generator().fault(refused(500)).after(20.0, refused(2000)).not_recovered();
         has(&report(&never), "Time to recover > 15s (the objective); bad for > 25s in all");
     }

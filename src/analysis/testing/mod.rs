@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parts::{BASELINE, dose_of, header, proxy, timed};
 pub use parts::{
-    advice_of, advised, every, expect, expecting, experiment, http, http_at, prometheus, restarts, sample, value,
+    advice_of, advised, cpu, every, expect, expecting, experiment, http, http_at, prometheus, restarts, sample, value,
 };
 
 use super::Run;
@@ -48,6 +48,7 @@ pub struct Story {
     fault_time: Duration,
     after_time: Duration,
     missing: Option<Box<dyn Fn(usize) -> bool>>,
+    again: Option<[Duration; 2]>,
 }
 
 struct Sights {
@@ -96,6 +97,7 @@ impl Story {
             fault_time: Duration::from_secs(10),
             after_time: Duration::from_secs(5),
             missing: None,
+            again: None,
         }
     }
 
@@ -121,6 +123,14 @@ impl Story {
     /// `ask` samples at 200/s, which is enough to compare its p95.
     pub fn often(self) -> Self {
         self.with(|experiment| experiment.steady_state[0].interval = Timespan::millis(5))
+    }
+
+    /// The fault is undone after so many seconds already, and one more like it is active in the last so many of them.
+    pub fn and_again(mut self, first: f64, last: f64) -> Self {
+        let again = FaultSpec { name: "slow generator again".to_owned(), ..self.header.experiment.faults[0].clone() };
+        self.header.experiment.faults.push(again);
+        self.again = Some([first, last].map(Duration::from_secs_f64));
+        self
     }
 
     /// These samples of the fault were never taken.
@@ -295,6 +305,12 @@ impl Story {
         let start = log.now;
         let early = self.stop.as_ref().or(self.interrupt.as_ref()).map(|(_, at)| at.saturating_sub(start));
         self.sample(log, Phase::Observe, early.unwrap_or(self.fault_time));
+        if let Some([first, last]) = self.again {
+            let mut tell = |after: Duration, kind| log.events.push(Event { at: start + after, kind });
+            self.dose.iter().for_each(|dose| tell(first, EventKind::DoseRead { fault: 0, dose: dose.clone() }));
+            tell(first, EventKind::FaultUndone { fault: 0 });
+            tell(self.fault_time - last, EventKind::FaultApplied { fault: 1 });
+        }
         if let Some((condition, at)) = &self.stop {
             let first_bad = *at - Duration::from_secs(1);
             log.add(EventKind::StopFired { condition: condition.clone(), measured: "p99 2.4s".into(), first_bad });
@@ -309,7 +325,8 @@ impl Story {
         log.phase(Phase::Rollback);
         let start = log.now;
         if applied {
-            self.dose.iter().for_each(|dose| log.add(EventKind::DoseRead { fault: 0, dose: dose.clone() }));
+            let fault = usize::from(self.again.is_some());
+            self.dose.iter().for_each(|dose| log.add(EventKind::DoseRead { fault, dose: dose.clone() }));
             log.now += READ_BACK;
             if self.residue {
                 log.add(EventKind::Residue {
@@ -320,7 +337,7 @@ impl Story {
                 });
             } else {
                 log.undo(2, "remove the toxic");
-                log.add(EventKind::FaultUndone { fault: 0 });
+                log.add(EventKind::FaultUndone { fault });
             }
         }
         if !self.residue {
