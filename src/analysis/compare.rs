@@ -9,9 +9,9 @@
 //! The baseline is compared with itself, too: its first half with its second. Where those differ, or seem to by 10 %, the
 //! baseline is not steady enough to be precise, and the interval is widened by that shift on both sides.
 
+use super::availability::{availability, episodes};
 use super::batches::{Difference, Spread, batch};
 use super::findings::{Compared, Doubt};
-use super::formulas::{Z95, newcombe, normal_cdf};
 use super::tally::mean;
 use crate::model::expectation::{Expectation, Metric, Must, Operator};
 use crate::model::probe::ProbeSpec;
@@ -26,13 +26,6 @@ const BATCHES: usize = 10;
 const LEAST_BATCH: usize = 20;
 /// So many samples of a batch must lie beyond its quantile.
 const BEYOND: f64 = 5.0;
-/// Errors that are at least this far apart are of separate episodes.
-const EPISODE: std::time::Duration = std::time::Duration::from_secs(1);
-/// Fewer episodes than this show no rate, unless errors are many.
-const EPISODES: usize = 5;
-/// So many errors speak for themselves.
-const MANY_ERRORS: f64 = 0.2;
-
 /// The samples of one probe before and during the fault, in their order.
 #[derive(Debug, Clone, Copy)]
 pub struct Phases<'a> {
@@ -51,6 +44,29 @@ enum Scale {
     Share,
     /// Differences of values, higher being worse once they are turned that way.
     Plain,
+}
+
+/// A degradation and its interval.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) degradation: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    /// How likely such a difference would be without any.
+    pub(super) p: f64,
+    /// The smallest degradation that would be above zero.
+    pub(super) visible: f64,
+}
+
+impl Found {
+    /// Whether this is no accident between two halves of a baseline.
+    fn is_real(&self) -> bool {
+        self.is_sure() || self.degradation.abs() >= SHIFT
+    }
+
+    fn is_sure(&self) -> bool {
+        self.low > 0.0 || self.high < 0.0
+    }
 }
 
 /// The fewest samples that a batch may have: 20, and for a quantile so many that five lie beyond it.
@@ -96,27 +112,6 @@ pub fn compare(expectation: &Expectation, probe: &ProbeSpec, phases: Phases<'_>)
         baseline_moved: shift.is_some_and(|shift| shift.is_sure() && shift.degradation.abs() >= SHIFT),
         doubt: few.or(episodes).or((wider > 0.0).then_some(Doubt::BaselineMoved)),
     })
-}
-
-/// A degradation and its interval.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    degradation: f64,
-    low: f64,
-    high: f64,
-    p: f64,
-    visible: f64,
-}
-
-impl Found {
-    /// Whether this is no accident between two halves of a baseline.
-    fn is_real(&self) -> bool {
-        self.is_sure() || self.degradation.abs() >= SHIFT
-    }
-
-    fn is_sure(&self) -> bool {
-        self.low > 0.0 || self.high < 0.0
-    }
 }
 
 fn reads_values(metric: Metric, must: &Must) -> bool {
@@ -209,43 +204,6 @@ fn plain(found: Difference, unit: f64) -> Found {
     Found { degradation: mean / unit, low: (mean - half) / unit, high: (mean + half) / unit, p, visible: half / unit }
 }
 
-/// The wider of Newcombe's interval and that of the batches, each way.
-fn availability(found: Difference, (before, during): (&[f64], &[f64])) -> Option<Found> {
-    let count = |answers: &[f64]| (answers.iter().sum::<f64>() as u64, answers.len() as u64);
-    let (first, second) = (count(before), count(during));
-    if first.0 == 0 || second.1 == 0 {
-        return None;
-    }
-    let usual = first.0 as f64 / first.1 as f64;
-    let lost = usual - second.0 as f64 / second.1 as f64;
-    let (low, high) = newcombe(first, second, Z95);
-    let (low, high) = (low.min(lost - found.half), high.max(lost + found.half));
-    let p = found.p.max(newcombe_p(first, second));
-    // Without an error there is nothing that batches could differ by: Newcombe's interval alone says what is known.
-    let p = if found.half == 0.0 { newcombe_p(first, second) } else { p };
-    Some(Found {
-        degradation: lost / usual,
-        low: low / usual,
-        high: high / usual,
-        p,
-        visible: (high - low) / 2.0 / usual,
-    })
-}
-
-/// How likely such a difference of shares would be without any: where Newcombe's interval ends at zero, by halving.
-fn newcombe_p(first: (u64, u64), second: (u64, u64)) -> f64 {
-    let excludes = |z: f64| {
-        let (low, high) = newcombe(first, second, z);
-        low > 0.0 || high < 0.0
-    };
-    let (mut inside, mut outside) = (0.0, 40.0);
-    for _ in 0..50 {
-        let middle = f64::midpoint(inside, outside);
-        if excludes(middle) { inside = middle } else { outside = middle }
-    }
-    2.0 * (1.0 - normal_cdf(inside))
-}
-
 /// The baseline against itself: the second half of its batches against the first.
 fn itself(scale: Scale, must: &Must, batches: &[f64], samples: &[f64], size: usize) -> Option<Found> {
     let (first, second) = batches.split_at(batches.len() / 2);
@@ -262,19 +220,6 @@ fn unit(must: &Must, usual: f64) -> f64 {
     [first, second].into_iter().map(f64::abs).find(|number| *number > 0.0).unwrap_or(1.0)
 }
 
-/// Whether the errors during the fault are of too few episodes to speak of a rate.
-fn episodes(fault: &[&Sample], answers: &[f64]) -> Option<Doubt> {
-    let errors = fault.iter().filter(|sample| sample.measurement.outcome.is_error()).map(|sample| sample.intended);
-    let mut last = None;
-    let mut count = 0;
-    for at in errors {
-        count += usize::from(last.is_none_or(|last| at.saturating_sub(last) >= EPISODE));
-        last = Some(at);
-    }
-    let share = 1.0 - mean(answers)?;
-    ((1..EPISODES).contains(&count) && share < MANY_ERRORS).then_some(Doubt::FewEpisodes { of: count, least: EPISODES })
-}
-
 fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(rounded(number))
 }
@@ -285,7 +230,7 @@ fn rounded(share: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{Phases, compare, least_baseline};
     use crate::analysis::findings::{Compared, Doubt};
     use crate::analysis::testing::{expect, http, prometheus, sample, value};
@@ -297,7 +242,8 @@ mod tests {
         (0..count).map(|i| sample(i as f64 * 0.02, millis * noise(i), Outcome::Ok)).collect()
     }
 
-    fn compared(text: &str, before: &[Sample], during: &[Sample]) -> Option<Compared> {
+    /// Compares one metric of `ask`.
+    pub(in crate::analysis) fn compared(text: &str, before: &[Sample], during: &[Sample]) -> Option<Compared> {
         let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
         compare(&expect(text), &http("ask"), Phases { baseline: &before, fault: &during })
     }
@@ -344,29 +290,6 @@ mod tests {
         assert!(!found.confirmed && found.doubt == Some(Doubt::BaselineMoved), "{found:?}");
         let far = compared("p50 <= 1s", &moving, &answers(1000, 100.0, 0.1)).expect("compared");
         assert!(far.confirmed, "nine times as slow is more than a baseline that moves by a fifth: {far:?}");
-    }
-
-    fn failing(count: usize, fails: impl Fn(usize) -> bool) -> Vec<Sample> {
-        let outcome = |i| if fails(i) { Outcome::Wrong } else { Outcome::Ok };
-        (0..count).map(|i| sample(i as f64 * 0.02, 2.0, outcome(i))).collect()
-    }
-
-    #[test]
-    fn availability_is_compared_by_the_wider_interval() {
-        let steady = compared("success_rate >= 99%", &failing(500, |_| false), &failing(500, |i| i % 4 == 0));
-        let steady = steady.expect("compared");
-        assert!(steady.confirmed && (steady.degradation - 0.25).abs() < 1e-9, "{steady:?}");
-        assert!(steady.low.is_some_and(|low| (0.2..0.22).contains(&low)), "Newcombe's: {steady:?}");
-        let outage = compared("success_rate >= 99%", &failing(500, |_| false), &failing(500, |i| i < 125));
-        assert!(outage.expect("compared").low.is_some_and(|low| low < 0.0), "the batches': one long outage");
-    }
-
-    #[test]
-    fn errors_of_few_episodes_are_no_rate() {
-        let once = compared("error_rate <= 1%", &failing(500, |_| false), &failing(500, |i| i == 9)).expect("compared");
-        assert_eq!(once.doubt, Some(Doubt::FewEpisodes { of: 1, least: 5 }));
-        let often = compared("error_rate <= 1%", &failing(500, |_| false), &failing(500, |i| i % 60 == 0));
-        assert_eq!(often.expect("compared").doubt, None);
     }
 
     #[test]

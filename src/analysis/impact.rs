@@ -293,7 +293,7 @@ mod tests {
     fn no_answers_at_all_are_high_without_a_number() {
         let only_latency = Story::slow_generator()
             .with(|experiment| experiment.steady_state[0] = expecting(http("ask"), &["p95 <= 250ms"]))
-            .fault(|i| (0.2, if i < 249 || i > 300 { Outcome::Refused } else { Outcome::Ok }))
+            .fault(|i| (0.2, if (249..=300).contains(&i) { Outcome::Ok } else { Outcome::Refused }))
             .fault_seconds(8.0);
         assert_eq!(impact(&only_latency).level, Level::Critical, "unavailable for 10 s");
         let short = only_latency.fault_seconds(3.0);

@@ -12,6 +12,7 @@
 
 pub mod advice;
 mod analyse;
+mod availability;
 mod bad;
 mod baseline;
 mod batches;

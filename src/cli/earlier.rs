@@ -13,7 +13,8 @@ const HEADER: u64 = 1 << 20;
 /// Longer records are not read for a plan.
 const LONGEST: u64 = 128 << 20;
 
-/// The id and the analysis of the latest complete run of an experiment with this name; none is no error, as a plan can
+/// The id and the analysis of the latest complete run of an experiment with this name that compared anything; none is no
+/// error, as a plan can
 /// do without.
 pub(super) fn run(experiment: &Experiment) -> Option<(String, Analysis)> {
     let folders = RunFolder::all(&run_folder::state(None).ok()?).ok()?;
@@ -31,7 +32,9 @@ fn read(folder: &RunFolder) -> Option<(String, Analysis)> {
     let text = files::read_start(&folder.events(), LONGEST).ok()?;
     let events: Vec<Event> = text.split(|byte| *byte == b'\n').map_while(event).collect();
     let run = Run::fold(&events).filter(|run| run.ended)?;
-    Some((folder.run(), analysis::analyse(&run)))
+    let analysis = analysis::analyse(&run);
+    let compared = analysis.probes.iter().flat_map(|probe| &probe.expectations).any(|row| row.compared.is_some());
+    compared.then(|| (folder.run(), analysis))
 }
 
 fn event(line: &[u8]) -> Option<Event> {
