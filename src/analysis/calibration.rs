@@ -85,9 +85,11 @@ fn healthy_systems_are_hardly_ever_accused() {
     let blamed = count(|analysis| analysis.advice.iter().any(|advice| !["R23", "R25"].contains(&advice.rule.as_str())));
     assert!(accused * 20 <= runs, "{accused} of {runs} above none");
     assert!(by_points * 2 > runs, "the rule of the point values accuses {by_points}: was there any noise at all?");
-    assert_eq!(count(|analysis| analysis.verdict != Verdict::Held), 0);
-    assert_eq!(count(|analysis| analysis.detection.is_some()), 0);
-    assert_eq!(blamed, 0, "advice on a fault that it does not have");
+    let (not_held, alarmed) =
+        (count(|analysis| analysis.verdict != Verdict::Held), count(|analysis| analysis.detection.is_some()));
+    assert!(not_held * 100 <= runs, "{not_held} of {runs} not held");
+    assert!(alarmed * 100 <= runs, "{alarmed} of {runs} raised the alarm");
+    assert!(blamed * 100 <= runs, "{blamed} of {runs} got advice on a fault that they do not have");
 }
 
 /// How often the interval holds the truth, in percent, when everything gets slower by a quarter.

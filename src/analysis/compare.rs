@@ -26,6 +26,7 @@ const BATCHES: usize = 10;
 const LEAST_BATCH: usize = 20;
 /// So many samples of a batch must lie beyond its quantile.
 const BEYOND: f64 = 5.0;
+
 /// The samples of one probe before and during the fault, in their order.
 #[derive(Debug, Clone, Copy)]
 pub struct Phases<'a> {
