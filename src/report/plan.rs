@@ -106,11 +106,11 @@ fn can_show(page: &mut Page, plan: &Plan) {
 fn foresight_row(foresight: &Foresight) -> Vec<String> {
     let held = match foresight.needed {
         _ if foresight.can_hold() => "yes".to_owned(),
-        Some(needed) => format!("no: {needed} good samples needed"),
+        Some(needed) => format!("no, needs {needed}"),
         None => "no".to_owned(),
     };
     let shows = match (foresight.smallest_visible, foresight.longer_baseline) {
-        (_, Some(longer)) => format!("nothing: a baseline of {longer} is needed"),
+        (_, Some(longer)) => format!("needs a baseline of {longer}"),
         (Some(visible), _) => format!("{} worse", amount(visible)),
         (None, None) => "that depends on its values".to_owned(),
     };

@@ -83,7 +83,7 @@ fn a_plan_knows_what_an_earlier_run_showed() {
     sandbox.write("a.yaml", &text);
     let variables = Ports::new().variables(&text);
     let plan = || sandbox.chaos(["plan", "a.yaml"]).args(variables.clone()).done().exits(0);
-    plan().says("Assumed: requests do not fail").says("no: 381 good samples needed");
+    plan().says("Assumed: requests do not fail").says("no, needs 381");
     sandbox.chaos(["run", "a.yaml"]).args(variables.clone()).in_company(Company::SideBySide).done().exits(6);
     let run = sandbox.run_folder();
     let id = run.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
