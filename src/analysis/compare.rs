@@ -20,6 +20,8 @@ use crate::model::statistics::quantile;
 
 /// A shift of the baseline that is not put down to chance, whatever its interval says.
 const SHIFT: f64 = 0.1;
+/// A shift that chance brings about less often than this is told as no accident: healthy runs must not be told of it often.
+const ACCIDENT: f64 = 0.01;
 /// A phase is cut into so many batches, or a few more.
 const BATCHES: usize = 10;
 /// The fewest samples in a batch of requests.
@@ -110,7 +112,7 @@ pub fn compare(expectation: &Expectation, probe: &ProbeSpec, phases: Phases<'_>)
         confirmed: found.p < 0.05 && found.low - wider > 0.0,
         smallest_visible: finite(found.visible + wider),
         baseline_shift: shift.map(|shift| rounded(shift.degradation)),
-        baseline_moved: shift.is_some_and(|shift| shift.is_sure() && shift.degradation.abs() >= SHIFT),
+        baseline_moved: shift.is_some_and(|shift| shift.p < ACCIDENT && shift.degradation.abs() >= SHIFT),
         doubt: few.or(episodes).or((wider > 0.0).then_some(Doubt::BaselineMoved)),
     })
 }

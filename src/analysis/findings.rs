@@ -88,7 +88,7 @@ pub struct Compared {
     pub smallest_visible: Option<f64>,
     /// How much worse the second half of the baseline was than the first.
     pub baseline_shift: Option<f64>,
-    /// That shift is no accident, and 10 % or more.
+    /// That shift is no accident (less likely than one in a hundred by chance), and 10 % or more.
     pub baseline_moved: bool,
     /// What limits this comparison.
     pub doubt: Option<Doubt>,
