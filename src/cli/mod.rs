@@ -6,6 +6,7 @@ mod colour;
 mod completions;
 mod demo;
 mod doctor;
+mod earlier;
 mod experiment_file;
 mod plan;
 mod policy;

@@ -1,8 +1,9 @@
-//! `chaos plan`: what would be done, and how each step is undone. Contacts nothing.
+//! `chaos plan`: what would be done, how each step is undone, and what the run could show. Contacts nothing.
 
 use super::arguments::{PlanArguments, PlanOutput};
 use super::policy::{self, Gate};
-use super::{REFUSED, colour, experiment_file};
+use super::{REFUSED, colour, earlier, experiment_file};
+use crate::analysis::foresight::foresee;
 use crate::fault;
 use crate::guard::policy::Purpose;
 use crate::host::{Facts, output};
@@ -33,5 +34,12 @@ fn planned(experiment: &Experiment, facts: &Facts, digest: String) -> Plan {
         Ok(plan) => PlannedFault { steps: plan.steps, needs: plan.needs.to_owned(), impossible: None },
         Err(why) => PlannedFault { steps: Vec::new(), needs: "more than there is".to_owned(), impossible: Some(why) },
     });
-    Plan { digest, set_up: runner::set_up_steps(experiment), faults: faults.collect() }
+    let earlier = earlier::run(experiment);
+    Plan {
+        digest,
+        set_up: runner::set_up_steps(experiment),
+        faults: faults.collect(),
+        can_show: foresee(experiment, earlier.as_ref().map(|(_, analysis)| analysis)),
+        earlier_run: earlier.map(|(run, _)| run),
+    }
 }

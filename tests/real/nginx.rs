@@ -16,7 +16,7 @@ async fn a_delay_reaches_the_clients_of_nginx_in_full_and_deviates() {
     let rise = p95("fault") - p95("baseline");
     assert!((0.09..0.2).contains(&rise), "{} -> {}", p95("baseline"), p95("fault"));
     assert_eq!(result_of(&ended, "p95 <= 50ms"), "deviated");
-    assert_eq!(result_of(&ended, "success_rate >= 99%"), "held");
+    assert_eq!(result_of(&ended, "success_rate >= 97%"), "held");
     assert_eq!(ended.report["doses"][0]["status"], "effective");
     assert_eq!(ended.report["recovery"]["status"], "recovered");
 }
@@ -27,7 +27,7 @@ async fn errors_in_place_of_nginx_are_errors_to_its_clients() {
     assert_eq!(ended.code, Some(1), "{}", ended.home.told());
     let fault = &ended.report["probes"][0]["fault"];
     assert_eq!((&fault["errors"][0]["outcome"], &fault["errors"][0]["count"]), (&"wrong".into(), &fault["samples"]));
-    assert_eq!(result_of(&ended, "success_rate >= 99%"), "deviated");
+    assert_eq!(result_of(&ended, "success_rate >= 97%"), "deviated");
     assert_eq!(ended.report["recovery"]["status"], "recovered");
 }
 
@@ -109,7 +109,7 @@ steady_state:
     url: http://127.0.0.1:{proxy}/
     rate: 100/s
     timeout: 2s
-    expect: [success_rate >= 99%, p95 <= 50ms]
+    expect: [success_rate >= 97%, p95 <= 50ms]
 {over_http2}faults:
 {faults}
 baseline: 2s
