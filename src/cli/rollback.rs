@@ -48,9 +48,8 @@ pub(super) fn one(folder: &RunFolder) -> Told {
     match Recovery::open(&folder.journal()).and_then(|recovery| recovery.recover()) {
         Ok(Recovered::Nothing) => Told { lines: Vec::new(), code: 0 },
         Ok(Recovered::Refused(header)) => {
-            let pid = header.owner.pid;
-            let line =
-                format!("run {run}: refused: it is under way (pid {pid}); end it there with Ctrl-C, or: kill {pid}");
+            let (pid, place) = (header.owner.pid, run_folder::state_words(folder.state()));
+            let line = format!("run {run}: refused: it is under way (pid {pid}); to end it: chaos stop {run}{place}");
             Told { lines: vec![line], code: REFUSED }
         }
         Ok(Recovered::Undone(account)) => {

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -33,31 +34,64 @@ pub struct Home {
     pub ports: Vec<u16>,
     group: Option<PathBuf>,
     state: PathBuf,
+    /// The runtime folder and the locks of a user are the same for all of their runs.
+    user: PathBuf,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self::of(free_ports(5), None)
+        Self::of(free_ports(5))
     }
 
-    /// Another that wants the same ports.
+    /// Somebody else's, which wants the same ports: nothing but the kernel keeps the two apart.
     pub fn on_the_ports_of(other: &Self) -> Self {
-        Self::of(other.ports.clone(), None)
+        Self::of(other.ports.clone())
     }
 
-    /// Another that wants the same ports and keeps its runs in the same folder.
+    /// Another of the same user, which wants the same ports.
+    pub fn sibling(&self) -> Self {
+        let mut home = Self::on_the_ports_of(self);
+        home.user.clone_from(&self.user);
+        home
+    }
+
+    /// Another of the same user, which wants the same ports and keeps its runs in the same folder.
     pub fn twin(&self) -> Self {
-        Self::of(self.ports.clone(), Some(self.path("state")))
+        let mut home = self.sibling();
+        home.state.clone_from(&self.state);
+        home
     }
 
-    fn of(ports: Vec<u16>, state: Option<PathBuf>) -> Self {
+    fn of(ports: Vec<u16>) -> Self {
         let folder = tempfile::Builder::new().prefix(&prefix()).tempdir().expect("a folder");
-        let state = state.unwrap_or_else(|| folder.path().join("state"));
-        let home = Self { folder, ports, group: make_group(), state };
-        for name in ["work", "paper"] {
+        let (state, user) = (folder.path().join("state"), folder.path().join("user"));
+        let home = Self { folder, ports, group: make_group(), state, user };
+        for name in ["work", "paper", "user"] {
             fs::create_dir(home.path(name)).expect("makes a folder");
         }
+        fs::DirBuilder::new().mode(0o700).create(home.runtime()).expect("makes a folder");
         home
+    }
+
+    /// Its `XDG_RUNTIME_DIR`.
+    pub fn runtime(&self) -> PathBuf {
+        self.user.join("runtime")
+    }
+
+    /// Where its runs take what they need for themselves.
+    pub fn locks(&self) -> PathBuf {
+        self.user.join("locks")
+    }
+
+    /// What journals there are in the runtime folder.
+    pub fn volatile_journals(&self) -> Vec<PathBuf> {
+        let all = fs::read_dir(self.runtime().join("chaos")).into_iter().flatten().flatten();
+        all.map(|entry| entry.path()).collect()
+    }
+
+    /// What they say.
+    pub fn volatile_records(&self) -> String {
+        self.volatile_journals().iter().map(|journal| fs::read_to_string(journal).unwrap_or_default()).collect()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -98,6 +132,7 @@ impl Home {
         let mut command = Command::new(program);
         command.current_dir(self.path("work")).env("HOME", self.path("work")).env("TMPDIR", self.path("work"));
         command.env(MARK, self.folder.path()).env_remove("XDG_STATE_HOME").env_remove("RUST_BACKTRACE");
+        command.env("XDG_RUNTIME_DIR", self.runtime()).env("CHAOS_LOCK_DIR", self.locks());
         command.stdin(Stdio::null()).stdout(self.append("stdout")).stderr(self.append("stderr"));
         if let Some(group) = &self.group {
             join(&mut command, CString::new(group.join("cgroup.procs").as_os_str().as_bytes()).expect("a plain path"));
@@ -135,6 +170,12 @@ impl Home {
         oracle::look(self)
     }
 
+    fn look_but(&self, overlook: impl Fn(&mut Seen)) -> Seen {
+        let mut seen = self.look();
+        overlook(&mut seen);
+        seen
+    }
+
     /// The moment at which the oracle sees nothing of the run any more, its guardian aside, which may still write down
     /// what it did. An error says what is left, or that it took longer.
     pub fn clean_within(&self, limit: Duration) -> Result<Instant, Failure> {
@@ -157,15 +198,25 @@ impl Home {
     pub fn stays_clean(&self) -> Result<(), Failure> {
         self.nothing_left()?;
         let said = self.said_by_rollback();
-        if said == (Some(0), "nothing to roll back\n".to_owned()) {
-            return Ok(());
+        if said != (Some(0), "nothing to roll back\n".to_owned()) {
+            return Err(Failure::Wrong(format!("the machine is clean, but `chaos rollback --all` says {said:?}")));
         }
-        Err(Failure::Wrong(format!("the machine is clean, but `chaos rollback --all` says {said:?}")))
+        let journals = self.volatile_journals();
+        if journals.is_empty() { Ok(()) } else { Err(Failure::Leak(format!("a rollback leaves {journals:?}"))) }
     }
 
     /// Nothing is left, the guardian included.
     pub fn nothing_left(&self) -> Result<(), Failure> {
-        let look = || match self.look() {
+        self.nothing_left_but(|_| {})
+    }
+
+    /// Nothing but journals, which cannot be taken away as long as the disk does not take that they are finished.
+    pub fn nothing_left_but_paper(&self) -> Result<(), Failure> {
+        self.nothing_left_but(|seen| seen.journals.clear())
+    }
+
+    fn nothing_left_but(&self, overlook: impl Fn(&mut Seen)) -> Result<(), Failure> {
+        let look = || match self.look_but(&overlook) {
             seen if seen.is_nothing() => Ok(()),
             seen => Err(Failure::Leak(format!("there is left: {seen}"))),
         };

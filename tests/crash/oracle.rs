@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::home::Home;
 
@@ -22,6 +22,10 @@ pub struct Seen {
     pub mounts: Vec<String>,
     /// Control groups that carry the name of the tool or of the run.
     pub groups: Vec<String>,
+    /// Journals in the runtime folder that name a step.
+    pub journals: Vec<String>,
+    /// Locks that somebody holds.
+    pub locks: Vec<String>,
 }
 
 /// A living process.
@@ -54,8 +58,9 @@ impl fmt::Display for Seen {
         for Process { pid, state, command } in &self.processes {
             write!(f, "pid {pid} ({state}) {command}; ")?;
         }
-        let Self { listening, files, mounts, groups, .. } = self;
-        write!(f, "ports {listening:?}, files {files:?}, mounts {mounts:?}, control groups {groups:?}")
+        let Self { listening, files, mounts, groups, journals, locks, .. } = self;
+        write!(f, "ports {listening:?}, files {files:?}, mounts {mounts:?}, control groups {groups:?}, ")?;
+        write!(f, "journals in the runtime folder {journals:?}, locks {locks:?}")
     }
 }
 
@@ -67,6 +72,8 @@ pub fn look(home: &Home) -> Seen {
         files: files(&home.path("work")),
         mounts: mounts(home),
         groups: groups(home),
+        journals: journals(home),
+        locks: locks(&home.locks()),
     }
 }
 
@@ -132,6 +139,21 @@ fn listening(ports: &[u16]) -> Vec<u16> {
 fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// One that has a header only tells of nothing that was touched. The next recovery takes it away, too.
+fn journals(home: &Home) -> Vec<String> {
+    let with_steps = |journal: &PathBuf| fs::read_to_string(journal).is_ok_and(|records| records.lines().count() > 1);
+    home.volatile_journals().iter().filter(|journal| with_steps(journal)).map(|one| one.display().to_string()).collect()
+}
+
+/// Whoever held a lock and is dead left a file that anybody can lock.
+fn locks(folder: &Path) -> Vec<String> {
+    let held = |name: &String| {
+        let file = fs::File::open(folder.join(name));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    };
+    files(folder).into_iter().filter(held).collect()
 }
 
 fn mounts(home: &Home) -> Vec<String> {

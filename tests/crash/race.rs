@@ -8,7 +8,7 @@ use crate::run::{NOT_STEADY, Run};
 
 pub const MODE: Mode = Mode {
     name: "race",
-    what: "two runs of one experiment at once",
+    what: "two runs of one experiment at once, of one user and of two",
     missing: || None,
     points,
     strike,
@@ -16,18 +16,23 @@ pub const MODE: Mode = Mode {
     figure: None,
 };
 
-/// Where the runs are kept, and how many milliseconds the second begins after the first.
+/// Where the runs are kept, or whose they are, and how many milliseconds the second begins after the first.
 fn points(effort: &mut Effort) -> Vec<String> {
     let both = |moments: Vec<u64>, place: &str| moments.iter().map(|at| format!("{place}:{at}")).collect::<Vec<_>>();
     let apart = both(effort.moments(2, 0..40), "apart");
     let shared = both(effort.moments(2, 0..40), "shared");
-    [apart, shared].concat()
+    let strangers = both(effort.moments(2, 0..40), "strangers");
+    [apart, shared, strangers].concat()
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {
     let (place, after) = point.split_once(':').expect("a point is PLACE:MILLISECONDS");
     let first = Home::new();
-    let second = if place == "shared" { first.twin() } else { Home::on_the_ports_of(&first) };
+    let second = match place {
+        "shared" => first.twin(),
+        "apart" => first.sibling(),
+        _ => Home::on_the_ports_of(&first),
+    };
     let mut one = Run::start(&mut first.run(400));
     std::thread::sleep(Duration::from_millis(after.parse().expect("milliseconds")));
     let mut other = Run::start(&mut second.run(400));

@@ -1,6 +1,7 @@
 //! Forced reuse of pids: when the tool is dead, every pid that its journal names is given to somebody else. Recovery
 //! signals none of them. In a pid namespace of its own, whose next pid can be chosen.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
@@ -57,7 +58,9 @@ pub fn main(words: &[&str]) -> ExitCode {
     until(all_on).expect("every fault is on");
     let guardian = guardian();
     signal(guardian, libc::SIGSTOP);
-    let pids = pids(&stored(state, "journal.jsonl"));
+    let (persistent, volatile) = (pids(&stored(state, "journal.jsonl")), pids(&volatile()));
+    assert!(!persistent.is_empty() && volatile.len() > persistent.len(), "{persistent:?} {volatile:?}");
+    let pids: BTreeSet<i32> = persistent.union(&volatile).copied().collect();
     run.signal(libc::SIGKILL);
     run.ended().expect("it was killed");
     if *saviour == "rollback" {
@@ -89,6 +92,13 @@ fn stored(state: &Path, name: &str) -> String {
     runs.map(|run| fs::read_to_string(run.path().join(name)).unwrap_or_default()).collect()
 }
 
+/// The part of the journal that is in the runtime folder.
+fn volatile() -> String {
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").expect("a home has one");
+    let parts = fs::read_dir(Path::new(&folder).join("chaos")).into_iter().flatten().flatten();
+    parts.map(|part| fs::read_to_string(part.path()).unwrap_or_default()).collect()
+}
+
 fn guardian() -> i32 {
     let all = fs::read_dir("/proc").expect("lists").flatten();
     let mut pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -96,13 +106,9 @@ fn guardian() -> i32 {
 }
 
 /// Every number that the journal calls a pid.
-fn pids(journal: &str) -> Vec<i32> {
+fn pids(journal: &str) -> BTreeSet<i32> {
     let numbers = journal.split("\"pid\":").skip(1);
-    let mut pids: Vec<i32> =
-        numbers.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect();
-    pids.sort_unstable();
-    pids.dedup();
-    pids
+    numbers.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
 }
 
 /// Whether they live, and whether they are stopped.

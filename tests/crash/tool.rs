@@ -69,6 +69,8 @@ pub fn calls() -> &'static BTreeMap<String, u64> {
 fn undisturbed() -> Option<Followed> {
     let home = Home::new();
     let followed = follow(&mut home.run(FAULTS_LAST), |_| Fate::Happens);
+    let runtime = std::fs::read_dir(home.runtime()).expect("lists").count();
+    assert_eq!(runtime, 0, "an undisturbed run leaves nothing in the runtime folder");
     home.stays_clean().expect("an undisturbed run leaves nothing");
     assert!(!matches!(followed.code, None | Some(2 | 7 | 70)), "{:?} {}", followed.code, home.told());
     println!("  undisturbed: {} calls of {} kinds", followed.calls.values().sum::<u64>(), followed.calls.len());
