@@ -16,6 +16,7 @@ mod bad;
 mod baseline;
 #[cfg(test)]
 mod calibration;
+pub mod comparison;
 mod cusum;
 pub mod detection;
 pub mod estimate;
@@ -26,6 +27,7 @@ pub mod recovery;
 mod run;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod timeline;
 mod verdict;
 pub mod window;
 
