@@ -16,6 +16,9 @@ _chaos() {
             ",$1")
                 cmd="chaos"
                 ;;
+            chaos,compare)
+                cmd="chaos__subcmd__compare"
+                ;;
             chaos,completions)
                 cmd="chaos__subcmd__completions"
                 ;;
@@ -25,8 +28,14 @@ _chaos() {
             chaos,doctor)
                 cmd="chaos__subcmd__doctor"
                 ;;
+            chaos,history)
+                cmd="chaos__subcmd__history"
+                ;;
             chaos,plan)
                 cmd="chaos__subcmd__plan"
+                ;;
+            chaos,report)
+                cmd="chaos__subcmd__report"
                 ;;
             chaos,rollback)
                 cmd="chaos__subcmd__rollback"
@@ -47,12 +56,38 @@ _chaos() {
 
     case "${cmd}" in
         chaos)
-            opts="-h -V --help --version run plan validate rollback stop doctor demo completions"
+            opts="-h -V --help --version run plan validate rollback stop doctor report history compare demo completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chaos__subcmd__compare)
+            opts="-h --output --fail-on --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "regression" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -158,6 +193,28 @@ _chaos() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        chaos__subcmd__history)
+            opts="-h --output --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         chaos__subcmd__plan)
             opts="-h --var --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -171,6 +228,28 @@ _chaos() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chaos__subcmd__report)
+            opts="-h --format --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json junit markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -175,7 +175,9 @@ fn metrics(a: Told<'_>, b: Told<'_>) -> Vec<MetricChange> {
     let both = rows(b.analysis).map(|row| (rows(a.analysis).find(|other| is_same(other, &row)), Some(row)));
     let gone = rows(a.analysis).filter(|row| !rows(b.analysis).any(|other| is_same(&other, row)));
     let pairs = both.chain(gone.map(|row| (Some(row), None)));
-    pairs.flat_map(|(one, other)| [When::Before, When::During].map(|when| change(a.run, b.run, one, other, when))).collect()
+    pairs
+        .flat_map(|(one, other)| [When::Before, When::During].map(|when| change(a.run, b.run, one, other, when)))
+        .collect()
 }
 
 fn change(run_a: &Run, run_b: &Run, a: Option<Row<'_>>, b: Option<Row<'_>>, when: When) -> MetricChange {
@@ -302,8 +304,7 @@ mod tests {
 
     /// Every so many-th answer is wrong.
     fn failing(every: usize) -> Story {
-        Story::slow_generator()
-            .fault(move |i| (2.0, if i % every == 0 { Outcome::Wrong } else { Outcome::Ok }))
+        Story::slow_generator().fault(move |i| (2.0, if i % every == 0 { Outcome::Wrong } else { Outcome::Ok }))
     }
 
     #[test]
@@ -349,12 +350,15 @@ mod tests {
         let more = Story::slow_generator().with(|experiment| experiment.steady_state[0].name = "other".into());
         let metrics = compared(&Story::slow_generator(), &more).metrics;
         assert_eq!(metrics.len(), 8);
-        assert!(metrics.iter().all(|metric| metric.change == Change::Unknown && metric.a.is_some() != metric.b.is_some()));
+        assert!(
+            metrics.iter().all(|metric| metric.change == Change::Unknown && metric.a.is_some() != metric.b.is_some())
+        );
     }
 
     #[test]
     fn what_makes_runs_hard_to_compare_is_told() {
-        let doubts = compared(&Story::slow_generator(), &Story::failing_generator(1.0).observing().breaking_off()).doubts;
+        let doubts =
+            compared(&Story::slow_generator(), &Story::failing_generator(1.0).observing().breaking_off()).doubts;
         assert_eq!(doubts.len(), 3, "{doubts:?}");
     }
 }

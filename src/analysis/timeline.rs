@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_probe_that_reads_values_is_drawn_by_them() {
-        let run = Story::slow_generator().also(expecting(prometheus("depth"), &["value within 5 of 10"]), |_| 7.0).tell();
+        let run =
+            Story::slow_generator().also(expecting(prometheus("depth"), &["value within 5 of 10"]), |_| 7.0).tell();
         let series = &timeline(&run)[1];
         assert!(series.is_value && series.stretches.iter().any(|stretch| stretch.p50 == Some(7.0)));
         assert_eq!(series.limits.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [5.0, 15.0]);

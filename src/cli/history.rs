@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_short_id_is_nobody_elses() {
-        let ids = ["01a1fc08-8999-710d-a0a1", "01a1fc08-8999-7abc-a0a1", "01a1fc08-9000-710d-a0a1", "x"].map(str::to_owned);
+        let ids =
+            ["01a1fc08-8999-710d-a0a1", "01a1fc08-8999-7abc-a0a1", "01a1fc08-9000-710d-a0a1", "x"].map(str::to_owned);
         let shown = ids.each_ref().map(|id| short(id, &ids));
         assert_eq!(shown, ["01a1fc08-8999-71", "01a1fc08-8999-7a", "01a1fc08-9000", "x"]);
     }

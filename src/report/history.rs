@@ -63,7 +63,14 @@ pub fn text(entries: &[Entry], style: Style) -> String {
 fn row(entry: &Entry) -> Vec<String> {
     let Some(past) = &entry.told else {
         let why = entry.trouble.clone().unwrap_or_default();
-        return vec![entry.short.clone(), String::new(), why, String::new(), String::new(), "cannot be read".to_owned()];
+        return vec![
+            entry.short.clone(),
+            String::new(),
+            why,
+            String::new(),
+            String::new(),
+            "cannot be read".to_owned(),
+        ];
     };
     let took = std::time::Duration::try_from_secs_f64(past.duration_s).unwrap_or_default();
     let verdict = if entry.under_way { "under way" } else { past.verdict.headline() };
@@ -112,7 +119,8 @@ mod tests {
     #[test]
     fn a_line_a_run_and_nothing_of_it_steers_the_terminal() {
         let text = text(&entries(), Style { color: false, width: 120 });
-        let squeezed: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let squeezed: Vec<String> =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         assert_eq!(squeezed[2], r"a1 | 1970-01-01 00:00 | slow \u{1b}[2J | low | 16.2s | HELD");
         assert_eq!(squeezed[3], "a2 | | no events | | | cannot be read");
         assert!(squeezed[4].ends_with("| under way"), "{text}");

@@ -95,7 +95,8 @@ impl Case {
 /// The same names for every run of an experiment, so that a CI server can show their history.
 fn cases(run: &Run, analysis: &Analysis) -> Vec<Case> {
     let case = |name: &str, outcome: Outcome| Case { name: name.to_owned(), outcome };
-    let mut cases = vec![case("the run comes to its end", end(run, analysis)), case("the baseline is steady", baseline(run))];
+    let mut cases =
+        vec![case("the run comes to its end", end(run, analysis)), case("the baseline is steady", baseline(run))];
     for probe in &analysis.probes {
         let rows = probe.expectations.iter();
         cases.extend(rows.map(|row| case(&format!("{}: {}", probe.name, row.expected), expectation(row, analysis))));
@@ -139,10 +140,8 @@ fn baseline(run: &Run) -> Outcome {
 }
 
 fn expectation(row: &ExpectationFindings, analysis: &Analysis) -> Outcome {
-    let untested = matches!(
-        analysis.verdict,
-        Verdict::Invalid | Verdict::Interrupted | Verdict::NotRun | Verdict::NotSteady
-    );
+    let untested =
+        matches!(analysis.verdict, Verdict::Invalid | Verdict::Interrupted | Verdict::NotRun | Verdict::NotSteady);
     let why = row.fault.why.clone();
     match row.result {
         Standing::Held if untested => Outcome::Skipped(format!("not tested: {}", analysis.reasons.join("; "))),
@@ -156,9 +155,7 @@ fn expectation(row: &ExpectationFindings, analysis: &Analysis) -> Outcome {
         Standing::Inconclusive => {
             Outcome::Unknown { kind: "inconclusive", why: why.unwrap_or_else(|| "not enough samples".to_owned()) }
         }
-        Standing::NotMeasured if untested => {
-            Outcome::Skipped(format!("not measured: {}", analysis.reasons.join("; ")))
-        }
+        Standing::NotMeasured if untested => Outcome::Skipped(format!("not measured: {}", analysis.reasons.join("; "))),
         Standing::NotMeasured => Outcome::Unknown { kind: "not_measured", why: "there are no samples".to_owned() },
     }
 }
@@ -195,7 +192,8 @@ fn recovery(run: &Run, analysis: &Analysis) -> Outcome {
 
 fn rollback(run: &Run) -> Outcome {
     if !run.residue.is_empty() {
-        let command = |command: &Option<String>| command.as_ref().map(|it| format!("; by hand: {it}")).unwrap_or_default();
+        let command =
+            |command: &Option<String>| command.as_ref().map(|it| format!("; by hand: {it}")).unwrap_or_default();
         let line = |left: &crate::analysis::ResidueRecord| {
             format!("{} ({}){}; {}", left.what, left.why, command(&left.command), left.help)
         };
@@ -228,4 +226,126 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, junit};
+    use crate::analysis::testing::Story;
+    use crate::analysis::{Analysis, analyse};
+    use crate::model::event::StopCause;
+    use crate::model::sample::Outcome;
+    use crate::model::verdict::Verdict;
+
+    fn report(story: &Story) -> (String, Analysis) {
+        let run = story.tell();
+        let analysis = analyse(&run);
+        (junit(&run, &analysis), analysis)
+    }
+
+    fn slow(_: usize) -> (f64, Outcome) {
+        (412.0, Outcome::Ok)
+    }
+
+    /// Every way in which a run can end.
+    fn stories() -> Vec<Story> {
+        let story = Story::slow_generator;
+        vec![
+            story(),
+            story().observing(),
+            story().fault(slow),
+            story().observing().fault(slow),
+            story().fault(slow).stopped_by("ask.p95 > 300ms", 14.0),
+            story().stopped_by("the guardian is lost", 14.0).because_of(StopCause::GuardianLost),
+            story().without_dose().stopped_by("x", 14.0),
+            story().interrupted_by("SIGINT", 15.0),
+            story().not_recovered(),
+            story().unsteady(&["ask: p95 <= 250ms, measured 412ms"]),
+            story().not_coming_up("demo: port 8080 is taken"),
+            story().ineffective("no connection passed"),
+            story().without_dose(),
+            story().failing_to_apply("no such proxy"),
+            story().leaving_residue(),
+            story().breaking_off(),
+            story().fault(|_| (2.0, Outcome::NoData)),
+            story().fault(|_| (0.2, Outcome::Refused)),
+            story().fault_seconds(0.1),
+        ]
+    }
+
+    fn count(xml: &str, part: &str) -> usize {
+        xml.matches(part).count()
+    }
+
+    #[test]
+    fn only_a_run_that_held_passes() {
+        for story in stories() {
+            let (xml, analysis) = report(&story);
+            let bad = count(&xml, "<failure ") + count(&xml, "<error ");
+            assert_eq!(bad == 0, analysis.verdict == Verdict::Held, "{:?}\n{xml}", analysis.verdict);
+        }
+    }
+
+    #[test]
+    fn the_totals_are_those_of_the_cases() {
+        for story in stories() {
+            let (xml, _) = report(&story);
+            let suite = xml.lines().find(|line| line.contains("<testsuite ")).expect("a suite");
+            for (name, part) in
+                [("tests", "<testcase "), ("failures", "<failure "), ("errors", "<error "), ("skipped", "<skipped ")]
+            {
+                let total = format!(" {name}=\"{}\"", count(&xml, part));
+                assert!(suite.contains(&total), "{total} in {suite}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_deviation_is_a_failure_of_its_expectation_with_both_numbers() {
+        let (xml, _) = report(&Story::slow_generator().fault(slow));
+        assert!(
+            xml.contains("name=\"ask: p95 &lt;= 250ms\">\n      <failure type=\"deviated\" message=\"expected p95")
+        );
+        assert!(xml.contains("got 412ms; before the fault 2ms"), "{xml}");
+        assert!(xml.contains("name=\"ask: success_rate &gt;= 99%\"/>"), "the other passed\n{xml}");
+        assert_eq!(count(&xml, "<failure "), 1, "{xml}");
+    }
+
+    #[test]
+    fn what_was_not_tested_does_not_pass_even_where_it_held() {
+        let (xml, _) = report(&Story::slow_generator().ineffective("no connection passed"));
+        assert!(xml.contains("<error type=\"not_effective\" message=\"no connection passed\">"), "{xml}");
+        assert!(xml.contains("name=\"ask: p95 &lt;= 250ms\">\n      <skipped message=\"not tested: "), "{xml}");
+        let (xml, _) = report(&Story::slow_generator().fault(|_| (2.0, Outcome::NoData)));
+        assert_eq!(count(&xml, "<error type=\"inconclusive\""), 2, "{xml}");
+    }
+
+    #[test]
+    fn residue_fails_with_the_command_to_run_by_hand() {
+        let (xml, _) = report(&Story::slow_generator().leaving_residue());
+        let case = xml.split("<testcase ").find(|case| case.contains("everything is put back")).expect("the case");
+        assert!(case.contains("<failure type=\"residue\"") && case.contains("by hand: kill -CONT 7"), "{case}");
+    }
+
+    #[test]
+    fn every_run_of_an_experiment_has_the_same_cases() {
+        let names = |story: &Story| -> Vec<String> {
+            let (xml, _) = report(story);
+            let cases = xml.split("<testcase ").skip(1).map(|case| case.split('>').next().unwrap_or_default());
+            cases.map(|case| case.trim_end_matches('/').to_owned()).collect()
+        };
+        let held = names(&Story::slow_generator());
+        assert_eq!(held.len(), 7, "{held:?}");
+        for story in stories() {
+            assert_eq!(names(&story)[..7], held, "a case more at most: that of the verdict");
+        }
+    }
+
+    #[test]
+    fn nothing_from_outside_is_markup_or_what_xml_cannot_carry() {
+        assert_eq!(
+            escape("<a b='\"'>&\u{0}\u{1b}\u{ffff}\nc"),
+            "&lt;a b=&apos;&quot;&apos;&gt;&amp;\\u{0}\\u{1b}\\u{ffff}\nc"
+        );
+    }
 }

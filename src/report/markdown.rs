@@ -175,8 +175,9 @@ mod tests {
     fn names_can_neither_mark_up_nor_link_nor_call_anybody() {
         let evil = "<script>alert(1)</script> ![x](http://evil/x.png) @all #1 www.evil.example `a` **b**";
         let escaped = escape(evil);
+        let bare = ["\\[", "\\]", "\\*"].iter().fold(escaped.clone(), |text, mark| text.replace(mark, ""));
         for part in ["<script", "![x](", "](", "http://", "@all", "#1", "www.", " **b"] {
-            assert!(!escaped.contains(part), "{part} in {escaped}");
+            assert!(!bare.contains(part), "{part} in {escaped}");
         }
         let story = Story::slow_generator().fault(slow).with(|experiment| experiment.name = evil.to_owned());
         assert!(!report(&story).contains("<script"));

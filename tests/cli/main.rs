@@ -12,6 +12,7 @@ mod outcomes;
 mod plan;
 mod ports;
 mod readme;
+mod report;
 mod run;
 mod slots;
 mod support;

@@ -116,7 +116,8 @@ fn write_block(out: &mut String, block: &Block) {
         }
         Block::Command { text, .. } => writeln!(out, "<pre><code>{}</code></pre>", escape(text)),
         Block::Pairs(pairs) => {
-            let rows = pairs.iter().map(|(label, text)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(label), escape(text)));
+            let rows =
+                pairs.iter().map(|(label, text)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(label), escape(text)));
             writeln!(out, "<dl>\n{}</dl>", rows.collect::<String>())
         }
         Block::Table { header, rows, tones } => writeln!(out, "{}", table(header, rows, tones)),
@@ -128,7 +129,8 @@ fn table(header: &[String], rows: &[Vec<String>], tones: &[(String, Tone)]) -> S
     let row = |row: &Vec<String>| {
         let last = row.len().saturating_sub(1);
         let cells = row.iter().enumerate().map(|(place, cell)| {
-            let tone = tones.iter().find(|(word, _)| place == last && cell == word).map_or("", |(_, tone)| class(*tone));
+            let tone =
+                tones.iter().find(|(word, _)| place == last && cell == word).map_or("", |(_, tone)| class(*tone));
             format!("<td class=\"{tone}\">{}</td>", escape(cell))
         });
         format!("<tr>{}</tr>\n", cells.collect::<String>())
@@ -149,10 +151,134 @@ const fn class(tone: Tone) -> &'static str {
 /// Text for HTML, inside elements and attributes; controls and characters that turn the writing are written out.
 fn escape(text: &str) -> String {
     let clean = clean(text);
-    clean
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+    clean.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::html;
+    use crate::analysis::analyse;
+    use crate::analysis::testing::{Story, expecting, http_at, prometheus};
+    use crate::model::event::EventKind;
+    use crate::model::sample::{Measurement, Outcome};
+
+    fn slow(_: usize) -> (f64, Outcome) {
+        (412.0, Outcome::Ok)
+    }
+
+    fn report(story: &Story) -> String {
+        let run = story.tell();
+        html(&run, &analyse(&run))
+    }
+
+    /// The names of all elements, and of their attributes.
+    fn markup(html: &str) -> Vec<String> {
+        let body = html.split("</style>").nth(1).expect("a body");
+        let tags = body.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(tag, _)| tag);
+        tags.flat_map(|tag| {
+            let outside: String = tag.split('"').step_by(2).collect();
+            outside.split_whitespace().map(|word| word.trim_end_matches('=').to_owned()).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_verdict_comes_first_and_what_is_left_behind_before_it() {
+        let held = report(&Story::slow_generator());
+        let body = held.split("<main>").nth(1).expect("a body");
+        assert!(body.trim_start().starts_with("<header class=\"good\">\n<p class=\"verdict\">HELD</p>"), "{body}");
+        let residue = report(&Story::slow_generator().leaving_residue());
+        let command = residue.find("kill -CONT 7").expect("the command");
+        assert!(command < residue.find("<header").expect("the verdict"));
+    }
+
+    #[test]
+    fn every_probe_has_its_time_line_with_fault_stop_and_limit() {
+        let story = Story::slow_generator().fault(slow).also(expecting(prometheus("depth"), &["value <= 10"]), |_| 7.0);
+        let report = report(&story.stopped_by("ask.p95 > 300ms", 14.0));
+        assert_eq!(report.matches("<svg ").count(), 2);
+        for part in [
+            "class=\"fault\"",
+            "class=\"stop\"",
+            "stopped: ask.p95 &gt; 300ms",
+            ">p95 &lt;= 250ms</text>",
+            "class=\"l95\"",
+        ] {
+            assert!(report.contains(part), "no {part}");
+        }
+    }
+
+    #[test]
+    fn it_needs_nothing_from_elsewhere_and_runs_no_script() {
+        let report = report(&Story::slow_generator().fault(slow));
+        for part in ["src=", "href=", "url(", "@import", "<script", "<link", "<iframe"] {
+            assert!(!report.contains(part), "{part}");
+        }
+        assert!(report.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn hostile_texts_are_shown_and_add_no_markup_wherever_they_stand() {
+        let tame = markup(&report_of("tame"));
+        for evil in [
+            "<script>alert(1)</script>",
+            "\" onload=\"alert(1)",
+            "'><img src=x onerror=alert(1)>",
+            "--></style><b>",
+            "]]>&#60;b>",
+        ] {
+            let report = report_of(evil);
+            assert_eq!(markup(&report), tame, "{evil}");
+            assert!(!report.contains(evil), "{evil}");
+        }
+        let steering = report_of("\u{1b}[2J\u{202e}\u{0}");
+        assert!(!steering.contains(['\u{1b}', '\u{202e}', '\u{0}']));
+    }
+
+    /// A report in which every text that comes from outside is this one.
+    fn report_of(text: &str) -> String {
+        let story = Story::slow_generator().fault(slow).also_answering(http_at("other", text), slow);
+        let story = story.stopped_by(text, 14.0).leaving_residue().with(|experiment| {
+            experiment.name = text.to_owned();
+            experiment.description = Some(text.to_owned());
+            experiment.faults[0].name = text.to_owned();
+            for probe in &mut experiment.steady_state {
+                probe.name = text.to_owned();
+                probe.expect.iter_mut().for_each(|expectation| expectation.text = text.to_owned());
+            }
+        });
+        let mut events = story.events();
+        for (place, event) in events.iter_mut().enumerate() {
+            match &mut event.kind {
+                EventKind::RunStarted(header) => {
+                    header.file = text.to_owned();
+                    header.run = text.to_owned();
+                    header.tool = text.to_owned();
+                    header.folder = Some(text.into());
+                    header.variables = vec![text.to_owned()];
+                }
+                EventKind::Sample(sample) if place % 7 == 0 => {
+                    sample.measurement = Measurement::failed(Outcome::Wrong, text);
+                }
+                EventKind::StepApplied { act, .. } => *act = text.to_owned(),
+                EventKind::StepUndone { undo, .. } => *undo = text.to_owned(),
+                EventKind::StopFired { measured, .. } => *measured = text.to_owned(),
+                EventKind::Residue { what, why, command, help, .. } => {
+                    [what, why, help].into_iter().for_each(|field| *field = text.to_owned());
+                    *command = Some(text.to_owned());
+                }
+                EventKind::DoseRead { dose, .. } => {
+                    for part in &mut dose.parts {
+                        [&mut part.what, &mut part.asked, &mut part.measured]
+                            .into_iter()
+                            .for_each(|field| *field = text.to_owned());
+                    }
+                }
+                EventKind::RunEnded => event.kind = EventKind::Note { text: text.to_owned() },
+                _ => {}
+            }
+        }
+        let run = crate::analysis::Run::fold(&events).expect("a run");
+        html(&run, &analyse(&run))
+    }
 }

@@ -18,11 +18,11 @@ const WIDTH: f64 = 960.0;
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 12.0;
 /// The frame of the curves, and below it that of the errors.
-const TOP: f64 = 34.0;
-const BOTTOM: f64 = 214.0;
-const ERRORS_TOP: f64 = 222.0;
-const ERRORS_BOTTOM: f64 = 252.0;
-const HEIGHT: f64 = 274.0;
+const TOP: f64 = 48.0;
+const BOTTOM: f64 = 228.0;
+const ERRORS_TOP: f64 = 236.0;
+const ERRORS_BOTTOM: f64 = 266.0;
+const HEIGHT: f64 = 288.0;
 /// Numbers that are further apart than this factor need a logarithmic scale to be seen together.
 const WIDE: f64 = 30.0;
 
@@ -70,7 +70,7 @@ impl Scale {
             return (first..first + 8).map(|n| n as f64 * step).filter(|tick| *tick <= self.high).collect();
         }
         let decades = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
-        let few = (self.high / self.low).log10() < 2.0;
+        let few = (self.high / self.low).log10() < 3.0;
         let steps: &[f64] = if few { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10f64.powi(decade)));
         ticks.filter(|tick| (self.low..=self.high).contains(tick)).collect()
@@ -116,7 +116,8 @@ const QUANTILES: [(&str, Quantile); 3] =
 
 fn band(out: &mut String, scale: &Scale, class: &str, from: Duration, to: Duration) {
     let (x, width, height) = (scale.x(from), scale.x(to) - scale.x(from), ERRORS_BOTTOM - TOP);
-    let _ = writeln!(out, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>");
+    let _ =
+        writeln!(out, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>");
 }
 
 fn phases(out: &mut String, run: &Run, scale: &Scale) {
@@ -157,7 +158,8 @@ fn limits(out: &mut String, series: &Series, scale: &Scale) {
         let (y, end) = (scale.y(*limit), WIDTH - RIGHT);
         let _ = writeln!(out, "<line class=\"limit\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{end}\" y2=\"{y:.1}\"/>");
         let (x, y) = (end - 4.0, y - 4.0);
-        let _ = writeln!(out, "<text class=\"limits\" x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>", escape(text));
+        let _ =
+            writeln!(out, "<text class=\"limits\" x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>", escape(text));
     }
 }
 
@@ -202,26 +204,35 @@ fn errors(out: &mut String, series: &Series, scale: &Scale) {
 fn marks(out: &mut String, run: &Run, scale: &Scale) {
     let edge = |out: &mut String, class: &str, at: Duration| {
         let x = scale.x(at);
-        let _ = writeln!(
-            out,
-            "<line class=\"{class}\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{ERRORS_BOTTOM}\"/>"
-        );
+        let _ =
+            writeln!(out, "<line class=\"{class}\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{ERRORS_BOTTOM}\"/>");
     };
     for (place, (fault, spec)) in run.faults.iter().zip(&run.experiment().faults).enumerate() {
         fault.applied.into_iter().chain(fault.undone).for_each(|at| edge(out, "edge", at));
         if let Some(applied) = fault.applied {
             // Two rows of names: neighbours do not write over each other.
             let y = TOP - 6.0 - 14.0 * (place % 2) as f64;
-            let x = scale.x(applied) + 3.0;
-            let _ = writeln!(out, "<text class=\"mark\" x=\"{x:.1}\" y=\"{y}\">{}</text>", escape(&short(&spec.name)));
+            label(out, scale, applied, y, &spec.name);
         }
     }
     if let Some(stop) = &run.stop {
         edge(out, "stop", stop.fired_at);
-        let (x, y) = (scale.x(stop.fired_at) + 4.0, TOP + 12.0);
-        let text = escape(&short(&format!("stopped: {}", stop.condition)));
-        let _ = writeln!(out, "<text class=\"mark\" x=\"{x:.1}\" y=\"{y}\">{text}</text>");
+        label(
+            out,
+            scale,
+            stop.fired_at,
+            TOP - 6.0 - 14.0 * run.faults.len().min(2) as f64,
+            &format!("stopped: {}", stop.condition),
+        );
     }
+}
+
+/// A name beside a moment, on the side where there is room.
+fn label(out: &mut String, scale: &Scale, at: Duration, y: f64, text: &str) {
+    let x = scale.x(at);
+    let (x, anchor) = if x < WIDTH * 0.6 { (x + 3.0, "start") } else { (x - 3.0, "end") };
+    let text = escape(&short(text));
+    let _ = writeln!(out, "<text class=\"mark\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>");
 }
 
 /// What a stretch tells when one points at it.
@@ -262,7 +273,9 @@ mod tests {
 
     #[test]
     fn steps_are_round_and_not_below() {
-        for (step, round) in [(0.9, 1.0), (1.0, 1.0), (1.1, 2.0), (3.0, 5.0), (7.0, 10.0), (0.013, 0.02), (160.0, 200.0)] {
+        for (step, round) in
+            [(0.9, 1.0), (1.0, 1.0), (1.1, 2.0), (3.0, 5.0), (7.0, 10.0), (0.013, 0.02), (160.0, 200.0)]
+        {
             assert!((round_step(step) - round).abs() < 1e-9 * round, "{step}: {}", round_step(step));
         }
     }
