@@ -16,6 +16,9 @@ _chaos() {
             ",$1")
                 cmd="chaos"
                 ;;
+            chaos,compare)
+                cmd="chaos__subcmd__compare"
+                ;;
             chaos,completions)
                 cmd="chaos__subcmd__completions"
                 ;;
@@ -25,11 +28,17 @@ _chaos() {
             chaos,doctor)
                 cmd="chaos__subcmd__doctor"
                 ;;
+            chaos,history)
+                cmd="chaos__subcmd__history"
+                ;;
             chaos,plan)
                 cmd="chaos__subcmd__plan"
                 ;;
             chaos,proxy)
                 cmd="chaos__subcmd__proxy"
+                ;;
+            chaos,report)
+                cmd="chaos__subcmd__report"
                 ;;
             chaos,rollback)
                 cmd="chaos__subcmd__rollback"
@@ -50,12 +59,38 @@ _chaos() {
 
     case "${cmd}" in
         chaos)
-            opts="-h -V --help --version run plan validate rollback stop doctor demo completions"
+            opts="-h -V --help --version run plan validate rollback stop doctor report history compare demo proxy completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chaos__subcmd__compare)
+            opts="-h --output --fail-on --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "regression" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -161,6 +196,28 @@ _chaos() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        chaos__subcmd__history)
+            opts="-h --output --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         chaos__subcmd__plan)
             opts="-h --var --policy --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -213,6 +270,28 @@ _chaos() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        chaos__subcmd__report)
+            opts="-h --format --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json junit markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         chaos__subcmd__rollback)
             opts="-h --all --scan --state-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -232,7 +311,7 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__run)
-            opts="-q -h --var --dry-run --seed --report --output --state-dir --keep --quiet --help"
+            opts="-q -h --var --policy --approve --dry-run --seed --report --output --state-dir --keep --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -32,6 +32,9 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "validate" -d 'Check exp
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "rollback" -d 'Undo what a run left behind that was killed: needs neither its file nor its process'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "stop" -d 'End a run under way, from anywhere: waits until everything is undone and read back'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "doctor" -d 'Say what protects this machine, what was left behind and which faults work here; changes nothing'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "report" -d 'Render the report of a run again, in any format, from its stored events'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "history" -d 'List the runs that are kept: when, what, verdict, impact, duration'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "compare" -d 'Say what changed from one run to another'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the embedded system under test: gateway -> retriever, generator'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "proxy" -d 'Serve proxies that Toxiproxy\'s clients steer: the data plane on its own'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -39,7 +42,7 @@ complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a varia
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l approve -d 'Run only the plan of this digest, as `chaos plan` printed it; anything else is refused' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l seed -d 'The seed of every random choice; the report prints it, the same seed repeats the choices' -r
-complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .json or .txt; repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l output -d 'How the report on stdout is written' -r -f -a "text\t'For people'
 json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
@@ -68,6 +71,22 @@ json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand doctor" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand doctor" -l print-unit -d 'Print a systemd unit instead, which rolls back at boot what the last boot left'
 complete -c chaos -n "__fish_chaos_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand report" -l format -d 'How the report is written' -r -f -a "text\t'For people, on a terminal'
+json\t'For machines; every field is documented'
+junit\t'For CI: one test case for each expectation, fault and the rollback'
+markdown\t'For a pull request or a job\'s summary'
+html\t'For people, with time lines: one file that needs no network'"
+complete -c chaos -n "__fish_chaos_using_subcommand report" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand history" -l output -d 'How the list is written' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c chaos -n "__fish_chaos_using_subcommand history" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand compare" -l output -d 'How the comparison is written' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c chaos -n "__fish_chaos_using_subcommand compare" -l fail-on -d 'End with exit code 1 when this is found' -r -f -a "regression\t'Something got worse for sure: the verdict, the recovery, an expectation, or a number beyond its interval'"
+complete -c chaos -n "__fish_chaos_using_subcommand compare" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l gateway-listen -d 'Where the gateway listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l retriever-listen -d 'Where the retriever listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l generator-listen -d 'Where the generator listens' -r

@@ -19,6 +19,7 @@ mod batches;
 #[cfg(test)]
 mod calibration;
 mod compare;
+pub mod comparison;
 mod critical;
 mod cusum;
 pub mod detection;
@@ -34,6 +35,7 @@ mod run;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod timeline;
 mod verdict;
 pub mod window;
 

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use crate::demo;
 use crate::model::units::Timespan;
+use crate::report;
 
 /// The documented exit codes of `chaos run`.
 pub const EXIT_CODES: &str = "\
@@ -54,6 +55,13 @@ Examples:
   curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
   curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
 
+/// The exit codes of `chaos compare`, as in [`EXIT_CODES`].
+const COMPARE_EXIT_CODES: &str = "\
+Exit codes:
+  0   compared; with --fail-on regression: nothing got worse for sure
+  1   with --fail-on regression: something did
+  2   refused: there is no such run, or it cannot be read";
+
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
 #[command(name = "chaos", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
@@ -82,6 +90,13 @@ pub enum Verb {
     /// Say what protects this machine, what was left behind and which faults work here; changes nothing
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(DoctorArguments),
+    /// Render the report of a run again, in any format, from its stored events
+    Report(ReportArguments),
+    /// List the runs that are kept: when, what, verdict, impact, duration
+    History(HistoryArguments),
+    /// Say what changed from one run to another
+    #[command(after_help = COMPARE_EXIT_CODES)]
+    Compare(CompareArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
     /// Serve proxies that Toxiproxy's clients steer: the data plane on its own
@@ -150,7 +165,7 @@ pub struct RunArguments {
     /// The seed of every random choice; the report prints it, the same seed repeats the choices
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Also write the report to a file, by its extension: .json or .txt; repeatable
+    /// Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<PathBuf>,
     /// How the report on stdout is written
@@ -165,6 +180,55 @@ pub struct RunArguments {
     /// Say nothing on stderr while running
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `chaos report`
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The id of the run, the beginning of it, or `latest`
+    pub run: String,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: report::Format,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos history`
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// How the list is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos compare`
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// The run to compare with: its id, the beginning of it, or `latest`
+    pub a: String,
+    /// The run to compare
+    pub b: String,
+    /// How the comparison is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// End with exit code 1 when this is found
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub fail_on: Option<FailOn>,
+    /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// What a comparison can fail on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Something got worse for sure: the verdict, the recovery, an expectation, or a number beyond its interval
+    Regression,
 }
 
 /// `chaos rollback`

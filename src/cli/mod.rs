@@ -3,21 +3,25 @@
 pub mod arguments;
 mod claims;
 mod colour;
+mod compare;
 mod completions;
 mod demo;
 mod doctor;
 mod earlier;
 mod experiment_file;
+mod history;
 mod plan;
 mod policy;
 mod proxy;
 mod prune;
+mod report;
 mod residue;
 mod rollback;
 mod run;
 mod run_folder;
 mod scan;
 mod stop;
+mod stored;
 mod validate;
 
 use std::ffi::OsString;
@@ -66,6 +70,9 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Doctor(arguments) => doctor::doctor(&arguments),
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Validate(arguments) => validate::validate(&arguments),
+        Verb::Report(arguments) => report::report(&arguments),
+        Verb::History(arguments) => history::history(&arguments),
+        Verb::Compare(arguments) => compare::compare(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),

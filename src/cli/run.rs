@@ -25,11 +25,13 @@ use crate::journal::{Header, Journal, apart};
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
 use crate::model::verdict::Mode;
-use crate::report;
+use crate::report::{self, Format};
 use crate::runner::{self, Ending, LinuxMachine};
 
 /// Version of the event format.
 const EVENT_FORMAT: u32 = 1;
+/// Names the file that a job of GitHub Actions shows as its summary.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let formats = formats(&arguments.reports)?;
@@ -49,7 +51,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let machine = machine.under(gate.into_policies());
     let (ending, events) = guarded(header, &folder, machine, locks, arguments.quiet)?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
-    let Some(run) = Run::fold(&events) else { return Ok(our_bug("the run told nothing")) };
+    let Some(run) = Run::fold(&as_stored(events)) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
     prune::prune(&state, arguments.keep);
@@ -77,6 +79,17 @@ fn guarded(
     guardian.dismiss();
     locks.release();
     done
+}
+
+/// The header as the event log has it, secrets masked: a report of the stored run says the same.
+fn as_stored(mut events: Vec<Event>) -> Vec<Event> {
+    if let Some(first) = events.first_mut() {
+        let stored = serde_json::to_string(first).and_then(|line| serde_json::from_str(&line));
+        if let Ok(stored) = stored {
+            *first = stored;
+        }
+    }
+    events
 }
 
 /// A runtime whose threads live as long as the process: workers die with the thread that made them.
@@ -177,13 +190,6 @@ impl EventLog {
     }
 }
 
-/// How a report file is written.
-#[derive(Debug, Clone, Copy)]
-enum Format {
-    Text,
-    Json,
-}
-
 /// How each report is written, by its extension; refused before the run when it could not be written after it.
 fn formats(reports: &[PathBuf]) -> anyhow::Result<Vec<Format>> {
     reports.iter().map(|path| format(path)).collect()
@@ -194,11 +200,8 @@ fn format(path: &Path) -> anyhow::Result<Format> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     anyhow::ensure!(folder.is_dir(), "--report {shown}: there is no folder {}", folder.display());
     anyhow::ensure!(!path.is_dir(), "--report {shown}: this is a folder");
-    match path.extension().and_then(std::ffi::OsStr::to_str) {
-        Some("json") => Ok(Format::Json),
-        Some("txt") => Ok(Format::Text),
-        _ => anyhow::bail!("--report {shown}: the format is told by the extension: .json or .txt"),
-    }
+    let known = Format::EXTENSIONS;
+    Format::of(path).with_context(|| format!("--report {shown}: the format is told by the extension: {known}"))
 }
 
 /// A report that cannot be written is told and no more: the exit code belongs to the verdict.
@@ -208,13 +211,18 @@ fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Anal
         Output::Json => report::json(run, analysis),
     });
     for (path, format) in arguments.reports.iter().zip(formats) {
-        let content = match format {
-            Format::Text => report::text(run, analysis, report::Style { color: false, width: 80 }),
-            Format::Json => report::json(run, analysis),
-        };
-        if let Err(error) = files::write_atomic(path, content.as_bytes()) {
-            output::stderr(&format!("error: cannot write {}: {error}\n", path.display()));
-        }
+        let written = files::write_atomic(path, format.render_file(run, analysis).as_bytes());
+        tell_trouble(path, written);
+    }
+    if let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()).map(PathBuf::from) {
+        let report = report::markdown(run, analysis);
+        tell_trouble(&path, files::append(&path).and_then(|mut file| file.write_all(report.as_bytes())));
+    }
+}
+
+fn tell_trouble(path: &Path, written: std::io::Result<()>) {
+    if let Err(error) = written {
+        output::stderr(&format!("error: cannot write {}: {error}\n", path.display()));
     }
 }
 

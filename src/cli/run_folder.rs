@@ -38,6 +38,16 @@ impl RunFolder {
         Ok(folders)
     }
 
+    /// The folders of all runs that told something, the oldest first.
+    pub fn with_events(state: &Path) -> anyhow::Result<Vec<Self>> {
+        let runs = state.join(RUNS);
+        let paths = files::list(&runs).with_context(|| format!("cannot list {}", runs.display()))?;
+        let mut folders: Vec<Self> = paths.into_iter().map(|path| Self { path }).collect();
+        folders.retain(|folder| folder.events().is_file());
+        folders.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(folders)
+    }
+
     /// The folder of this run, if it came so far as to have a journal.
     pub fn find(state: &Path, run: &str) -> Option<Self> {
         Some(Self { path: state.join(RUNS).join(run) }).filter(|folder| folder.journal().exists())

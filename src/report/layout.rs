@@ -27,38 +27,136 @@ pub enum Tone {
     Strong,
 }
 
-/// A page that is being written. Everything from outside goes through [`clean`] here, once.
+/// A piece of a page, as it was said: formats decide how it looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    /// An empty line, unless the page is empty.
+    Gap,
+    /// A title.
+    Heading(String),
+    /// Text, so many columns from the left.
+    Paragraph {
+        /// What it says.
+        text: String,
+        /// The columns.
+        indent: usize,
+        /// What it means.
+        tone: Option<Tone>,
+    },
+    /// A command or a path to copy.
+    Command {
+        /// What to copy.
+        text: String,
+        /// So many columns from the left.
+        indent: usize,
+    },
+    /// Labels with their texts.
+    Pairs(Vec<(String, String)>),
+    /// A table.
+    Table {
+        /// The titles of its columns.
+        header: Vec<String>,
+        /// Its rows.
+        rows: Vec<Vec<String>>,
+        /// What the words at the end of a row mean.
+        tones: Vec<(String, Tone)>,
+    },
+}
+
+/// A page that is being written: said once, shown as text, Markdown or HTML.
 pub struct Page {
     style: Style,
-    text: String,
+    blocks: Vec<Block>,
 }
 
 impl Page {
     /// An empty page.
     pub fn new(style: Style) -> Self {
-        Self { style: Style { width: style.width.max(40), ..style }, text: String::new() }
+        Self { style, blocks: Vec::new() }
     }
 
-    /// The text.
+    /// An empty page for a format that has its own looks.
+    pub fn unstyled() -> Self {
+        Self::new(Style { color: false, width: 80 })
+    }
+
+    /// What was said.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// As text.
     pub fn finish(self) -> String {
-        self.text
+        let mut text = TextPage { style: Style { width: self.style.width.max(40), ..self.style }, text: String::new() };
+        self.blocks.iter().for_each(|block| text.add(block));
+        text.text
     }
 
     /// A heading, after an empty line where something stands above it.
     pub fn heading(&mut self, title: &str) {
-        self.gap();
-        self.paragraph(title, 0, Some(Tone::Strong));
+        self.blocks.push(Block::Heading(title.to_owned()));
     }
 
     /// An empty line, unless the page is empty.
     pub fn gap(&mut self) {
+        self.blocks.push(Block::Gap);
+    }
+
+    /// A paragraph, wrapped and indented.
+    pub fn paragraph(&mut self, text: &str, indent: usize, tone: Option<Tone>) {
+        self.blocks.push(Block::Paragraph { text: text.to_owned(), indent, tone });
+    }
+
+    /// A command or a path to copy: a line of its own, however long.
+    pub fn command(&mut self, command: &str, indent: usize) {
+        self.blocks.push(Block::Command { text: command.to_owned(), indent });
+    }
+
+    /// Pairs of a label and a text, the texts in one column.
+    pub fn pairs(&mut self, pairs: &[(String, String)]) {
+        self.blocks.push(Block::Pairs(pairs.to_vec()));
+    }
+
+    /// A table. A last column that ends in a word of this list is painted.
+    pub fn table(&mut self, header: &[&str], rows: &[Vec<String>], tones: &[(&str, Tone)]) {
+        self.blocks.push(Block::Table {
+            header: header.iter().map(ToString::to_string).collect(),
+            rows: rows.to_vec(),
+            tones: tones.iter().map(|(word, tone)| ((*word).to_owned(), *tone)).collect(),
+        });
+    }
+}
+
+/// A page as text. Everything from outside goes through [`clean`] here, once.
+struct TextPage {
+    style: Style,
+    text: String,
+}
+
+impl TextPage {
+    fn add(&mut self, block: &Block) {
+        match block {
+            Block::Gap => self.gap(),
+            Block::Heading(title) => {
+                self.gap();
+                self.paragraph(title, 0, Some(Tone::Strong));
+            }
+            Block::Paragraph { text, indent, tone } => self.paragraph(text, *indent, *tone),
+            Block::Command { text, indent } => {
+                self.line(&format!("{:indent$}{}", "", self.paint(&clean(text), Tone::Strong)));
+            }
+            Block::Pairs(pairs) => self.pairs(pairs),
+            Block::Table { header, rows, tones } => self.table(header, rows, tones),
+        }
+    }
+
+    fn gap(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
     }
 
-    /// A paragraph, wrapped and indented.
-    pub fn paragraph(&mut self, text: &str, indent: usize, tone: Option<Tone>) {
+    fn paragraph(&mut self, text: &str, indent: usize, tone: Option<Tone>) {
         let mut table = borderless(self.style.width);
         table.add_row([clean(text)]);
         pad(&mut table, 0, indent, 0);
@@ -68,13 +166,7 @@ impl Page {
         }
     }
 
-    /// A command or a path to copy: a line of its own, however long.
-    pub fn command(&mut self, command: &str, indent: usize) {
-        self.line(&format!("{:indent$}{}", "", self.paint(&clean(command), Tone::Strong)));
-    }
-
-    /// Pairs of a label and a text, the texts in one column.
-    pub fn pairs(&mut self, pairs: &[(String, String)]) {
+    fn pairs(&mut self, pairs: &[(String, String)]) {
         let mut table = borderless(self.style.width);
         for (label, text) in pairs {
             table.add_row([clean(label).replace(' ', "\u{a0}"), clean(text)]);
@@ -86,8 +178,7 @@ impl Page {
         }
     }
 
-    /// A table. A last column that ends in a word of this list is painted.
-    pub fn table(&mut self, header: &[&str], rows: &[Vec<String>], tones: &[(&str, Tone)]) {
+    fn table(&mut self, header: &[String], rows: &[Vec<String>], tones: &[(String, Tone)]) {
         let mut table = Table::new();
         table.load_style(ASCII_NO_BORDERS).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(width_of(self.style.width));
@@ -99,8 +190,9 @@ impl Page {
         let lines: Vec<String> = table.lines().collect();
         for line in lines {
             let line = line.trim_end();
-            let tone = tones.iter().find(|(word, _)| line.ends_with(word));
-            let painted = tone.and_then(|(word, tone)| Some((line.strip_suffix(word)?, self.paint(word, *tone))));
+            let tone = tones.iter().find(|(word, _)| line.ends_with(word.as_str()));
+            let painted =
+                tone.and_then(|(word, tone)| Some((line.strip_suffix(word.as_str())?, self.paint(word, *tone))));
             self.line(&painted.map_or_else(|| line.to_owned(), |(before, word)| format!("{before}{word}")));
         }
     }

@@ -32,7 +32,7 @@ fn headline(page: &mut Page, run: &Run, analysis: &Analysis) {
     analysis.reasons.iter().for_each(|reason| page.paragraph(reason, 2, None));
 }
 
-const fn tone(verdict: Verdict) -> Tone {
+pub(super) const fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Held => Tone::Good,
         Verdict::Deviated | Verdict::NotRecovered | Verdict::Residue | Verdict::NotSteady => Tone::Bad,
@@ -42,7 +42,7 @@ const fn tone(verdict: Verdict) -> Tone {
     }
 }
 
-fn key_numbers(page: &mut Page, run: &Run, analysis: &Analysis) {
+pub(super) fn key_numbers(page: &mut Page, run: &Run, analysis: &Analysis) {
     let watched = !analysis.probes.iter().all(|probe| probe.fault.samples == 0);
     let mut pairs = if watched { measured(run, analysis) } else { Vec::new() };
     if run.stop.is_some() {

@@ -36,6 +36,10 @@ const ENDS: [(&str, i32); 22] = [
     ("three-ways-to-be-gone", 0),
 ];
 
+/// The reports that every run writes, and their formats.
+const REPORTS: [(&str, &str); 5] =
+    [("out.json", "json"), ("out.txt", "text"), ("out.xml", "junit"), ("out.md", "markdown"), ("out.html", "html")];
+
 /// The names of the files in `experiments/`.
 pub fn committed_files() -> BTreeSet<String> {
     let entries = std::fs::read_dir(repository().join("experiments")).expect("experiments");
@@ -79,7 +83,8 @@ fn run(name: &str, words: &[&str], company: Company) -> Finished {
     let (sandbox, ports) = (Sandbox::new(), Ports::new());
     let file = repository().join("experiments").join(format!("{name}.yaml")).display().to_string();
     let variables = ports.variables(&committed(&format!("experiments/{name}.yaml")));
-    let fixed = ["run", &file, "--report", "out.json", "--report", "out.txt"];
+    let reports = REPORTS.iter().flat_map(|(name, _)| ["--report", name]);
+    let fixed = ["run", &file].into_iter().chain(reports);
     // The environment gives variables too, and other than `--var` it may give one that the file does not use.
     let run = sandbox.chaos(fixed).args(variables).args(words).env("FOLDER", &sandbox.path("").display().to_string());
     let done = run.in_company(company).done();
@@ -89,12 +94,16 @@ fn run(name: &str, words: &[&str], company: Company) -> Finished {
         |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap_or_else(|error| panic!("{error}: {done}"));
     let report: Value = serde_json::from_str(&read("out.json")).expect("the report is JSON");
     assert_eq!(read("out.txt"), done.stdout, "the report in the file is the one on stdout");
+    for (name, format) in REPORTS {
+        let again = sandbox.chaos(["report", "latest", "--format", format]).done().exits(0).stdout;
+        assert!(again == read(name), "the report of the stored run differs from {name}");
+    }
     Finished { done, report }
 }
 
 fn assert_only_the_run_folder_is_written(sandbox: &Sandbox, done: &Done) {
-    let asked_for = ["out.json", "out.txt"].map(str::to_owned);
-    let others = sandbox.files().into_iter().filter(|file| !asked_for.contains(file));
+    let asked_for = REPORTS.map(|(name, _)| name);
+    let others = sandbox.files().into_iter().filter(|file| !asked_for.contains(&file.as_str()));
     for file in others {
         let of_run = file.strip_prefix("state/chaos/runs/");
         let known =

@@ -14,6 +14,7 @@ mod policy;
 mod ports;
 mod proxy;
 mod readme;
+mod report;
 mod run;
 mod secrets;
 mod slots;

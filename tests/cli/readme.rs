@@ -118,8 +118,11 @@ fn problems_of_command(shown: &Shown) -> Vec<String> {
     let first = words.first().map(String::as_str).unwrap_or_default();
     let asks_only = words.iter().any(|word| word == "--help" || word == "-h");
     match first {
-        // A rollback would put back what other tests left for a moment, and the doctor would tell of it.
-        "run" | "demo" | "proxy" | "rollback" | "doctor" if !asks_only => problems_of_words(words),
+        // A rollback would put back what other tests left for a moment, and the doctor would tell of it. There is no run that
+        // a report could be of.
+        "run" | "demo" | "proxy" | "rollback" | "doctor" | "report" | "compare" if !asks_only => {
+            problems_of_words(words)
+        }
         _ => problems_of_answer(words, &shown.output),
     }
 }

@@ -56,8 +56,8 @@ fn without_a_place_for_the_run_nothing_is_touched() {
 
 #[test]
 fn reports_that_cannot_be_written_are_refused_before_anything_runs() {
-    refused(&["--report", "out.pdf"], "--report out.pdf: the format is told by the extension: .json or .txt");
-    refused(&["--report", "out"], ".json or .txt");
+    refused(&["--report", "out.pdf"], "--report out.pdf: the format is told by the extension: .txt, .json");
+    refused(&["--report", "out"], ".md or .html");
     refused(&["--report", "out.json", "--report", "gone/out.json"], "--report gone/out.json: there is no folder gone");
     refused(&["--report", "folder.json"], "--report folder.json: this is a folder");
 }

@@ -6,7 +6,20 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 9] = ["run", "plan", "validate", "rollback", "stop", "doctor", "demo", "proxy", "completions"];
+const VERBS: [&str; 12] = [
+    "run",
+    "plan",
+    "validate",
+    "rollback",
+    "stop",
+    "doctor",
+    "report",
+    "history",
+    "compare",
+    "demo",
+    "proxy",
+    "completions",
+];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {
@@ -88,7 +101,7 @@ fn without_a_verb_the_help_is_a_complaint() {
 
 #[test]
 fn wrong_usage_is_refused_on_stderr() {
-    let cases: [(&[&str], &str); 25] = [
+    let cases: [(&[&str], &str); 29] = [
         (&["bogus"], "unrecognized subcommand 'bogus'"),
         (&["validat"], "'validate'"),
         (&["__worker"], "unrecognized subcommand"),
@@ -113,6 +126,10 @@ fn wrong_usage_is_refused_on_stderr() {
         (&["run", "a.yaml", "--seed", "many"], "invalid digit"),
         (&["run", "a.yaml", "--var", "GATEWAY"], "`GATEWAY` is not NAME=VALUE"),
         (&["plan", "a.yaml", "--var", "=x"], "`=x` is not NAME=VALUE"),
+        (&["report"], "<RUN>"),
+        (&["report", "latest", "--format", "pdf"], "[possible values: text, json, junit, markdown, html]"),
+        (&["compare", "latest"], "<B>"),
+        (&["compare", "a", "b", "--fail-on", "anything"], "[possible values: regression]"),
         (&["completions", "tcsh"], "possible values"),
     ];
     for (words, part) in cases {
