@@ -9,6 +9,8 @@ use crate::matrix::Failure;
 
 /// The exit code of a run whose baseline was not steady: nothing was injected.
 pub const NOT_STEADY: i32 = 3;
+/// The exit code of a run that a hard limit ended early: the guardian is lost, a target is gone.
+pub const STOPPED: i32 = 4;
 
 /// A run under way. It is killed when this is dropped.
 #[derive(Debug)]
