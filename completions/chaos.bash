@@ -203,7 +203,7 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__run)
-            opts="-q -h --var --dry-run --seed --report --output --state-dir --keep --quiet --help"
+            opts="-q -h --var --policy --approve --dry-run --seed --report --output --state-dir --keep --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
