@@ -65,13 +65,17 @@ fn a_service_that_dies_at_once_shows_its_last_words_and_where_the_rest_is() {
 
 #[test]
 fn a_secret_of_a_service_reaches_it_and_nobody_else() {
-    let command = "[sh, -c, 'printenv TOKEN | wc -c'], env: { TOKEN: swordfish }";
+    // When it starts, its step is recorded. The part of the journal that says so is gone when the run is over.
+    let command = "[sh, -c, 'printenv TOKEN | wc -c; cp chaos/*.jsonl volatile.jsonl'], env: { TOKEN: swordfish }";
     let ended = run_alone(&files::with_service(command));
     let folder = ended.sandbox.run_folder();
     assert_eq!(std::fs::read_to_string(folder.join("mine.log")).expect("a log").trim(), "10", "it was not given");
-    for file in ["events.jsonl", "journal.jsonl"] {
-        let text = std::fs::read_to_string(folder.join(file)).expect("is kept");
-        assert!(!text.contains("swordfish"), "{file} tells the secret");
+    let volatile = ended.sandbox.path("volatile.jsonl");
+    let recorded = std::fs::read_to_string(&volatile).expect("it was copied");
+    assert!(recorded.contains("start_service") && recorded.contains("TOKEN"), "{recorded}");
+    for file in [folder.join("events.jsonl"), folder.join("journal.jsonl"), volatile] {
+        let text = std::fs::read_to_string(&file).expect("is kept");
+        assert!(!text.contains("swordfish"), "{} tells the secret", file.display());
     }
     assert!(!format!("{}{}", ended.done.stdout, ended.done.stderr).contains("swordfish"), "{}", ended.done);
 }

@@ -32,7 +32,7 @@ services:
     ready: http://${GATEWAY}/health
     env: { A: { from_env: MY_TOKEN }, B: { from_file: token.txt }, C: "x${BOTH}x" }
   - name: counter
-    command: [sh, -c, 'printf %s "$A" | wc -c > reached; exec sleep 600']
+    command: [sh, -c, 'printf %s "$A" | wc -c > reached; cp chaos/*.jsonl volatile.jsonl; exec sleep 600']
     env: { A: "${FILED}" }
 steady_state:
   - name: ask
@@ -132,6 +132,8 @@ fn a_run_to_its_end_uses_secrets_and_keeps_none() {
     let done = planted.does(&RUN, &text.replace("method: POST", "method: GET"));
     assert!(matches!(done.code, Some(0 | 1 | 4 | 5 | 6)), "{done}");
     let reached = std::fs::read_to_string(planted.sandbox.path("reached")).expect("the service ran");
+    let recorded = std::fs::read_to_string(planted.sandbox.path("volatile.jsonl")).expect("the service copied it");
+    assert!(recorded.matches("start_service").count() > 1, "what was searched is the journal: {recorded}");
     assert_eq!(reached.trim(), SECRET.len().to_string(), "the service got the secret without the line break");
     assert!(planted.sandbox.files().iter().any(|file| file.ends_with("out.json")), "{done}");
 }

@@ -53,6 +53,8 @@ impl Sandbox {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.folder.path()).env("TMPDIR", self.folder.path());
         command.env("XDG_STATE_HOME", self.path("state"));
+        // The part of a journal that lasts as long as the boot is in `chaos` here.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
         // Tests go side by side, whatever they break.
         command.env("CHAOS_LOCK_DIR", self.path("locks"));
         Invocation { command, slot: None }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::home::{Home, signal};
 use crate::matrix::{Effort, Failure, Mode, Struck};
 use crate::oracle;
-use crate::run::{NOT_STEADY, Run};
+use crate::run::{NOT_STEADY, Run, STOPPED};
 
 pub const MODE: Mode = Mode {
     name: "guardian",
@@ -59,7 +59,7 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     };
     let clean = clean?;
     home.stays_clean()?;
-    if breaking && !matches!(code, Some(8 | NOT_STEADY)) {
+    if breaking && !matches!(code, Some(STOPPED | NOT_STEADY)) {
         return Err(Failure::Wrong(format!("it lost its guardian and ended with {code:?}: {}", home.told())));
     }
     Ok(Struck::Clean(Some(clean - struck)))

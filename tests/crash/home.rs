@@ -155,10 +155,10 @@ impl Home {
         fs::read_to_string(self.path("paper").join("stdout")).unwrap_or_default() + &self.told()
     }
 
-    /// How many stored events of this kind there are.
+    /// How many stored events of this kind its newest run has.
     pub fn events(&self, kind: &str) -> usize {
         let kind = format!("\"event\":\"{kind}\"");
-        self.folders().iter().map(|run| count(&run.join("events.jsonl"), &kind)).sum()
+        self.folders().iter().max().map_or(0, |run| count(&run.join("events.jsonl"), &kind))
     }
 
     pub fn folders(&self) -> Vec<PathBuf> {

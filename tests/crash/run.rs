@@ -9,6 +9,10 @@ use crate::matrix::Failure;
 
 /// The exit code of a run whose baseline was not steady: nothing was injected.
 pub const NOT_STEADY: i32 = 3;
+/// The exit code of a run of which a fault could not be applied in time, or not as it was asked.
+const NOT_EFFECTIVE: i32 = 6;
+/// The exit code of a run that a hard limit ended early: the guardian is lost, a target is gone.
+pub const STOPPED: i32 = 4;
 
 /// A run under way. It is killed when this is dropped.
 #[derive(Debug)]
@@ -19,11 +23,12 @@ impl Run {
         Self(command.spawn().expect("starts"))
     }
 
-    /// Starts it and waits until every fault is on. A machine that is too busy for a steady baseline gets another chance.
+    /// Starts it and waits until every fault is on. A machine that is too busy for a steady baseline, or
+    /// for the faults to come in time, gets another chance.
     pub fn in_full_swing(home: &Home, command: &mut Command) -> Self {
         let mut run = Self::start(command);
         let all = until(|| match run.0.try_wait().expect("looks") {
-            Some(status) if status.code() == Some(NOT_STEADY) => {
+            Some(status) if matches!(status.code(), Some(NOT_STEADY | NOT_EFFECTIVE)) => {
                 run = Self::start(command);
                 Err(())
             }

@@ -201,7 +201,9 @@ async fn a_run_under_way_is_not_rolled_back_from_elsewhere() {
     let run = in_full_swing().await;
     let (code, text) = said(&rollback(&run.home, &["--all"]));
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains(&format!("kill {}", run.pid().as_raw_pid())), "{text}");
+    let way = format!("(pid {}); to end it: chaos stop ", run.pid().as_raw_pid());
+    let place = format!(" --state-dir {}", run.home.path("state").display());
+    assert!(text.contains(&way) && text.contains(&place), "{text}");
     assert_eq!(processes(&run.home).len(), AT_WORK, "nothing was touched");
     run.signal(Signal::INT);
     let ended = run.ended().await;
