@@ -34,8 +34,8 @@ _chaos() {
             chaos,plan)
                 cmd="chaos__subcmd__plan"
                 ;;
-            chaos,report)
-                cmd="chaos__subcmd__report"
+            chaos,proxy)
+                cmd="chaos__subcmd__proxy"
                 ;;
             chaos,rollback)
                 cmd="chaos__subcmd__rollback"
@@ -216,13 +216,17 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__plan)
-            opts="-h --var --output --help"
+            opts="-h --var --policy --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --var)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -237,18 +241,22 @@ _chaos() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        chaos__subcmd__report)
-            opts="-h --format --state-dir --help"
+        chaos__subcmd__proxy)
+            opts="-h --listen --config --seed --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -W "text json junit markdown html" -- "${cur}"))
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --state-dir)
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -285,6 +293,14 @@ _chaos() {
             fi
             case "${prev}" in
                 --var)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --approve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -334,13 +350,17 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__validate)
-            opts="-h --var --help"
+            opts="-h --var --policy --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --var)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -36,8 +36,11 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "report" -d 'Render the 
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "history" -d 'List the runs that are kept: when, what, verdict, impact, duration'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "compare" -d 'Say what changed from one run to another'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the embedded system under test: gateway -> retriever, generator'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "proxy" -d 'Serve proxies that Toxiproxy\'s clients steer: the data plane on its own'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l approve -d 'Run only the plan of this digest, as `chaos plan` printed it; anything else is refused' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l seed -d 'The seed of every random choice; the report prints it, the same seed repeats the choices' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l output -d 'How the report on stdout is written' -r -f -a "text\t'For people'
@@ -48,11 +51,13 @@ complete -c chaos -n "__fish_chaos_using_subcommand run" -l dry-run -d 'Observer
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s q -l quiet -d 'Say nothing on stderr while running'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
+complete -c chaos -n "__fish_chaos_using_subcommand plan" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l output -d 'How the plan is written' -r -f -a "text\t'For people'
 json\t'For machines, with every setting'
 yaml\t'The same as YAML'"
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l var -d 'Give a variable of the files a value; repeatable' -r
+complete -c chaos -n "__fish_chaos_using_subcommand validate" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l all -d 'Every run that was not brought to its end'
@@ -98,4 +103,8 @@ complete -c chaos -n "__fish_chaos_using_subcommand demo" -l breaker-cooldown -d
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l work -d 'Extra time that each service takes for each request' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l fallback -d 'Answer from the documents alone when the generator fails'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l listen -d 'Where the control API listens' -r
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l config -d 'Proxies to begin with, in Toxiproxy\'s JSON format; each may have `toxics`' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l seed -d 'The seed of every random choice; printed at the start, the same seed repeats the choices' -r
+complete -c chaos -n "__fish_chaos_using_subcommand proxy" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand completions" -s h -l help -d 'Print help'

@@ -89,13 +89,18 @@ fn every_key_reaches_the_experiment() {
     let protocols: Vec<Protocol> = it.proxies.iter().map(|proxy| proxy.protocol).collect();
     assert_eq!(protocols, [Protocol::Tcp, Protocol::Http, Protocol::Http]);
     let ProbeKind::Http(ask) = &it.steady_state[0].kind else { panic!("{:?}", it.steady_state[0]) };
-    assert_eq!(ask.body.as_deref(), Some(r#"{"q": "$5"}"#));
+    assert_eq!(ask.body.as_ref().map(Secret::reveal), Some(r#"{"q": "$5"}"#));
     assert_eq!(ask.headers["authorization"].reveal(), "Bearer none");
     let ProbeKind::Http(again) = &it.steady_state[1].kind else { panic!("{:?}", it.steady_state[1]) };
     assert_eq!((again.status.as_slice(), again.method.as_str()), ([204].as_slice(), "POST"));
     assert_eq!(it.faults[1].name, "http.error");
     assert_eq!(it.faults[1].end(), Timespan::seconds(40), "the window begins with the first fault");
-    let FaultKind::MemoryStress(half) = &it.faults[3].kind else { panic!("{:?}", it.faults[3]) };
+    let FaultKind::HttpError(error) = &it.faults[1].kind else { panic!("{:?}", it.faults[1]) };
+    assert_eq!(error.headers["retry-after"], "5");
+    let only: Vec<String> = it.faults[1..8].iter().map(|fault| fault.kind.only().expect("HTTP").to_string()).collect();
+    let to = [" to /api/*", " by GET or HEAD", " with x-tenant", "", " by POST", " with x-tenant: beta*", " to *.iso"];
+    assert_eq!(only, to);
+    let FaultKind::MemoryStress(half) = &it.faults[9].kind else { panic!("{:?}", it.faults[9]) };
     assert_eq!(half.size, MemorySize::Available(Share(0.5)));
     assert_eq!(it.blast_radius.scope, Scope::Count(2));
     assert!(it.allow_irreversible && it.services[0].restart);
@@ -114,6 +119,7 @@ fn what_was_read_survives_being_written_as_json() {
         for (back, it) in back.steady_state.iter_mut().zip(&it.steady_state) {
             if let (ProbeKind::Http(back), ProbeKind::Http(it)) = (&mut back.kind, &it.kind) {
                 back.headers.clone_from(&it.headers);
+                back.body.clone_from(&it.body);
             }
         }
         assert_eq!(back, it, "{}", path.display());

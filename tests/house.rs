@@ -139,7 +139,7 @@ fn only_the_host_writes_unsafe_code_and_starts_processes() {
 #[test]
 fn no_test_file_is_forgotten() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for folder in ["cli", "real"] {
+    for folder in ["cli", "crash", "real"] {
         let main = fs::read_to_string(tests.join(folder).join("main.rs")).expect("a suite has a main.rs");
         for entry in fs::read_dir(tests.join(folder)).expect("a folder") {
             let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use super::advice::{self, Case};
 use super::bad::BadEvents;
-use super::estimate::{Estimate, Tally, judge};
+use super::compare::Phases;
 use super::findings::{
-    Analysis, Detection, ExpectationFindings, LatencyFindings, PhaseFindings, ProbeFindings, RecoveryFindings,
+    Analysis, Detection, ExpectationFindings, LatencyFindings, Level, PhaseFindings, ProbeFindings, RecoveryFindings,
     RecoveryStatus, Standing,
 };
-use super::impact::{degradation, impact};
+use super::impact::{self, DRIFT};
+use super::impact_point::degradation;
 use super::injected::{Injected, doses};
+use super::judge::judge;
 use super::recovery::RecoveryWatch;
 use super::run::Run;
+use super::tally::{Estimate, Tally};
 use super::verdict::Facts;
 use super::window::{self, Window, samples_in};
 use crate::model::expectation::Expectation;
@@ -28,6 +31,18 @@ pub(super) struct Seen<'a> {
     pub(super) baseline: Tally,
     pub(super) fault: Tally,
     pub(super) after: Tally,
+    /// The samples behind `baseline` and `fault`, in their order.
+    samples: [Vec<&'a Sample>; 2],
+    /// The rates at which samples were taken before and during, a second.
+    pub(super) rates: [f64; 2],
+}
+
+impl Seen<'_> {
+    /// The load was not the same before and during, as far as that can be told.
+    pub(super) fn drifted(&self) -> bool {
+        let enough = self.baseline.total >= 30 && self.fault.total >= 30;
+        enough && (self.rates[1] / self.rates[0] - 1.0).abs() > DRIFT
+    }
 }
 
 /// Analyses a finished run, or what is there of one that broke off.
@@ -37,14 +52,17 @@ pub fn analyse(run: &Run) -> Analysis {
     let detection = super::detection::detect(run, &bad);
     let recovery = recovery(run, &bad, detection.as_ref());
     let seen = look(run, baseline, bad, &recovery);
-    let probes: Vec<ProbeFindings> = seen.iter().map(findings).collect();
+    let mut probes: Vec<ProbeFindings> = seen.iter().map(findings).collect();
+    impact::confirm(&mut probes);
     let doses = doses(run);
     let (lost, downtimes): (Vec<usize>, Vec<Duration>) = seen.iter().map(|seen| lost(run, seen)).unzip();
     let (verdict, reasons) = Facts { run, probes: &probes, doses: &doses, recovery: &recovery }.verdict();
+    let (impact, impact_point) = impact::impact(run, &probes, recovery.status, verdict);
     let mut analysis = Analysis {
         verdict,
         reasons,
-        impact: impact(run, &probes, recovery.status, verdict),
+        impact,
+        impact_point,
         probes,
         detection,
         downtime: downtimes.into_iter().max().unwrap_or_default(),
@@ -74,10 +92,15 @@ fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recover
     let fault: Vec<Window> = window::faults(run).into_iter().map(Window::settled).collect();
     let after: Vec<Window> = window::recovery(run).map(|window| settled_since(window, recovery)).into_iter().collect();
     let probes = run.experiment().steady_state.iter().zip(bad).enumerate();
+    let seconds = |windows: &[Window]| windows.iter().map(|window| window.length().as_secs_f64()).sum::<f64>();
     let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
-        let tally = |samples, windows: &[Window]| Tally::of(probe, samples_in(samples, place, windows));
-        let [fault, after] = [&fault, &after].map(|windows| tally(&run.samples, windows));
-        Seen { place, probe, bad, baseline: tally(&run.baseline, &baseline), fault, after }
+        let samples: [Vec<&'a Sample>; 2] =
+            [samples_in(&run.baseline, place, &baseline).collect(), samples_in(&run.samples, place, &fault).collect()];
+        let rates = [(&samples[0], &baseline), (&samples[1], &fault)]
+            .map(|(samples, windows)| samples.len() as f64 / seconds(windows));
+        let [before, during] = [0, 1].map(|phase: usize| Tally::of(probe, samples[phase].iter().copied()));
+        let after = Tally::of(probe, samples_in(&run.samples, place, &after));
+        Seen { place, probe, bad, baseline: before, fault: during, after, samples, rates }
     };
     probes.map(look).collect()
 }
@@ -88,10 +111,14 @@ fn settled_since(window: Window, recovery: &RecoveryFindings) -> Window {
 }
 
 fn findings(seen: &Seen<'_>) -> ProbeFindings {
+    let mut expectations: Vec<ExpectationFindings> =
+        seen.probe.expect.iter().map(|expectation| row(seen, expectation)).collect();
+    let phases = Phases { baseline: &seen.samples[0], fault: &seen.samples[1] };
+    impact::rows(seen.probe, &mut expectations, phases, seen.drifted());
     ProbeFindings {
         name: seen.probe.name.clone(),
         kind: seen.probe.kind.word().to_owned(),
-        expectations: seen.probe.expect.iter().map(|expectation| row(seen, expectation)).collect(),
+        expectations,
         baseline: phase(&seen.baseline),
         fault: phase(&seen.fault),
         recovery: phase(&seen.after),
@@ -100,14 +127,17 @@ fn findings(seen: &Seen<'_>) -> ProbeFindings {
 
 fn row(seen: &Seen<'_>, expectation: &Expectation) -> ExpectationFindings {
     let [baseline, fault, recovery] = [&seen.baseline, &seen.fault, &seen.after].map(|tally| judge(expectation, tally));
-    let comparable = |result| matches!(result, Standing::Held | Standing::Deviated);
-    let degradation = (comparable(baseline.result) && comparable(fault.result))
+    let comparable = |seems| matches!(seems, Standing::Held | Standing::Deviated);
+    let degradation = (comparable(baseline.seems) && comparable(fault.seems))
         .then(|| degradation(expectation, &baseline, &fault))
         .flatten();
     ExpectationFindings {
         expected: expectation.text.clone(),
         result: fault.result,
         degradation,
+        compared: None,
+        level: Level::Inconclusive,
+        level_why: None,
         baseline,
         fault,
         recovery,
@@ -137,6 +167,8 @@ fn recovery(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) -> Reco
         recovered_at: None,
         time_to_recover: None,
         rto: None,
+        time_to_recover_longer_than: None,
+        rto_longer_than: None,
         self_healed: false,
         relapses: 0,
     };
@@ -152,6 +184,13 @@ fn recovery(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) -> Reco
     findings.recovered_at = healed.or(recovered);
     findings.time_to_recover = findings.recovered_at.zip(verified_undo).map(|(at, undo)| at.saturating_sub(undo));
     findings.rto = findings.recovered_at.zip(detection).map(|(at, detection)| at.saturating_sub(detection.onset));
+    if findings.status == RecoveryStatus::NotRecovered {
+        // What was asked for, or what was watched of it: never a moment at which nobody looked.
+        let watched = window.length().min(objective);
+        findings.time_to_recover_longer_than = Some(watched);
+        let until = window.from + watched;
+        findings.rto_longer_than = detection.map(|detection| until.saturating_sub(detection.onset));
+    }
     findings
 }
 
@@ -235,6 +274,15 @@ mod tests {
         assert_eq!(recovery.time_to_recover.map(|time| time.as_millis()), Some(1990), "2 s from the start of the undo");
         assert_eq!(recovery.rto.map(|time| time.as_millis()), Some(12_000));
         assert!(!recovery.self_healed);
+    }
+
+    #[test]
+    fn what_did_not_recover_took_longer_than_it_was_watched() {
+        let story = Story::slow_generator().fault(outage_for(500)).after(20.0, outage_for(2000)).not_recovered();
+        let recovery = analyse(&story.tell()).recovery;
+        assert_eq!((recovery.time_to_recover, recovery.rto), (None, None));
+        assert_eq!(recovery.time_to_recover_longer_than.map(|time| time.as_secs()), Some(15), "the objective");
+        assert_eq!(recovery.rto_longer_than.map(|time| time.as_millis()), Some(25_010), "and ten seconds of fault");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which samples are bad events: errors, timeouts, too slow ones and values that are not as they must be.
 
-use super::estimate::Tally;
+use super::tally::Tally;
 use crate::model::expectation::{Metric, Must, Operator};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Sample;

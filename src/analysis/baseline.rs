@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::estimate::{Tally, judge};
 use super::findings::Standing;
+use super::judge::judge;
+use super::tally::Tally;
 use super::window::{Window, samples_in};
 use crate::model::experiment::Experiment;
 use crate::model::sample::Sample;
 
-/// Why the baseline from `from` to `to` is not steady, a line each; empty when it is. Every expectation must hold, on
-/// enough samples: a baseline that says nothing is not steady.
+/// Why the baseline from `from` to `to` is not steady, a line each; empty when it is. Every expectation must seem to hold,
+/// on enough samples: a baseline that says nothing is not steady. That it seems to hold is enough to begin; for the
+/// verdict that it held, it must be sure.
 pub fn baseline_problems(experiment: &Experiment, samples: &[Sample], from: Duration, to: Duration) -> Vec<String> {
     let window = [Window::new(from, to).settled()];
     let mut problems = Vec::new();
@@ -17,8 +19,10 @@ pub fn baseline_problems(experiment: &Experiment, samples: &[Sample], from: Dura
         let tally = Tally::of(probe, samples_in(samples, place, &window));
         for expectation in &probe.expect {
             let actual = judge(expectation, &tally);
-            let why = actual.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-            let found = match actual.result {
+            let why =
+                actual.why.as_deref().filter(|_| actual.seems == Standing::Inconclusive || actual.number.is_none());
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            let found = match actual.seems {
                 Standing::Held => continue,
                 Standing::NotMeasured => "no samples".to_owned(),
                 _ if actual.number.is_none() => format!("{}{why}", actual.shown.replace('-', "not measured")),

@@ -15,8 +15,10 @@ pub struct Analysis {
     pub verdict: Verdict,
     /// Why, a line each; never empty.
     pub reasons: Vec<String>,
-    /// How hard it hit.
+    /// How hard it hit, as far as the samples confirm it.
     pub impact: Impact,
+    /// How hard it hit by the numbers alone, whatever chance had to do with them.
+    pub impact_point: ImpactPoint,
     /// Every probe, in the order of the file.
     pub probes: Vec<ProbeFindings>,
     /// When it was noticed; absent when it was not.
@@ -38,17 +40,82 @@ pub struct Analysis {
     pub advice: Vec<Advice>,
 }
 
-/// How hard it hit: the maximum over the metrics of the hypothesis, never a mean.
+/// How hard it hit: the maximum over the metrics of the hypothesis, never a mean. Only what the intervals confirm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Impact {
     /// The level.
     pub level: Level,
-    /// Which rule gave it. `impact_point` is the rule of the point values.
-    pub rule: String,
+    /// Why this level.
+    pub why: String,
+    /// The degradation that gave the level, as a share of the baseline; positive is worse.
+    pub degradation: Option<f64>,
+    /// The lower end of its 95 % interval; absent where there is none.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// The smallest degradation that this run could have shown, of the metric that shows least; absent where some metric
+    /// could not be compared at all.
+    pub smallest_visible: Option<f64>,
+}
+
+/// How hard it hit by the numbers alone: below 10 % worse is low, below 30 % medium, else high. A healthy system looks
+/// worse by chance often enough; [`Impact`] is what a run may claim.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImpactPoint {
+    /// The level.
+    pub level: Level,
     /// Why this level.
     pub why: String,
     /// The worst degradation, as a share of the baseline; positive is worse.
     pub degradation: Option<f64>,
+}
+
+/// One metric before and during the fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// How much worse it got, as a share of the baseline; positive is worse. By batches, and so a little off the ratio of
+    /// the two numbers.
+    pub degradation: f64,
+    /// The lower end of its 95 % interval; absent where nothing bounds it.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// How likely a difference like this would be without any.
+    pub p: f64,
+    /// It got worse for sure: the interval is above zero, also when all metrics are taken together (Holm).
+    pub confirmed: bool,
+    /// The smallest degradation that would have been confirmed.
+    pub smallest_visible: Option<f64>,
+    /// How much worse the second half of the baseline was than the first.
+    pub baseline_shift: Option<f64>,
+    /// That shift is no accident (less likely than one in a hundred by chance), and 10 % or more.
+    pub baseline_moved: bool,
+    /// What limits this comparison.
+    pub doubt: Option<Doubt>,
+}
+
+/// What limits a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Doubt {
+    /// The baseline has too few samples: nothing can be claimed.
+    FewSamples {
+        /// There were.
+        of: usize,
+        /// Needed.
+        least: usize,
+    },
+    /// The errors came in too few episodes to speak of a rate: no degradation can be claimed.
+    FewEpisodes {
+        /// There were.
+        of: usize,
+        /// Needed.
+        least: usize,
+    },
+    /// The load was not the same before and during: nothing can be claimed.
+    RateDrifted,
+    /// The baseline moved by itself, or seems to: the interval is wider by as much.
+    BaselineMoved,
 }
 
 /// Levels of impact, the mildest first.
@@ -116,9 +183,15 @@ pub struct ExpectationFindings {
     pub recovery: Actual,
     /// The result of the hypothesis: that of the fault phase.
     pub result: Standing,
-    /// How much worse it was during the fault, as a share of the baseline; positive is worse. A lower bound where the
-    /// fault's number is one.
+    /// How much worse it was during the fault by the two numbers, as a share of the baseline; positive is worse. A lower
+    /// bound where the fault's number is one.
     pub degradation: Option<f64>,
+    /// The same with its interval; absent where there was nothing to compare.
+    pub compared: Option<Compared>,
+    /// How hard this metric was hit.
+    pub level: Level,
+    /// Why that is inconclusive; absent when it is not.
+    pub level_why: Option<String>,
 }
 
 /// What was measured for one expectation in one phase.
@@ -130,10 +203,18 @@ pub struct Actual {
     pub at_least: bool,
     /// For people.
     pub shown: String,
+    /// The lower end of its 95 % interval; absent where nothing bounds it.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// The interval for people; absent where it has no width.
+    pub shown_interval: Option<String>,
     /// Samples it was made from.
     pub samples: usize,
-    /// Whether it is as expected.
+    /// Whether it is as expected: it is when the whole interval is, and is not when the whole interval is not.
     pub result: Standing,
+    /// Whether it seems as expected, by the number alone.
+    pub seems: Standing,
     /// Why it is neither held nor deviated by its number.
     pub why: Option<String>,
 }
@@ -141,7 +222,18 @@ pub struct Actual {
 impl Actual {
     /// There is no number.
     pub fn missing(result: Standing, why: &str) -> Self {
-        Self { number: None, at_least: false, shown: "-".to_owned(), samples: 0, result, why: Some(why.to_owned()) }
+        Self {
+            number: None,
+            at_least: false,
+            shown: "-".to_owned(),
+            low: None,
+            high: None,
+            shown_interval: None,
+            samples: 0,
+            result,
+            seems: result,
+            why: Some(why.to_owned()),
+        }
     }
 }
 
@@ -256,6 +348,12 @@ pub struct RecoveryFindings {
     /// From the first bad event to the recovery.
     #[serde(rename = "rto_s", with = "seconds_or_null")]
     pub rto: Option<Duration>,
+    /// It did not recover in time: the time to recover is longer than this, from the verified undo.
+    #[serde(rename = "time_to_recover_longer_than_s", with = "seconds_or_null")]
+    pub time_to_recover_longer_than: Option<Duration>,
+    /// The same from the first bad event.
+    #[serde(rename = "rto_longer_than_s", with = "seconds_or_null")]
+    pub rto_longer_than: Option<Duration>,
     /// It was bad, and good again while the fault was still active.
     pub self_healed: bool,
     /// How often it seemed recovered and was not.

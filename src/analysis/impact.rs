@@ -1,80 +1,76 @@
-//! How hard it hit. First version: the rule of the point values (`impact_point`); the confirmed one, with intervals,
-//! grows beside it.
+//! How hard it hit, as far as the samples confirm it: the maximum over the metrics of the hypothesis, never a mean (a mean
+//! hides a dead probe behind healthy ones).
+//!
+//! | level | when |
+//! |---|---|
+//! | unknown | there is no valid baseline to compare with |
+//! | inconclusive | too few samples, unequal load, or an interval from not worse to 10 % worse or more |
+//! | none | not confirmed worse, and less than 10 % worse for sure |
+//! | low, medium, high | confirmed worse: by less than 10 %, less than 30 %, more |
+//! | critical | see [`super::critical`] |
 
-use std::time::Duration;
-
-use super::findings::{Actual, ExpectationFindings, Impact, Level, ProbeFindings, RecoveryStatus, Standing};
+use super::compare::{Phases, compare};
+use super::critical::critical;
+use super::findings::{
+    Compared, Doubt, ExpectationFindings, Impact, ImpactPoint, Level, ProbeFindings, RecoveryStatus, Standing,
+};
+use super::formulas::holm;
+use super::impact_point::impact_point;
 use super::run::Run;
-use super::window::Window;
-use crate::model::expectation::{Expectation, Metric, Must, Operator};
-use crate::model::probe::{ProbeKind, ProcessMeasure};
-use crate::model::sample::Sample;
+use crate::model::probe::ProbeSpec;
 use crate::model::units::Share;
 use crate::model::verdict::Verdict;
 
-/// The stretch over which half of the availability must be lost to be critical.
-const STRETCH: Duration = Duration::from_secs(10);
-/// So many samples make a stretch.
-const ENOUGH: usize = 10;
-/// So many restarts are a crash loop.
-pub(super) const CRASH_LOOP: f64 = 3.0;
+/// The chance of one false claim in a run.
+const ALPHA: f64 = 0.05;
+/// Up to here a degradation that cannot be excluded is none to speak of.
+const NONE_BELOW: f64 = 0.1;
+/// Rates that differ by more than this are not the same load.
+pub(super) const DRIFT: f64 = 0.1;
 
-/// How much worse the fault's number is than the baseline's, as a share of the baseline; positive is worse. Error and
-/// success rates are compared as availabilities. Numbers that must lie around a centre are compared by their
-/// distance from it, as a share of the centre. None when one of them is missing.
-pub fn degradation(expectation: &Expectation, baseline: &Actual, fault: &Actual) -> Option<f64> {
-    let (before, during) = (baseline.number?, fault.number?);
-    match (expectation.metric, &expectation.must) {
-        (Metric::ErrorRate, _) => relative(during - before, 1.0 - before),
-        (Metric::SuccessRate, _) => relative(before - during, before),
-        (_, Must::Compare { operator: Operator::Less | Operator::AtMost, limit }) => {
-            relative(during - before, nonzero(before, limit.number()))
-        }
-        (_, Must::Compare { limit, .. }) => relative(before - during, nonzero(before, limit.number())),
-        (_, Must::Within { tolerance, centre }) => {
-            let distance = |number: f64| (number - centre.number()).abs();
-            relative(distance(during) - distance(before), nonzero(centre.number(), tolerance.number()))
+/// Compares every metric of one probe: a level each. `drifted` when the load was not the same before and during.
+pub fn rows(probe: &ProbeSpec, rows: &mut [ExpectationFindings], phases: Phases<'_>, drifted: bool) {
+    for (row, expectation) in rows.iter_mut().zip(&probe.expect) {
+        row.compared = compare(expectation, probe, phases);
+        if let Some(compared) = row.compared.as_mut().filter(|_| drifted) {
+            compared.doubt = Some(Doubt::RateDrifted);
         }
     }
 }
 
-/// The level of the whole run: the maximum over the metrics. Where every expectation held all the same it says so, lest
-/// a level that is high reads as a contradiction.
-pub fn impact(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus, verdict: Verdict) -> Impact {
-    let mut impact = measured(run, probes, recovery, verdict);
-    if verdict == Verdict::Held && impact.level > Level::None {
-        impact.why.push_str("; by point values, the expectations allow it");
-    }
-    impact
-}
-
-fn measured(run: &Run, probes: &[ProbeFindings], recovery: RecoveryStatus, verdict: Verdict) -> Impact {
-    if !run.baseline_problems.as_ref().is_some_and(Vec::is_empty) {
-        return level(Level::Unknown, "there is no valid baseline to compare with");
-    }
-    if let Some(why) = critical(run, recovery) {
-        return Impact { degradation: worst(probes).map(|(_, _, d)| d), ..level(Level::Critical, &why) };
-    }
-    if verdict == Verdict::Invalid {
-        return level(Level::Inconclusive, "the fault was not effective");
-    }
-    let undecided = probes.iter().flat_map(|probe| &probe.expectations).any(undecided);
-    match worst(probes) {
-        Some((probe, row, degradation)) => {
-            let of = of_degradation(degradation);
-            if undecided && of <= Level::None {
-                return level(Level::Inconclusive, "not every expectation could be measured");
+/// Confirms what stays confirmed when all metrics of the run are taken together, and gives every row its level.
+pub fn confirm(probes: &mut [ProbeFindings]) {
+    let rows = || probes.iter().flat_map(|probe| &probe.expectations);
+    let p_values: Vec<f64> = rows().filter_map(|row| row.compared.as_ref()).map(|compared| compared.p).collect();
+    let mut adjusted = holm(&p_values).into_iter();
+    for probe in probes {
+        for row in &mut probe.expectations {
+            if let Some(compared) = &mut row.compared {
+                compared.confirmed &= adjusted.next().is_some_and(|p| p < ALPHA);
             }
-            let why =
-                if of == Level::None { "nothing got worse".to_owned() } else { got_worse(probe, row, degradation) };
-            Impact { degradation: Some(degradation), ..level(of, &why) }
+            row.level = level(row);
+            row.level_why = (row.level == Level::Inconclusive).then(|| not_said(&probe.name, row));
         }
-        None if deviated(probes) => level(Level::High, "an expectation deviated that has no number to compare"),
-        None => level(Level::Inconclusive, "nothing could be measured before and during the fault"),
     }
 }
 
-/// The cuts of the point rule.
+/// The level of one metric.
+fn level(row: &ExpectationFindings) -> Level {
+    let Some(compared) = &row.compared else {
+        // Too many errors to have a latency at all.
+        let gone = row.result == Standing::Deviated && row.fault.number.is_none();
+        return if gone { Level::High } else { Level::Inconclusive };
+    };
+    match compared.doubt {
+        Some(Doubt::FewSamples { .. } | Doubt::RateDrifted) => Level::Inconclusive,
+        Some(Doubt::FewEpisodes { .. }) if compared.confirmed => Level::Inconclusive,
+        _ if compared.confirmed => of_degradation(compared.degradation),
+        _ if compared.high.is_some_and(|high| high < NONE_BELOW) => Level::None,
+        _ => Level::Inconclusive,
+    }
+}
+
+/// The cuts between the levels.
 pub const fn of_degradation(degradation: f64) -> Level {
     if degradation <= 0.0 {
         Level::None
@@ -87,97 +83,129 @@ pub const fn of_degradation(degradation: f64) -> Level {
     }
 }
 
-/// The largest rise of a process probe's count of restarts above what it was before the fault, and the probe's name.
-pub fn restarts(run: &Run) -> Option<(&str, f64)> {
-    let from = run.first_applied()?;
-    let rises = run.experiment().steady_state.iter().enumerate().filter_map(|(place, probe)| {
-        let ProbeKind::Process(process) = &probe.kind else { return None };
-        if process.measure != ProcessMeasure::Restarts {
-            return None;
-        }
-        let counts = run.samples.iter().filter(|sample| sample.probe == place);
-        let (before, after): (Vec<&Sample>, Vec<&Sample>) = counts.partition(|sample| sample.intended < from);
-        let most =
-            |samples: &[&Sample]| samples.iter().filter_map(|sample| sample.measurement.value).max_by(f64::total_cmp);
-        Some((probe.name.as_str(), most(&after)? - most(&before).unwrap_or(0.0)))
-    });
-    rises.filter(|(_, rise)| *rise > 0.0).max_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-fn critical(run: &Run, recovery: RecoveryStatus) -> Option<String> {
-    if !run.residue.is_empty() {
-        return Some("not everything could be put back".to_owned());
+/// The levels of the whole run: as confirmed, and by the point values.
+pub fn impact(
+    run: &Run,
+    probes: &[ProbeFindings],
+    recovery: RecoveryStatus,
+    verdict: Verdict,
+) -> (Impact, ImpactPoint) {
+    let given = given(run, recovery, verdict);
+    let point = impact_point(given.clone(), probes);
+    let mut impact = match given {
+        Some((level, why)) => Impact { why, ..told(level, worst(probes)) },
+        None => measured(probes),
+    };
+    impact.smallest_visible = smallest_visible(probes);
+    if verdict == Verdict::Held && impact.level > Level::None {
+        impact.why.push_str("; the expectations allow it");
     }
-    if recovery == RecoveryStatus::NotRecovered && !run.observes_only() {
-        return Some("the system did not recover in time".to_owned());
+    (impact, point)
+}
+
+/// What decides the level before any metric does.
+fn given(run: &Run, recovery: RecoveryStatus, verdict: Verdict) -> Option<(Level, String)> {
+    if !run.baseline_problems.as_ref().is_some_and(Vec::is_empty) {
+        return Some((Level::Unknown, "there is no valid baseline to compare with".to_owned()));
     }
-    if let Some((probe, rise)) = restarts(run).filter(|(_, rise)| *rise >= CRASH_LOOP) {
-        return Some(format!("{probe}: restarted {rise} times"));
+    if let Some(why) = critical(run, recovery) {
+        return Some((Level::Critical, why));
     }
-    let from = super::window::faults(run).first()?.from;
-    let watched = [Window::new(from, run.last)];
-    run.experiment().steady_state.iter().enumerate().find_map(|(place, probe)| {
-        let samples: Vec<&Sample> = super::window::samples_in(&run.samples, place, &watched).collect();
-        let lowest = lowest_availability(&samples)?;
-        (lowest < 0.5).then(|| format!("{}: only {} available over 10 s", probe.name, Share(lowest)))
-    })
+    (verdict == Verdict::Invalid).then(|| (Level::Inconclusive, "the fault was not effective".to_owned()))
 }
 
-/// The lowest share of good answers over any ten seconds that are wholly covered by samples.
-fn lowest_availability(samples: &[&Sample]) -> Option<f64> {
-    let evidence: Vec<&&Sample> = samples.iter().filter(|sample| sample.measurement.outcome.is_data()).collect();
-    let last = evidence.last()?.intended;
-    let mut lowest: Option<f64> = None;
-    let (mut end, mut failed) = (0, 0_usize);
-    let fails = |sample: &Sample| usize::from(sample.measurement.outcome.is_error());
-    for (start, first) in evidence.iter().enumerate() {
-        let until = first.intended + STRETCH;
-        while end < evidence.len() && evidence[end].intended < until {
-            failed += fails(evidence[end]);
-            end += 1;
+type Row<'a> = (&'a ProbeFindings, &'a ExpectationFindings);
+
+fn measured(probes: &[ProbeFindings]) -> Impact {
+    let worst = worst(probes);
+    match worst {
+        Some((probe, row)) if row.level > Level::None => {
+            Impact { why: got_worse(probe, row), ..told(row.level, worst) }
         }
-        let count = end - start;
-        // A stretch is covered when samples go on up to its end, give or take the time from one to the next.
-        let gap = STRETCH / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        if last + gap < until {
-            break;
-        }
-        if count >= ENOUGH {
-            let availability = 1.0 - failed as f64 / count as f64;
-            lowest = Some(lowest.map_or(availability, |lowest| lowest.min(availability)));
-        }
-        failed -= fails(first);
+        Some(_) => match all(probes).find(|(_, row)| row.level == Level::Inconclusive) {
+            Some((probe, row)) => {
+                let why = row.level_why.clone().unwrap_or_default();
+                Impact { why, ..told(Level::Inconclusive, Some((probe, row))) }
+            }
+            None => Impact { why: "nothing got worse".to_owned(), ..told(Level::None, worst) },
+        },
+        None => Impact { why: "nothing could be compared".to_owned(), ..told(Level::Inconclusive, None) },
     }
-    lowest
 }
 
-fn worst(probes: &[ProbeFindings]) -> Option<(&ProbeFindings, &ExpectationFindings, f64)> {
-    let rows = probes.iter().flat_map(|probe| probe.expectations.iter().map(move |row| (probe, row)));
-    let known = rows.filter_map(|(probe, row)| row.degradation.map(|degradation| (probe, row, degradation)));
-    known.max_by(|a, b| a.2.total_cmp(&b.2))
+fn all(probes: &[ProbeFindings]) -> impl Iterator<Item = Row<'_>> {
+    probes.iter().flat_map(|probe| probe.expectations.iter().map(move |row| (probe, row)))
 }
 
-fn deviated(probes: &[ProbeFindings]) -> bool {
-    probes.iter().flat_map(|probe| &probe.expectations).any(|row| row.result == Standing::Deviated)
+/// The row with the highest level, and of those the largest degradation.
+fn worst(probes: &[ProbeFindings]) -> Option<Row<'_>> {
+    let degradation =
+        |row: &ExpectationFindings| row.compared.as_ref().map_or(f64::MIN, |compared| compared.degradation);
+    let harder =
+        |a: &Row<'_>, b: &Row<'_>| a.1.level.cmp(&b.1.level).then(degradation(a.1).total_cmp(&degradation(b.1)));
+    all(probes).max_by(harder)
 }
 
-fn undecided(row: &ExpectationFindings) -> bool {
-    matches!(row.result, Standing::Inconclusive | Standing::NotMeasured)
+fn told(level: Level, row: Option<Row<'_>>) -> Impact {
+    let compared = row.and_then(|(_, row)| row.compared.as_ref());
+    Impact {
+        level,
+        why: String::new(),
+        degradation: compared.map(|compared| compared.degradation),
+        low: compared.and_then(|compared| compared.low),
+        high: compared.and_then(|compared| compared.high),
+        smallest_visible: None,
+    }
 }
 
-fn got_worse(probe: &ProbeFindings, row: &ExpectationFindings, degradation: f64) -> String {
+fn smallest_visible(probes: &[ProbeFindings]) -> Option<f64> {
+    let visible: Option<Vec<f64>> = all(probes).map(|(_, row)| row.compared.as_ref()?.smallest_visible).collect();
+    visible?.into_iter().max_by(f64::total_cmp)
+}
+
+fn got_worse(probe: &ProbeFindings, row: &ExpectationFindings) -> String {
     let (name, subject) = (&probe.name, subject(&row.expected));
     let (before, during) = (&row.baseline.shown, &row.fault.shown);
+    let Some(compared) = &row.compared else { return format!("{name}: {subject} from {before} to {during}") };
     // Nothing is a percentage worse than zero.
     if row.baseline.number == Some(0.0) {
         return format!("{name}: {subject} from {before} to {during}");
     }
     let sign = if row.fault.at_least { "at least " } else { "" };
-    format!("{name}: {subject} {sign}{} ({before} -> {during})", worse(degradation))
+    let sure = between(compared);
+    format!("{name}: {subject} {sign}{}{sure}, {before} -> {during}", worse(compared.degradation))
+}
+
+/// ` (95% sure: 20% to 30%)`; nothing where the interval has no width.
+fn between(compared: &Compared) -> String {
+    let (Some(low), Some(high)) = (compared.low, compared.high) else { return String::new() };
+    if high - low < 1e-3 * compared.degradation.abs() {
+        return String::new();
+    }
+    format!(" (95% sure: {} to {})", amount(low), amount(high))
+}
+
+/// Why one metric does not say.
+fn not_said(probe: &str, row: &ExpectationFindings) -> String {
+    let about = format!("{probe}: {}", subject(&row.expected));
+    let Some(compared) = &row.compared else { return format!("{about} could not be compared") };
+    match compared.doubt {
+        Some(Doubt::FewSamples { of, least }) => {
+            format!("{about} needs {least} samples before the fault, there were {of}")
+        }
+        Some(Doubt::FewEpisodes { of, .. }) if compared.confirmed => {
+            format!("{about}: its errors came in {of} episode(s), which show no rate")
+        }
+        Some(Doubt::RateDrifted) => format!("{about}: the load was not the same before and during"),
+        _ => {
+            let end = |end: Option<f64>| end.map_or_else(|| "any".to_owned(), amount);
+            format!("{about} may be {} to {} worse", end(compared.low), end(compared.high))
+        }
+    }
 }
 
 /// A degradation for people: a share while that can be grasped, a factor beyond.
-fn worse(degradation: f64) -> String {
+pub(super) fn worse(degradation: f64) -> String {
     if degradation < 10.0 {
         format!("{} worse", Share((degradation * 1e3).round() / 1e3))
     } else {
@@ -185,105 +213,101 @@ fn worse(degradation: f64) -> String {
     }
 }
 
+/// A degradation for people, without a word: an end of an interval.
+pub fn amount(degradation: f64) -> String {
+    if degradation < 10.0 {
+        Share((degradation * 1e3).round() / 1e3).to_string()
+    } else {
+        format!("{:.0}x", 1.0 + degradation)
+    }
+}
+
 /// What an expectation is about: the first word of it.
-fn subject(expected: &str) -> &str {
+pub fn subject(expected: &str) -> &str {
     expected.split_whitespace().next().unwrap_or(expected)
-}
-
-fn level(level: Level, why: &str) -> Impact {
-    Impact { level, rule: "impact_point".to_owned(), why: why.to_owned(), degradation: None }
-}
-
-fn nonzero(first: f64, second: f64) -> f64 {
-    [first, second].into_iter().map(f64::abs).find(|number| *number > 0.0).unwrap_or(1.0)
-}
-
-fn relative(worse: f64, base: f64) -> Option<f64> {
-    let share = worse / base;
-    share.is_finite().then_some(share)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Level, degradation, of_degradation};
+    use super::of_degradation;
     use crate::analysis::analyse;
-    use crate::analysis::findings::{Actual, Standing};
-    use crate::analysis::testing::{Story, expect, expecting, restarts};
+    use crate::analysis::findings::{Impact, Level};
+    use crate::analysis::testing::{Story, every, expecting, http, restarts};
     use crate::model::sample::Outcome;
 
-    fn worse(text: &str, before: f64, during: f64) -> Option<f64> {
-        let actual = |number| Actual { number: Some(number), ..Actual::missing(Standing::Held, "") };
-        let share = degradation(&expect(text), &actual(before), &actual(during));
-        share.map(|share| (share * 1e6).round() / 1e6)
+    /// A run at 200/s: enough samples to compare its p95.
+    fn dense(millis: f64) -> Story {
+        Story::slow_generator().often().fault(move |_| (millis, Outcome::Ok))
+    }
+
+    fn impact(story: &Story) -> Impact {
+        analyse(&story.tell()).impact
     }
 
     #[test]
-    fn worse_is_positive_whichever_way_is_worse() {
-        assert_eq!(worse("p95 <= 250ms", 0.1, 0.125), Some(0.25));
-        assert_eq!(worse("success_rate >= 99%", 1.0, 0.8), Some(0.2));
-        assert_eq!(worse("error_rate <= 1%", 0.0, 0.2), Some(0.2));
-        assert_eq!(worse("value >= 4", 10.0, 5.0), Some(0.5));
-        assert_eq!(worse("value within 5 of 10", 10.0, 13.0), Some(0.3));
-        assert_eq!(worse("value within 5 of 10", 12.0, 9.0), Some(-0.1));
-    }
-
-    #[test]
-    fn a_baseline_of_zero_is_compared_with_the_limit() {
-        assert_eq!(worse("value <= 4", 0.0, 1.0), Some(0.25));
-        assert_eq!(worse("value <= 0", 0.0, 0.0), Some(0.0));
-    }
-
-    #[test]
-    fn the_cuts_of_the_point_rule() {
+    fn the_cuts_between_the_levels() {
         let levels = [-0.5, 0.0, 0.09, 0.1, 0.29, 0.3].map(of_degradation);
         assert_eq!(levels, [Level::None, Level::None, Level::Low, Level::Medium, Level::Medium, Level::High]);
     }
 
     #[test]
     fn the_worst_metric_decides_not_the_mean() {
-        let run = Story::slow_generator().fault(|_| (412.0, Outcome::Ok)).tell();
-        let impact = analyse(&run).impact;
-        assert_eq!(impact.level, Level::High, "the success rate is as before, the p95 is not");
-        assert!(impact.why.contains("p95"), "{}", impact.why);
+        let found = impact(&dense(412.0));
+        assert_eq!((found.level, found.why.as_str()), (Level::High, "ask: p95 206 times as bad, 2ms -> 412ms"));
+        assert_eq!(impact(&dense(2.3)).level, Level::Medium, "15 % worse");
+        assert_eq!(impact(&dense(2.1)).level, Level::Low, "5 % worse");
     }
 
     #[test]
     fn an_impact_that_the_expectations_allow_says_so() {
-        let allowed = analyse(&Story::slow_generator().fault(|_| (200.0, Outcome::Ok)).tell()).impact;
-        let why = "ask: p95 100 times as bad (2ms -> 200ms); by point values, the expectations allow it";
-        assert_eq!((allowed.level, allowed.why.as_str()), (Level::High, why));
-        let forbidden = analyse(&Story::slow_generator().fault(|_| (412.0, Outcome::Ok)).tell()).impact;
-        assert!(!forbidden.why.contains("allow"), "{}", forbidden.why);
-        let nothing = analyse(&Story::slow_generator().tell()).impact;
+        assert_eq!(impact(&dense(200.0)).why, "ask: p95 100 times as bad, 2ms -> 200ms; the expectations allow it");
+        assert!(!impact(&dense(412.0)).why.contains("allow"));
+        let nothing = impact(&dense(2.0));
         assert_eq!((nothing.level, nothing.why.as_str()), (Level::None, "nothing got worse"));
+        assert!(nothing.smallest_visible.is_some_and(|visible| visible < 0.01), "{nothing:?}");
     }
 
     #[test]
-    fn a_count_that_was_zero_is_told_without_a_percentage() {
-        let restarts = expecting(restarts("restarts"), &["value <= 1"]);
-        let impact = analyse(&Story::slow_generator().also(restarts, |n| f64::from(u8::from(n > 3))).tell()).impact;
-        assert_eq!(impact.why, "restarts: value from 0 to 1; by point values, the expectations allow it");
+    fn too_few_samples_claim_nothing_whatever_the_numbers_say() {
+        let analysis = analyse(&Story::slow_generator().fault(|_| (200.0, Outcome::Ok)).tell());
+        assert_eq!(analysis.impact.level, Level::Inconclusive);
+        assert_eq!(analysis.impact.why, "ask: p95 needs 1000 samples before the fault, there were 450");
+        assert_eq!(analysis.impact_point.level, Level::High);
     }
 
     #[test]
-    fn an_outage_of_ten_seconds_is_critical_and_a_shorter_one_is_not() {
-        let outage = |seconds: usize| {
-            let refused = move |i: usize| (1.0, if i < seconds * 50 { Outcome::Refused } else { Outcome::Ok });
-            analyse(&Story::slow_generator().fault(refused).tell()).impact
-        };
-        assert_eq!(outage(6).level, Level::Critical, "6 of 10 s");
-        assert_eq!(outage(4).level, Level::High, "4 of 10 s");
+    fn one_open_metric_leaves_a_run_open_and_one_confirmed_one_decides_it() {
+        let open = || every(1.0, expecting(restarts("slow"), &["value <= 100"]));
+        let found = impact(&dense(2.0).also(open(), |n| f64::from(u8::from(n > 8))));
+        assert_eq!(found.level, Level::Inconclusive, "nine readings: {}", found.why);
+        assert_eq!(impact(&dense(412.0).also(open(), |_| 0.0)).level, Level::High);
+    }
+
+    #[test]
+    fn a_load_that_was_not_the_same_compares_nothing() {
+        let half = dense(412.0).missing_during(|i| i % 2 == 0);
+        assert_eq!(impact(&half).why, "ask: success_rate: the load was not the same before and during");
+    }
+
+    #[test]
+    fn no_answers_at_all_are_high_without_a_number() {
+        let only_latency = Story::slow_generator()
+            .with(|experiment| experiment.steady_state[0] = expecting(http("ask"), &["p95 <= 250ms"]))
+            .fault(|i| (0.2, if (249..=300).contains(&i) { Outcome::Ok } else { Outcome::Refused }))
+            .fault_seconds(8.0);
+        assert_eq!(impact(&only_latency).level, Level::Critical, "unavailable for 10 s");
+        let short = only_latency.fault_seconds(3.0);
+        assert_eq!(impact(&short).level, Level::High);
     }
 
     #[test]
     fn a_fault_that_did_not_bite_has_no_impact_not_even_none() {
-        let run = Story::slow_generator().ineffective("no connection passed").tell();
-        assert_eq!(analyse(&run).impact.level, Level::Inconclusive);
+        assert_eq!(impact(&dense(2.0).ineffective("no connection passed")).level, Level::Inconclusive);
     }
 
     #[test]
     fn without_a_valid_baseline_the_impact_is_unknown() {
-        let run = Story::slow_generator().unsteady(&["ask: p95 <= 250ms, measured 412ms over 450 samples"]).tell();
-        assert_eq!(analyse(&run).impact.level, Level::Unknown);
+        let run = Story::slow_generator().unsteady(&["ask: p95 <= 250ms, measured 412ms over 450 samples"]);
+        assert_eq!(impact(&run).level, Level::Unknown);
     }
 }

@@ -1,13 +1,21 @@
 //! What was injected, for the rules that compare the effect with the cause: X, the added delay, and f, the share of
 //! traffic that was touched. Measured doses come before settings.
 
+use std::time::Duration;
+
 use super::findings::{DoseFindings, DoseStatus};
 use super::run::{FaultRecord, Run};
+use super::tally::Tally;
+use super::window::{self, Window, samples_in};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec};
+use crate::model::fault::{FaultKind, FaultSpec, NetworkLatency, TargetKind};
+use crate::model::http::HttpLatency;
 
-/// The one fault of an experiment, if it was effective. Rules that blame a number on a fault are silent when there are
-/// several: they could not tell whose it is.
+/// Shorter stretches show no pattern.
+const SHORTEST: Duration = Duration::from_millis(500);
+
+/// An effective fault, and what the probes saw while it was the only one. While several are active at once, rules that
+/// blame a number on a fault are silent: they could not tell whose it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Injected<'a> {
     /// The fault.
@@ -16,13 +24,23 @@ pub struct Injected<'a> {
     pub delay: Option<f64>,
     /// The share of traffic that it touched, 0 to 1; 1 where it acts on a whole process, none where it can not be said.
     pub share: Option<f64>,
+    /// When it was the only one, without the margins; never empty.
+    pub alone: Vec<Window>,
+    /// What each probe saw then.
+    pub seen: Vec<Tally>,
 }
 
 impl<'a> Injected<'a> {
-    /// What was injected in this run.
-    pub fn of(run: &'a Run, doses: &[DoseFindings]) -> Option<Self> {
-        let ([fault], [record], [dose]) = (&run.experiment().faults[..], &run.faults[..], doses) else { return None };
-        if dose.status != DoseStatus::Effective {
+    /// What was injected in this run: every effective fault that was the only one for a while.
+    pub fn of(run: &'a Run, doses: &[DoseFindings]) -> Vec<Self> {
+        let faults = run.experiment().faults.iter().zip(&run.faults).zip(doses).enumerate();
+        let effective = faults.filter(|(_, (_, dose))| dose.status == DoseStatus::Effective);
+        effective.filter_map(|(place, ((fault, record), _))| Self::one(run, place, fault, record)).collect()
+    }
+
+    fn one(run: &'a Run, place: usize, fault: &'a FaultSpec, record: &FaultRecord) -> Option<Self> {
+        let alone = alone(run, place);
+        if alone.is_empty() {
             return None;
         }
         let measured = |word: &str| {
@@ -30,25 +48,28 @@ impl<'a> Injected<'a> {
             parts.filter(|part| part.what.contains(word)).map(|part| part.number).find(|number| number.is_finite())
         };
         let delay = match &fault.kind {
-            FaultKind::NetworkLatency(latency) => {
-                Some(measured("delay").filter(|delay| *delay > 0.0).unwrap_or(latency.delay.0.as_secs_f64()))
+            FaultKind::NetworkLatency(NetworkLatency { delay, .. })
+            | FaultKind::HttpLatency(HttpLatency { delay, .. }) => {
+                Some(measured("delay").filter(|delay| *delay > 0.0).unwrap_or(delay.0.as_secs_f64()))
             }
             _ => None,
         };
         let share = match &fault.kind {
-            FaultKind::NetworkLatency(_) | FaultKind::HttpError(_) => {
+            kind if kind.takes() == TargetKind::Proxy => {
                 let touched = measured("share").filter(|share| (0.0..=1.0).contains(share));
                 Some(touched.unwrap_or_else(|| asked_share(run.experiment(), fault)))
             }
             FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_) => Some(1.0),
             _ => None,
         };
-        Some(Self { fault, delay, share })
+        let probes = run.experiment().steady_state.iter().enumerate();
+        let seen = probes.map(|(place, probe)| Tally::of(probe, samples_in(&run.samples, place, &alone))).collect();
+        Some(Self { fault, delay, share, alone, seen })
     }
 
-    /// Whether the fault answers at once, with an error.
+    /// Whether the fault answers at once, with an error or a reset.
     pub fn fails_fast(&self) -> bool {
-        matches!(self.fault.kind, FaultKind::HttpError(_) | FaultKind::ProcessKill(_))
+        matches!(self.fault.kind, FaultKind::HttpError(_) | FaultKind::HttpAbort(_) | FaultKind::ProcessKill(_))
     }
 }
 
@@ -78,6 +99,16 @@ fn findings(fault: &FaultSpec, record: &FaultRecord) -> DoseFindings {
     }
 }
 
+/// When this fault was the only one, without the margins, where it may still be setting in or another one wearing off.
+fn alone(run: &Run, place: usize) -> Vec<Window> {
+    let spans = window::fault_spans(run);
+    let Some(own) = spans[place] else { return Vec::new() };
+    let others = spans.iter().enumerate().filter(|(other, _)| *other != place).filter_map(|(_, span)| *span);
+    let left =
+        others.fold(vec![own], |left, other| left.into_iter().flat_map(|window| window.without(other)).collect());
+    left.into_iter().map(Window::settled).filter(|window| window.length() >= SHORTEST).collect()
+}
+
 fn asked_share(experiment: &Experiment, fault: &FaultSpec) -> f64 {
     let traffic = experiment.blast_radius.traffic.0;
     fault.kind.share().map_or(traffic, |share| share.0.min(traffic))
@@ -88,13 +119,12 @@ mod tests {
     use super::{Injected, doses};
     use crate::analysis::findings::DoseStatus;
     use crate::analysis::testing::Story;
-    use crate::model::experiment::Experiment;
 
     #[test]
     fn the_measured_dose_comes_before_the_setting() {
         let run = Story::slow_generator().dose("added delay", 0.398).tell();
         let doses = doses(&run);
-        let injected = Injected::of(&run, &doses).expect("one fault");
+        let injected = Injected::of(&run, &doses).remove(0);
         assert_eq!((injected.delay, injected.share), (Some(0.398), Some(1.0)));
     }
 
@@ -103,13 +133,24 @@ mod tests {
         let run = Story::slow_generator().ineffective("no connection passed").tell();
         let doses = doses(&run);
         assert_eq!(doses[0].status, DoseStatus::Ineffective);
-        assert_eq!(Injected::of(&run, &doses), None);
+        assert_eq!(Injected::of(&run, &doses), []);
     }
 
     #[test]
-    fn of_several_faults_none_is_blamed() {
-        let twice = |experiment: &mut Experiment| experiment.faults.push(experiment.faults[0].clone());
-        let run = Story::slow_generator().with(twice).tell();
-        assert_eq!(Injected::of(&run, &doses(&run)), None);
+    fn of_faults_at_the_same_time_none_is_blamed() {
+        let run = Story::slow_generator().and_again(10.0, 10.0).tell();
+        let doses = doses(&run);
+        assert_eq!(doses.len(), 2);
+        assert_eq!(Injected::of(&run, &doses), []);
+    }
+
+    #[test]
+    fn of_faults_one_after_the_other_each_is_looked_at_while_it_is_alone() {
+        let run = Story::slow_generator().and_again(6.0, 4.0).tell();
+        let injected = Injected::of(&run, &doses(&run));
+        let alone: Vec<Vec<u128>> =
+            injected.iter().map(|one| one.alone.iter().map(|window| window.length().as_millis()).collect()).collect();
+        assert_eq!(alone, [[5000], [3000]], "each without its first second");
+        assert_eq!(injected.iter().map(|one| one.seen[0].total).collect::<Vec<_>>(), [250, 150]);
     }
 }

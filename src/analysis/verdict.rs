@@ -2,7 +2,7 @@
 //! measured, the most serious.
 
 use super::findings::{
-    DoseFindings, DoseStatus, ExpectationFindings, ProbeFindings, RecoveryFindings, RecoveryStatus, Standing,
+    Actual, DoseFindings, DoseStatus, ExpectationFindings, ProbeFindings, RecoveryFindings, RecoveryStatus, Standing,
 };
 use super::run::Run;
 use crate::model::event::StopCause;
@@ -119,13 +119,17 @@ impl Facts<'_> {
         if deviated.is_empty() { self.held() } else { (Verdict::Deviated, deviated) }
     }
 
+    /// Held before and during, for sure; or nothing is sure.
     fn held(&self) -> (Verdict, Vec<String>) {
-        let undecided: Vec<String> = self
+        let when = if self.run.observes_only() { "while it was watched" } else { "during the fault" };
+        let phases = self
             .rows()
-            .filter(|(_, row)| row.result != Standing::Held)
-            .map(|(probe, row)| {
-                let why = row.fault.why.as_deref().unwrap_or("not enough samples");
-                format!("{}: {} could not be judged: {why}", probe.name, row.expected)
+            .flat_map(|(probe, row)| [(probe, row, &row.fault, when), (probe, row, &row.baseline, "before the fault")]);
+        let undecided: Vec<String> = phases
+            .filter(|(.., actual, _)| actual.result != Standing::Held)
+            .map(|(probe, row, actual, when)| {
+                let why = actual.why.as_deref().unwrap_or("not enough samples");
+                format!("{}: {} could not be judged {when}: {why}", probe.name, row.expected)
             })
             .collect();
         if !undecided.is_empty() {
@@ -144,7 +148,13 @@ impl Facts<'_> {
         let rows = self.rows().filter(|(_, row)| row.result == Standing::Deviated);
         let line = |(probe, row): (&ProbeFindings, &ExpectationFindings)| {
             let why = row.fault.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-            format!("{}: expected {}, got {}{why} {when}", probe.name, row.expected, row.fault.shown)
+            format!(
+                "{}: expected {}, got {}{why}{} {when}",
+                probe.name,
+                row.expected,
+                row.fault.shown,
+                sure(&row.fault)
+            )
         };
         rows.map(line).collect()
     }
@@ -181,6 +191,12 @@ impl Facts<'_> {
     fn rows(&self) -> impl Iterator<Item = (&ProbeFindings, &ExpectationFindings)> {
         self.probes.iter().flat_map(|probe| probe.expectations.iter().map(move |row| (probe, row)))
     }
+}
+
+/// ` (95% sure: 441ms to 452ms)`; nothing where the interval has no width or is told by `>=` already.
+fn sure(actual: &Actual) -> String {
+    let interval = actual.shown_interval.as_deref().filter(|_| !actual.at_least);
+    interval.map(|interval| format!(" (95% sure: {interval})")).unwrap_or_default()
 }
 
 fn joined(first: String, second: Option<String>, rest: Vec<String>) -> Vec<String> {
@@ -225,7 +241,7 @@ mod tests {
     #[test]
     fn timeouts_deviate_as_at_least() {
         let (_, why) = verdict(&Story::slow_generator().fault(|_| (1000.0, Outcome::Timeout)));
-        assert_eq!(why, "ask: expected success_rate >= 99%, got 0% during the fault");
+        assert_eq!(why, "ask: expected success_rate >= 99%, got 0% (95% sure: 0% to 0.85%) during the fault");
         let reasons = analyse(&Story::slow_generator().fault(|_| (1000.0, Outcome::Timeout)).tell()).reasons;
         assert_eq!(reasons[1], "ask: expected p95 <= 250ms, got >= 1s during the fault");
     }
@@ -337,13 +353,25 @@ mod tests {
         let blind = |_| (2.0, Outcome::NoData);
         let (verdict, why) = verdict(&Story::slow_generator().fault(blind));
         assert_eq!(verdict, Verdict::Inconclusive);
-        assert_eq!(why, "ask: success_rate >= 99% could not be judged: 100% of the samples are no evidence");
+        assert_eq!(
+            why,
+            "ask: success_rate >= 99% could not be judged during the fault: 100% of the samples are no evidence"
+        );
     }
 
     #[test]
     fn a_probe_that_never_spoke_during_the_fault_is_no_pass() {
         let story = Story::slow_generator().also(expecting(prometheus("depth"), &["value <= 10"]), |_| 1.0);
         assert_eq!(verdict(&story.fault_seconds(2.0)).0, Verdict::Inconclusive, "two samples, three needed");
+    }
+
+    #[test]
+    fn what_only_seems_to_hold_is_no_pass() {
+        let short = Story::slow_generator().fault_seconds(5.0);
+        let (verdict, why) = verdict(&short);
+        assert_eq!(verdict, Verdict::Inconclusive);
+        let open = "200 samples leave 98.12% to 100% open; about 381 samples like these would say";
+        assert_eq!(why, format!("ask: success_rate >= 99% could not be judged during the fault: {open}"));
     }
 
     #[test]

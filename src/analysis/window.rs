@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::run::Run;
+use super::run::{FaultRecord, Run};
 use crate::model::phase::Phase;
 use crate::model::sample::Sample;
 
@@ -31,6 +31,13 @@ impl Window {
         self.from <= moment && moment < self.to
     }
 
+    /// What is left of it without another one: nothing, one piece, or one on each side.
+    pub fn without(self, other: Self) -> impl Iterator<Item = Self> {
+        let before = Self { to: self.to.min(other.from), ..self };
+        let after = Self { from: self.from.max(other.to), ..self };
+        [before, after].into_iter().filter(|piece| piece.from < piece.to)
+    }
+
     /// Without the margin after its start, where the phases blend: one second, or a quarter of windows shorter than
     /// four seconds.
     pub fn settled(self) -> Self {
@@ -40,7 +47,11 @@ impl Window {
 }
 
 /// The samples of one probe that were intended in one of these windows.
-pub fn samples_in<'a>(samples: &'a [Sample], probe: usize, windows: &'a [Window]) -> impl Iterator<Item = &'a Sample> {
+pub fn samples_in<'a, 'w>(
+    samples: &'a [Sample],
+    probe: usize,
+    windows: &'w [Window],
+) -> impl Iterator<Item = &'a Sample> + use<'a, 'w> {
     samples
         .iter()
         .filter(move |sample| sample.probe == probe && windows.iter().any(|window| window.contains(sample.intended)))
@@ -58,17 +69,17 @@ pub fn faults(run: &Run) -> Vec<Window> {
     if run.observes_only() || run.experiment().faults.is_empty() {
         return run.phase(Phase::Observe).map(|span| Window::new(span.start, span.end)).into_iter().collect();
     }
+    joined(fault_spans(run).into_iter().flatten().collect())
+}
+
+/// When each fault was active: from its application until its undo began; none where it was not applied.
+pub fn fault_spans(run: &Run) -> Vec<Option<Window>> {
     let rollback = run.phase(Phase::Rollback).map_or(run.last, |span| span.start);
-    let mut windows: Vec<Window> = run
-        .faults
-        .iter()
-        .filter_map(|fault| {
-            let end = fault.dose_read.or(fault.undone).unwrap_or(rollback).min(rollback);
-            fault.applied.map(|applied| Window::new(applied, end))
-        })
-        .collect();
-    windows.sort_by_key(|window| window.from);
-    windows.into_iter().fold(Vec::new(), joined)
+    let span = |fault: &FaultRecord| {
+        let end = fault.dose_read.or(fault.undone).unwrap_or(rollback).min(rollback);
+        fault.applied.map(|applied| Window::new(applied, end))
+    };
+    run.faults.iter().map(span).collect()
 }
 
 /// From the verified undo to the end of the recovery phase; none when recovery was not watched.
@@ -78,12 +89,17 @@ pub fn recovery(run: &Run) -> Option<Window> {
     Some(Window::new(from, phase.end))
 }
 
-fn joined(mut windows: Vec<Window>, next: Window) -> Vec<Window> {
-    match windows.last_mut() {
-        Some(last) if next.from <= last.to => last.to = last.to.max(next.to),
-        _ => windows.push(next),
+/// In their order, overlapping ones joined.
+pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.sort_by_key(|window| window.from);
+    let mut joined: Vec<Window> = Vec::new();
+    for next in windows {
+        match joined.last_mut() {
+            Some(last) if next.from <= last.to => last.to = last.to.max(next.to),
+            _ => joined.push(next),
+        }
     }
-    windows
+    joined
 }
 
 #[cfg(test)]
@@ -104,8 +120,17 @@ mod tests {
     }
 
     #[test]
+    fn without_another_one_both_sides_are_left() {
+        let left = |from, to| window(10, 20).without(window(from, to)).collect::<Vec<_>>();
+        assert_eq!(left(12, 15), [window(10, 12), window(15, 20)]);
+        assert_eq!(left(5, 15), [window(15, 20)]);
+        assert_eq!(left(5, 25), []);
+        assert_eq!(left(30, 40), [window(10, 20)]);
+    }
+
+    #[test]
     fn overlapping_faults_are_one_window_and_gaps_are_left_out() {
-        let all = [window(0, 5), window(4, 9), window(9, 10), window(20, 25)].into_iter().fold(Vec::new(), joined);
+        let all = joined(vec![window(20, 25), window(0, 5), window(4, 9), window(9, 10)]);
         assert_eq!(all, [window(0, 10), window(20, 25)]);
     }
 

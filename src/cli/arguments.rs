@@ -17,7 +17,7 @@ Exit codes of `chaos run`:
   1   deviated: the steady state did not hold during the fault
   2   refused: bad usage, bad file, missing privilege, or the set-up failed; nothing was injected
   3   the baseline was not steady; nothing was injected
-  4   stopped early by a stop condition; rolled back
+  4   stopped early by a stop condition or a hard limit; rolled back
   5   not recovered within the objective
   6   inconclusive or invalid: too few samples, or the fault was not effective
   7   RESIDUE: rollback could not be verified; the report begins with the command to run by hand
@@ -54,6 +54,13 @@ Exit codes:
   0   compared; with --fail-on regression: nothing got worse for sure
   1   with --fail-on regression: something did
   2   refused: there is no such run, or it cannot be read";
+
+/// What a newcomer to `chaos proxy` types first.
+const PROXY_HELP: &str = "\
+Examples:
+  chaos proxy --config proxies.json
+  curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
+  curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
 
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
@@ -92,6 +99,9 @@ pub enum Verb {
     Compare(CompareArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
+    /// Serve proxies that Toxiproxy's clients steer: the data plane on its own
+    #[command(after_help = PROXY_HELP)]
+    Proxy(ProxyArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -107,6 +117,14 @@ pub struct FileArguments {
     /// Give a variable of the file a value; repeatable, goes before the environment and the file's own `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
+}
+
+/// Which policies hold beside those of the machine.
+#[derive(Debug, Args)]
+pub struct PolicyArguments {
+    /// A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable
+    #[arg(long = "policy", value_name = "FILE")]
+    pub policies: Vec<PathBuf>,
 }
 
 /// How results are written.
@@ -135,6 +153,12 @@ pub struct RunArguments {
     /// Which experiment.
     #[command(flatten)]
     pub experiment: FileArguments,
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
+    /// Run only the plan of this digest, as `chaos plan` printed it; anything else is refused
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    pub approve: Option<String>,
     /// Observer mode: the same phases, probes and stop conditions, but nothing is injected
     #[arg(long)]
     pub dry_run: bool,
@@ -258,6 +282,9 @@ pub struct PlanArguments {
     /// Which experiment.
     #[command(flatten)]
     pub experiment: FileArguments,
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
     /// How the plan is written
     #[arg(long, value_enum, default_value = "text")]
     pub output: PlanOutput,
@@ -272,6 +299,9 @@ pub struct ValidateArguments {
     /// Give a variable of the files a value; repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PolicyArguments,
 }
 
 /// `chaos demo`
@@ -318,6 +348,20 @@ pub struct DemoArguments {
     pub work: Timespan,
 }
 
+/// `chaos proxy`
+#[derive(Debug, Args)]
+pub struct ProxyArguments {
+    /// Where the control API listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8474")]
+    pub listen: SocketAddr,
+    /// Proxies to begin with, in Toxiproxy's JSON format; each may have `toxics`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The seed of every random choice; printed at the start, the same seed repeats the choices
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
 /// The services of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ServiceName {
@@ -333,6 +377,14 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
+fn digest(text: &str) -> Result<String, String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    match hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        true => Ok(text.to_owned()),
+        false => Err("a digest is `sha256:` and 64 digits, as `chaos plan` prints it".to_owned()),
     }
 }
 

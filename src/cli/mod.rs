@@ -7,9 +7,12 @@ mod compare;
 mod completions;
 mod demo;
 mod doctor;
+mod earlier;
 mod experiment_file;
 mod history;
 mod plan;
+mod policy;
+mod proxy;
 mod prune;
 mod report;
 mod residue;
@@ -71,6 +74,7 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::History(arguments) => history::history(&arguments),
         Verb::Compare(arguments) => compare::compare(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
+        Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
     };
     outcome.unwrap_or_else(|error| {

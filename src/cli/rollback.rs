@@ -48,9 +48,8 @@ pub(super) fn one(folder: &RunFolder) -> Told {
     match Recovery::open(&folder.journal()).and_then(|recovery| recovery.recover()) {
         Ok(Recovered::Nothing) => Told { lines: Vec::new(), code: 0 },
         Ok(Recovered::Refused(header)) => {
-            let pid = header.owner.pid;
-            let line =
-                format!("run {run}: refused: it is under way (pid {pid}); end it there with Ctrl-C, or: kill {pid}");
+            let (pid, place) = (header.owner.pid, run_folder::state_words(folder.state()));
+            let line = format!("run {run}: refused: it is under way (pid {pid}); to end it: chaos stop {run}{place}");
             Told { lines: vec![line], code: REFUSED }
         }
         Ok(Recovered::Undone(account)) => {
@@ -85,10 +84,10 @@ fn account_of(run: &str, account: &Account) -> Vec<String> {
         lines.push(format!("  killed {}", names(&account.killed)));
     }
     lines.extend(account.steps.iter().map(step));
+    lines.extend(account.notes.iter().map(|note| format!("  {note}")));
     lines.extend(account.troubles.iter().map(|trouble| format!("  {trouble}")));
-    lines.extend(
-        account.damaged.map(|line| format!("  line {line} of its journal makes no sense: a step may be missing")),
-    );
+    lines
+        .extend(account.damaged.map(|place| format!("  {place} of its journal makes no sense: a step may be missing")));
     lines.extend(account.left.iter().map(|process| format!("  {process} lives still: kill -KILL {}", process.pid)));
     let end = if account.is_clean() { "everything is undone and was read back" } else { "RESIDUE is left" };
     lines.push(format!("run {run}: {end}"));

@@ -7,19 +7,21 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::arguments::{Output, RunArguments};
+use super::arguments::{FileArguments, Output, RunArguments};
+use super::policy::Gate;
 use super::run_folder::{self, RunFolder};
 use super::{OUR_BUG, REFUSED, claims, colour, experiment_file, prune, residue};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
+use crate::guard::policy::Purpose;
 use crate::host::clock::Clock;
-use crate::host::durable_log::DurableLog;
 use crate::host::locks::Locks;
 use crate::host::output::{self, Stream};
+use crate::host::scene::ThisMachine;
 use crate::host::signals::{self, Cancel, CancelHandle};
-use crate::host::{dice, files, process, this_process};
+use crate::host::{dice, files, process, runtime_folder, this_process};
 use crate::journal::guardian::Guardian;
-use crate::journal::{self, Header, Journal};
+use crate::journal::{Header, Journal, apart};
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
 use crate::model::verdict::Mode;
@@ -33,18 +35,21 @@ const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let formats = formats(&arguments.reports)?;
-    let Some(experiment) =
-        experiment_file::read(&arguments.experiment.file, &arguments.experiment.variables, arguments.quiet)?
-    else {
-        return Ok(REFUSED);
-    };
-    let mut header = header(arguments, experiment);
+    let Some(gate) = Gate::open(&arguments.policy)? else { return Ok(REFUSED) };
+    let FileArguments { file, variables } = &arguments.experiment;
+    let read = experiment_file::read(file, variables, experiment_file::REAL_SECRETS, arguments.quiet)?;
+    let Some(loaded) = read else { return Ok(REFUSED) };
+    let purpose = Purpose::Run { approved: arguments.approve.as_deref() };
+    let Some(admitted) = gate.admit(loaded, purpose)? else { return Ok(REFUSED) };
+    let mut header = header(arguments, admitted.experiment);
     let state = run_folder::state(arguments.state_dir.as_deref())?;
     residue::refuse(&state)?;
     let locks = claims::take(&header, &state)?;
     let folder = RunFolder::create(&state, &header.run)?;
     header.folder = Some(folder.path().to_owned());
-    let (ending, events) = guarded(header, &folder, locks, arguments.quiet)?;
+    let machine = LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned());
+    let machine = machine.under(gate.into_policies());
+    let (ending, events) = guarded(header, &folder, machine, locks, arguments.quiet)?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
     let Some(run) = Run::fold(&as_stored(events)) else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
@@ -55,7 +60,13 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
 
 /// Runs it under a guardian, which is there before anything is touched and before we have threads. It holds the locks
 /// with us: what the run took for itself is free again when nothing of the run is left.
-fn guarded(header: RunHeader, folder: &RunFolder, locks: Locks, quiet: bool) -> anyhow::Result<(Ending, Vec<Event>)> {
+fn guarded(
+    header: RunHeader,
+    folder: &RunFolder,
+    machine: LinuxMachine,
+    locks: Locks,
+    quiet: bool,
+) -> anyhow::Result<(Ending, Vec<Event>)> {
     let journal = begin_journal(&folder.journal(), &header.run)?;
     process::mark_children(&header.run, folder.state());
     let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment), &locks);
@@ -63,8 +74,8 @@ fn guarded(header: RunHeader, folder: &RunFolder, locks: Locks, quiet: bool) -> 
     let (handle, cancel) = Cancel::manual();
     let lost = handle.clone();
     guardian.watch(move || lost.lose_guardian())?;
-    let done =
-        runtime().and_then(|runtime| runtime.block_on(perform(header, folder, journal, (handle, cancel), quiet)));
+    let done = runtime()
+        .and_then(|runtime| runtime.block_on(perform(header, folder, machine, journal, (handle, cancel), quiet)));
     guardian.dismiss();
     locks.release();
     done
@@ -105,6 +116,7 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
 async fn perform(
     header: RunHeader,
     folder: &RunFolder,
+    machine: LinuxMachine,
     journal: Journal,
     (handle, cancel): (CancelHandle, Cancel),
     quiet: bool,
@@ -115,20 +127,20 @@ async fn perform(
     signals::listen_for(handle, name).context("cannot listen to signals")?;
     let log = EventLog::create(&folder.events())?;
     let console = Console::new(if quiet { Look::Silent } else { look() });
-    let machine = Arc::new(LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned()));
     let (sender, receiver) = unbounded_channel();
     // The listener has a thread of its own: a terminal that is held (Ctrl-S) must not hold up the way back.
     let listener = std::thread::Builder::new().name("console".into()).spawn(move || listen(receiver, console, log))?;
-    let ending = runner::run(header, machine, journal, cancel, sender).await;
+    let ending = runner::run(header, Arc::new(machine), journal, cancel, sender).await;
     let events = tokio::task::spawn_blocking(move || listener.join()).await;
     Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
 }
 
-/// Its room on the disk is taken here, so that a disk that is full later does not keep the way back out of it.
+/// Its room is taken here, on disk and in the runtime folder, so that a disk that is full later does not keep the way
+/// back out of it.
 fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
-    let header = Header::ours(run)?;
-    let log = DurableLog::create(path, journal::ROOM);
-    let begun = log.and_then(|log| Journal::begin(Box::new(Arc::new(log)), &header));
+    let volatile = runtime_folder::find().map(|folder| folder.join(apart::file_name(run)));
+    let header = Header { volatile, ..Header::ours(run)? };
+    let begun = Journal::begin_at(&ThisMachine, path, &header);
     begun.with_context(|| format!("cannot begin the journal {}: nothing was touched", path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! `chaos stop`: the kill switch from another terminal. Finds runs by their journals, asks them to end by identity, and
 //! waits until everything is undone; a tool that does not react is killed, so that its guardian does it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::arguments::StopArguments;
@@ -12,7 +12,7 @@ use crate::host::process::{self, Signal};
 use crate::host::{Trouble, files, output, thread};
 use crate::journal::recover::{Account, Recovered, Recovery};
 use crate::journal::survey::Standing;
-use crate::journal::{Header, open_steps, read};
+use crate::journal::{Header, open_steps};
 use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
 use crate::model::units::Timespan;
@@ -56,6 +56,13 @@ pub(super) fn stop(arguments: &StopArguments) -> anyhow::Result<u8> {
 struct UnderWay {
     folder: RunFolder,
     header: Header,
+}
+
+impl UnderWay {
+    /// Both parts together: whatever the tool does, one of them changes.
+    fn journal_length(&self) -> u64 {
+        length(&self.folder.journal()) + self.header.volatile.as_deref().map_or(0, length)
+    }
 }
 
 /// What cannot be read is no run under way that we know of; `chaos rollback` tells of it.
@@ -118,7 +125,7 @@ struct Patience {
 
 impl Asked {
     fn ask(run: UnderWay) -> Self {
-        let journal = length(&run.folder.journal());
+        let journal = run.journal_length();
         // Without it the report says SIGTERM, which is true as well.
         let _ = files::create_new(&run.folder.stop_request());
         let mut asked = Self { run, since: thread::now(), journal, refused: None };
@@ -168,7 +175,7 @@ impl Asked {
                         return self.recover(&recovery);
                     }
                 }
-                Standing::Running(_) if self.only_reports() => {
+                Standing::Running(_) if self.only_reports(&recovery) => {
                     return Ok(format!("is over and {} only tells of it", self.run.header.owner));
                 }
                 Standing::Running(header) if patience.killed.is_some_and(|at| thread::now() >= at + GUARDIAN) => {
@@ -183,7 +190,7 @@ impl Asked {
     /// A tool that lives still: is it about to end, slow, or does it hang?
     fn urge(&self, patience: &mut Patience) {
         let now = thread::now();
-        let length = length(&self.run.folder.journal());
+        let length = self.run.journal_length();
         if length != patience.grew.1 {
             patience.grew = (now, length);
             patience.reacted = true;
@@ -209,11 +216,10 @@ impl Asked {
 
     /// Whether everything is undone and the run is told to its end: what is left is a report that somebody may be
     /// reading page by page.
-    fn only_reports(&self) -> bool {
+    fn only_reports(&self, recovery: &Recovery) -> bool {
         let last = files::read_end(&self.run.folder.events(), 0, LAST_EVENT).unwrap_or_default();
-        let journal = files::read(&self.run.folder.journal()).unwrap_or_default();
         String::from_utf8_lossy(&last).contains(r#""event":"run_ended""#)
-            && open_steps(&read(&journal).entries).is_empty()
+            && recovery.contents().is_ok_and(|journal| open_steps(&journal.entries).is_empty())
     }
 
     /// The guardian did not do it, so it is dead too, or cannot.
@@ -245,6 +251,6 @@ fn not_undone(account: &Account) -> String {
     if steps.is_empty() { "not everything could be undone".to_owned() } else { steps.join("; ") }
 }
 
-fn length(path: &PathBuf) -> u64 {
+fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |journal| journal.len())
 }

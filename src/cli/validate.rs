@@ -6,8 +6,10 @@ use anyhow::Context;
 
 use super::REFUSED;
 use super::arguments::ValidateArguments;
-use super::experiment_file;
+use super::experiment_file::{self, Loaded};
+use super::policy::Gate;
 use crate::host::output;
+use crate::spec::Secrets;
 
 pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
     let mut files = Vec::new();
@@ -15,13 +17,19 @@ pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
         collect(path, &mut files)?;
     }
     anyhow::ensure!(!files.is_empty(), "no *.yaml or *.yml file in the given folders");
+    let Some(gate) = Gate::open(&arguments.policy)? else { return Ok(REFUSED) };
     let mut bad = 0;
     for file in &files {
-        match experiment_file::read(file, &arguments.variables, false) {
-            Ok(Some(_)) => {
+        let read = experiment_file::read(file, &arguments.variables, Secrets::Hidden, false);
+        let admit = |loaded: Option<Loaded>| match loaded {
+            Some(loaded) => gate.approves(&loaded),
+            None => Ok(false),
+        };
+        match read.and_then(admit) {
+            Ok(true) => {
                 output::stdout(&format!("{}: ok\n", file.display()));
             }
-            Ok(None) => bad += 1,
+            Ok(false) => bad += 1,
             Err(error) => {
                 output::stderr(&format!("error: {error:#}\n"));
                 bad += 1;

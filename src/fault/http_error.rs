@@ -8,25 +8,22 @@
 //! - remains: nothing
 
 use crate::fault::FaultPlan;
-use crate::fault::toxic::{share_part, toxic_plan};
+use crate::fault::request::{http_plan, requests_part, untouched};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, HttpError, Stream};
-use crate::model::step::ToxicKind;
+use crate::model::fault::{FaultSpec, Stream};
+use crate::model::http::{HttpEffect, HttpError};
 use crate::model::units::Share;
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpError, experiment: &Experiment) -> FaultPlan {
-    let kind =
-        ToxicKind::HttpError { status: settings.status, body: settings.body.clone(), path: settings.path.clone() };
-    toxic_plan(fault, experiment, Stream::Downstream, settings.share, kind)
+    let HttpError { status, body, headers, .. } = settings.clone();
+    let effect = HttpEffect::Error { status, body, headers };
+    http_plan(fault, experiment, Stream::Downstream, effect)
 }
 
 pub(super) fn dose(settings: &HttpError, share: Share, toxic: &ToxicReading) -> Dose {
-    let ineffective = (toxic.touched == 0).then(|| {
-        let path = settings.path.as_deref().map(|path| format!(" to {path}*")).unwrap_or_default();
-        format!("no request{path} of {} that passed was answered with the error", toxic.seen)
-    });
-    Dose { parts: vec![share_part("requests", share, toxic)], ineffective }
+    let ineffective = untouched(&settings.only(), toxic, "answered with the error");
+    Dose { parts: vec![requests_part(share, toxic)], ineffective }
 }
 
 #[cfg(test)]
@@ -34,11 +31,13 @@ mod tests {
     use super::dose;
     use crate::fault::testing::{conforms, fault};
     use crate::model::dose::ToxicReading;
-    use crate::model::fault::{FaultKind, HttpError, Target};
+    use crate::model::fault::{FaultKind, Target};
+    use crate::model::glob::Glob;
+    use crate::model::http::HttpError;
     use crate::model::units::Share;
 
     fn settings() -> HttpError {
-        HttpError { status: 503, body: None, path: Some("/generate".into()), share: None }
+        HttpError { path: Some(Glob::new("/generate*")), ..HttpError::default() }
     }
 
     #[test]
@@ -48,12 +47,16 @@ mod tests {
 
     #[test]
     fn an_error_that_nobody_was_given_was_not_effective() {
-        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, ..ToxicReading::default() });
+        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, matched: 40, ..ToxicReading::default() });
         assert_eq!(
             told.ineffective.as_deref(),
             Some("no request to /generate* of 40 that passed was answered with the error")
         );
-        let told = dose(&settings(), Share::ALL, &ToxicReading { seen: 40, touched: 12, ..ToxicReading::default() });
+        let told = dose(
+            &settings(),
+            Share::ALL,
+            &ToxicReading { seen: 40, matched: 40, touched: 12, ..ToxicReading::default() },
+        );
         assert_eq!((told.ineffective, told.parts[0].measured.as_str()), (None, "30% (12 of 40)"));
     }
 }

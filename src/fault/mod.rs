@@ -2,11 +2,25 @@
 
 mod cpu_stress;
 mod disk_stress;
+mod http_abort;
+mod http_corrupt;
+mod http_duplicate;
 mod http_error;
+mod http_latency;
+mod http_slow_body;
+mod http_timeout;
 mod memory_stress;
+mod network_bandwidth;
+mod network_blackhole;
+mod network_disconnect;
+mod network_down;
 mod network_latency;
+mod network_limit_data;
+mod network_slice;
+mod network_slow_close;
 mod process_kill;
 mod process_pause;
+mod request;
 #[cfg(test)]
 mod testing;
 mod toxic;
@@ -36,7 +50,20 @@ pub struct FaultPlan {
 pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result<FaultPlan, String> {
     match &fault.kind {
         FaultKind::NetworkLatency(settings) => Ok(network_latency::plan(fault, settings, experiment)),
+        FaultKind::NetworkBandwidth(settings) => Ok(network_bandwidth::plan(fault, settings, experiment)),
+        FaultKind::NetworkDisconnect(settings) => Ok(network_disconnect::plan(fault, settings, experiment)),
+        FaultKind::NetworkBlackhole(settings) => Ok(network_blackhole::plan(fault, settings, experiment)),
+        FaultKind::NetworkSlowClose(settings) => Ok(network_slow_close::plan(fault, settings, experiment)),
+        FaultKind::NetworkSlice(settings) => Ok(network_slice::plan(fault, settings, experiment)),
+        FaultKind::NetworkLimitData(settings) => Ok(network_limit_data::plan(fault, settings, experiment)),
+        FaultKind::NetworkDown(settings) => Ok(network_down::plan(fault, settings, experiment)),
         FaultKind::HttpError(settings) => Ok(http_error::plan(fault, settings, experiment)),
+        FaultKind::HttpLatency(settings) => Ok(http_latency::plan(fault, settings, experiment)),
+        FaultKind::HttpAbort(settings) => Ok(http_abort::plan(fault, settings, experiment)),
+        FaultKind::HttpTimeout(settings) => Ok(http_timeout::plan(fault, settings, experiment)),
+        FaultKind::HttpCorrupt(settings) => Ok(http_corrupt::plan(fault, settings, experiment)),
+        FaultKind::HttpDuplicate(settings) => Ok(http_duplicate::plan(fault, settings, experiment)),
+        FaultKind::HttpSlowBody(settings) => Ok(http_slow_body::plan(fault, settings, experiment)),
         FaultKind::CpuStress(settings) => cpu_stress::plan(fault, settings, facts),
         FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
         FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
@@ -51,7 +78,26 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
     let share = fault.kind.share().unwrap_or(experiment.blast_radius.traffic);
     match (&fault.kind, reading) {
         (FaultKind::NetworkLatency(settings), Reading::Toxic(toxic)) => network_latency::dose(settings, share, toxic),
+        (FaultKind::NetworkBandwidth(settings), Reading::Toxic(toxic)) => {
+            network_bandwidth::dose(settings, share, toxic)
+        }
+        (FaultKind::NetworkDisconnect(_), Reading::Toxic(toxic)) => network_disconnect::dose(share, toxic),
+        (FaultKind::NetworkBlackhole(_), Reading::Toxic(toxic)) => network_blackhole::dose(share, toxic),
+        (FaultKind::NetworkSlowClose(settings), Reading::Toxic(toxic)) => {
+            network_slow_close::dose(settings, share, toxic)
+        }
+        (FaultKind::NetworkSlice(settings), Reading::Toxic(toxic)) => network_slice::dose(settings, share, toxic),
+        (FaultKind::NetworkLimitData(settings), Reading::Toxic(toxic)) => {
+            network_limit_data::dose(settings, share, toxic)
+        }
+        (FaultKind::NetworkDown(_), Reading::Toxic(toxic)) => network_down::dose(share, toxic),
         (FaultKind::HttpError(settings), Reading::Toxic(toxic)) => http_error::dose(settings, share, toxic),
+        (FaultKind::HttpLatency(settings), Reading::Toxic(toxic)) => http_latency::dose(settings, share, toxic),
+        (FaultKind::HttpAbort(settings), Reading::Toxic(toxic)) => http_abort::dose(settings, share, toxic),
+        (FaultKind::HttpTimeout(settings), Reading::Toxic(toxic)) => http_timeout::dose(settings, share, toxic),
+        (FaultKind::HttpCorrupt(settings), Reading::Toxic(toxic)) => http_corrupt::dose(settings, share, toxic),
+        (FaultKind::HttpDuplicate(settings), Reading::Toxic(toxic)) => http_duplicate::dose(settings, share, toxic),
+        (FaultKind::HttpSlowBody(settings), Reading::Toxic(toxic)) => http_slow_body::dose(settings, share, toxic),
         (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),

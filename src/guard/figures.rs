@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::StopWatch;
 use super::tests::{answer, errors_over, slower_than_two_seconds};
+use crate::host::output;
 use crate::model::experiment::Experiment;
 use crate::model::sample::{Measurement, Outcome, Sample};
 
@@ -50,7 +51,12 @@ fn mean_delay(share: f64) -> f64 {
         .map(|seed| stopped_after(&errors_over(0.05, None), seed, 320, bad, by_errors).expect("it stops"))
         .map(|at| (at.saturating_sub(begin) + INTERVAL).as_secs_f64())
         .collect();
-    delays.iter().sum::<f64>() / delays.len() as f64
+    let mean = delays.iter().sum::<f64>() / delays.len() as f64;
+    output::stderr(&format!(
+        "{share} bad, threshold 5 %, 10/s: stopped after {mean:.2} s in the mean of {}\n",
+        delays.len()
+    ));
+    mean
 }
 
 #[test]

@@ -1,8 +1,12 @@
-//! May this go on? Stop conditions over live samples. Pure: samples and moments in, a decision out.
+//! May this happen, must this stop? Stop conditions over live samples, policies, and what is never hit. Pure: what is known
+//! goes in, a decision comes out.
 
 pub mod claims;
 mod condition;
+pub mod digest;
 mod no_data;
+pub mod policy;
+pub mod protected;
 mod window;
 
 use std::time::Duration;

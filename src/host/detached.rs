@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::linux::marked;
+use super::linux::profile::remember_guardian;
 use super::{Trouble, thread};
 
 const PAUSE: Duration = Duration::from_millis(1);
@@ -39,6 +40,7 @@ impl Detached {
         inherit(&mut command, holding.map_err(trouble)?);
         command.envs(marked::mark().map(|run| (marked::GUARDIAN, run)));
         let mut child = command.spawn().map_err(trouble)?;
+        remember_guardian(child.id().cast_signed());
         let (stdin, stdout) = (child.stdin.take().map(Arc::new), child.stdout.take());
         Ok(Self { child, stdin, stdout })
     }

@@ -2,70 +2,50 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 
-use super::files;
+use super::scene::Paper;
+use super::{files, runtime_folder};
 
 /// A log on disk. Room is taken ahead, so that a disk that is full later does not keep records out.
 #[derive(Debug)]
 pub struct DurableLog {
     path: PathBuf,
-    file: Mutex<File>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    /// Where the file was whole for the last time, if the record behind that could not be finished.
+    torn_at: Option<u64>,
 }
 
 impl DurableLog {
     /// Makes the file, which must not be there yet (0600), takes room for so many bytes, and makes its entry in the
-    /// folder last.
+    /// folder last. After an error it is not there, unless somebody else made it.
     pub fn create(path: &Path, room: u64) -> io::Result<Self> {
-        let file = files::create_new(path)?;
-        take_room(&file, room)?;
-        file.sync_all()?;
-        files::sync_folder_of(path)?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
+        let durable = take_room(&file, room).and_then(|()| file.sync_all()).and_then(|()| files::sync_folder_of(path));
+        if let Err(error) = durable {
+            let _ = files::remove_file(path);
+            return Err(error);
+        }
+        Ok(Self::over(path, file))
     }
 
     /// Opens one that is there, to read it and to add to it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).open(path)?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
+        Ok(Self::over(path, OpenOptions::new().read(true).append(true).open(path)?))
     }
 
-    /// Keeps out others that ask for the lock, until this is dropped or its process ends; false when another has it.
-    pub fn lock(&self) -> io::Result<bool> {
-        match flock(&*self.file(), FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// All of it, from the beginning.
-    pub fn read(&self) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        let mut file = self.file();
-        file.rewind()?;
-        file.read_to_end(&mut content)?;
-        Ok(content)
-    }
-
-    /// Cuts off what is behind so many bytes: the rest of a record that was never finished.
-    pub fn cut(&self, length: u64) -> io::Result<()> {
-        let file = self.file();
-        if file.metadata()?.len() > length {
-            file.set_len(length)?;
-        }
-        Ok(())
-    }
-
-    /// Adds a record and waits until it is on the disk. After an error the record may be there in part.
-    pub fn append(&self, record: &[u8]) -> io::Result<()> {
-        let mut file = self.file();
-        file.write_all(record)?;
-        file.sync_data()
+    fn over(path: &Path, file: File) -> Self {
+        Self { path: path.to_owned(), inner: Mutex::new(Inner { file, torn_at: None }) }
     }
 
     /// Where it is.
@@ -73,8 +53,64 @@ impl DurableLog {
         &self.path
     }
 
-    fn file(&self) -> MutexGuard<'_, File> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Paper for DurableLog {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let mut inner = self.inner();
+        inner.file.rewind()?;
+        inner.file.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    /// What a failed write left behind would run into the next record and spoil that, too.
+    fn append(&self, record: &[u8]) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.mend()?;
+        let whole = inner.file.metadata()?.len();
+        let written = inner.file.write_all(record).and_then(|()| inner.file.sync_data());
+        written.inspect_err(|_| {
+            inner.torn_at = Some(whole);
+            // If that fails, too, it is tried again before the next record.
+            let _ = inner.mend();
+        })
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        let inner = self.inner();
+        if inner.file.metadata()?.len() > length {
+            inner.file.set_len(length)?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<bool> {
+        match flock(&self.inner().file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        files::remove_file(&self.path)?;
+        runtime_folder::leave(&self.path);
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Cuts off the rest of a record that could not be finished.
+    fn mend(&mut self) -> io::Result<()> {
+        if let Some(whole) = self.torn_at {
+            self.file.set_len(whole)?;
+            self.torn_at = None;
+        }
+        Ok(())
     }
 }
 
@@ -91,7 +127,7 @@ fn take_room(file: &File, room: u64) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
-    use super::DurableLog;
+    use super::{DurableLog, Paper};
     use crate::host::files;
 
     #[test]
@@ -126,7 +162,9 @@ mod tests {
     #[test]
     fn more_room_than_there_is_is_refused_before_anything_is_written() {
         let home = tempfile::tempdir().expect("a folder");
-        DurableLog::create(&home.path().join("log"), 1 << 60).expect_err("no disk is so large");
+        let path = home.path().join("log");
+        DurableLog::create(&path, 1 << 60).expect_err("no disk is so large");
+        assert!(!path.exists(), "and nothing stays of it");
     }
 
     #[test]
@@ -150,5 +188,27 @@ mod tests {
         assert!(!second.lock().expect("asks"));
         drop(first);
         assert!(second.lock().expect("locks"));
+    }
+
+    #[test]
+    fn a_record_that_could_not_be_finished_does_not_spoil_the_next() {
+        let home = tempfile::tempdir().expect("a folder");
+        let log = DurableLog::create(&home.path().join("log"), 0x1000).expect("makes it");
+        log.append(b"one\n").expect("writes");
+        log.append(b"tw").expect("writes");
+        log.inner().torn_at = Some(4);
+        log.append(b"three\n").expect("writes");
+        assert_eq!(log.read().expect("reads"), b"one\nthree\n");
+    }
+
+    #[test]
+    fn a_file_that_is_taken_away_stays_readable_and_is_taken_away_once() {
+        let home = tempfile::tempdir().expect("a folder");
+        let log = DurableLog::create(&home.path().join("log"), 0x1000).expect("makes it");
+        log.append(b"one\n").expect("writes");
+        log.remove().expect("takes it away");
+        log.remove().expect("is content");
+        assert!(!log.path().exists());
+        assert_eq!(log.read().expect("reads"), b"one\n");
     }
 }

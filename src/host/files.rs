@@ -1,13 +1,16 @@
 //! Files. What we write is for our user's eyes only, and what must last is on the disk before we go on.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Advice, FallocateFlags, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
+
+use super::Trouble;
 
 /// How the name of a file begins that is to have none.
 const DRAFT: &str = ".chaos-";
@@ -29,12 +32,34 @@ pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
+/// Opens a folder to make files in, step by step, and through no link: whoever swaps a part of the path for a link leads
+/// us nowhere, and what is opened stays the same whatever happens to its name.
+pub fn hold_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = rustix::fs::open(if path.is_absolute() { "/" } else { "." }, flags, Mode::empty())?;
+    let mut walked = PathBuf::new();
+    for part in path.components() {
+        walked.push(part);
+        if matches!(part, Component::RootDir | Component::CurDir) {
+            continue;
+        }
+        let next = rustix::fs::openat(&folder, part.as_os_str(), flags, Mode::empty());
+        folder = next.map_err(|error| match rustix::fs::readlinkat(&folder, part.as_os_str(), Vec::new()) {
+            Ok(_) => {
+                io::Error::other(format!("{} is a link now: it was swapped, or is one on purpose", walked.display()))
+            }
+            Err(_) => error.into(),
+        })?;
+    }
+    Ok(folder)
+}
+
 /// Makes a file without a name, which is gone when its last descriptor is closed, however that happens. With `direct` its
 /// reads and writes go past the page cache; file systems that cannot do that answer with `InvalidInput`.
-pub fn nameless(folder: &Path, direct: bool) -> io::Result<File> {
+pub fn nameless(folder: &OwnedFd, direct: bool) -> io::Result<File> {
     let direct = if direct { OFlags::DIRECT } else { OFlags::empty() };
     let flags = OFlags::RDWR | OFlags::CLOEXEC | direct;
-    match rustix::fs::open(folder, flags | OFlags::TMPFILE, Mode::RUSR | Mode::WUSR) {
+    match rustix::fs::openat(folder, ".", flags | OFlags::TMPFILE, Mode::RUSR | Mode::WUSR) {
         Ok(file) => Ok(file.into()),
         // The file system (or, before Linux 3.11, the kernel) has no nameless files: take the name away at once.
         Err(Errno::OPNOTSUPP | Errno::ISDIR) => soon_nameless(folder, flags),
@@ -43,11 +68,14 @@ pub fn nameless(folder: &Path, direct: bool) -> io::Result<File> {
 }
 
 /// The same with a name that is there for a moment.
-fn soon_nameless(folder: &Path, flags: OFlags) -> io::Result<File> {
-    let path = folder.join(format!("{DRAFT}{:016x}", super::dice::random_seed()));
-    let file = rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR);
+fn soon_nameless(folder: &OwnedFd, flags: OFlags) -> io::Result<File> {
+    let name = format!("{DRAFT}{:016x}", super::dice::random_seed());
+    let file = rustix::fs::openat(folder, &name, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR);
     // Where O_DIRECT is refused, the file may have been made all the same.
-    remove_file(&path)?;
+    match rustix::fs::unlinkat(folder, &name, AtFlags::empty()) {
+        Err(Errno::NOENT) => {}
+        done => done?,
+    }
     Ok(file?.into())
 }
 
@@ -81,6 +109,66 @@ pub fn allocate(file: &File, length: u64) -> io::Result<()> {
 /// Drops what the page cache keeps of a part of a file, so that the next read of it comes from the disk.
 pub fn forget_cached(file: &File, offset: u64, length: u64) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::DontNeed)?)
+}
+
+/// Whether there is a folder, which then is this user's and nobody else may write to.
+pub fn is_folder_of(path: &Path, owner: u32) -> Result<bool, Trouble> {
+    let trouble = |why: &dyn std::fmt::Display| Trouble::new(format!("rely on {}", path.display()), why);
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(trouble(&error)),
+        Ok(there) if !there.is_dir() => Err(trouble(&"it is no folder")),
+        Ok(there) => alone(&there, owner).map(|()| true).map_err(|why| trouble(&why)),
+    }
+}
+
+/// The start of a plain file that is this user's and nobody else may write to; none where there is no file. What is
+/// judged is what is read, whatever happens to its name meanwhile.
+pub fn read_of(path: &Path, owner: u32, limit: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    let trouble = |why: &dyn std::fmt::Display| Trouble::new(format!("rely on {}", path.display()), why);
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file: File = match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(trouble(&"it is a link, which could lead elsewhere tomorrow")),
+        opened => opened.map_err(|error| trouble(&error))?.into(),
+    };
+    let there = file.metadata().map_err(|error| trouble(&error))?;
+    if !there.is_file() {
+        return Err(trouble(&"it is no plain file"));
+    }
+    alone(&there, owner).map_err(|why| trouble(&why))?;
+    let mut start = Vec::new();
+    file.take(limit).read_to_end(&mut start).map_err(|error| trouble(&error))?;
+    Ok(Some(start))
+}
+
+/// Whether only that user may write; who else may otherwise.
+fn alone(there: &Metadata, owner: u32) -> Result<(), String> {
+    match (there.uid(), there.mode()) {
+        (uid, _) if uid != owner => Err(format!("it is not owned by user {owner} but by user {uid}")),
+        (_, mode) if mode & 0o002 != 0 => Err("everyone may write to it".to_owned()),
+        (_, mode) if mode & 0o020 != 0 => Err("its group may write to it".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// The path without links and from the root, as far as it is there already; the rest as it is written.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let path = std::env::current_dir()?.join(path);
+    let mut rest = PathBuf::new();
+    for there in path.ancestors() {
+        match there.canonicalize() {
+            Ok(there) if rest.as_os_str().is_empty() => return Ok(there),
+            Ok(there) => return Ok(there.join(rest)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !there.is_symlink() => {
+                // What `..` leads out of is not known before it is there.
+                let name = there.file_name().ok_or(error)?;
+                rest = if rest.as_os_str().is_empty() { name.into() } else { Path::new(name).join(rest) };
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// What is in a folder; nothing when there is none.
@@ -203,8 +291,8 @@ mod tests {
     use rustix::fs::OFlags;
 
     use super::{
-        allocate, create_dir_all, create_new, forgotten_drafts, list, nameless, read, read_end, remove_file,
-        remove_flat_folder, rename_new, soon_nameless, write_atomic,
+        allocate, create_dir_all, create_new, forgotten_drafts, hold_folder, list, nameless, read, read_end,
+        remove_file, remove_flat_folder, rename_new, resolve, soon_nameless, write_atomic,
     };
 
     #[test]
@@ -255,11 +343,12 @@ mod tests {
     #[test]
     fn a_nameless_file_has_no_name_either_way() {
         let home = tempfile::tempdir().expect("a folder");
-        let files = [nameless(home.path(), false), soon_nameless(home.path(), OFlags::RDWR)];
+        let folder = hold_folder(home.path()).expect("holds it");
+        let files = [nameless(&folder, false), soon_nameless(&folder, OFlags::RDWR)];
         for file in files {
             allocate(&file.expect("makes it"), 8192).expect("takes room");
         }
-        soon_nameless(&home.path().join("none"), OFlags::RDWR).expect_err("no such folder");
+        hold_folder(&home.path().join("none")).expect_err("no such folder");
         assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0);
     }
 
@@ -281,6 +370,31 @@ mod tests {
             made(name, age);
         }
         assert_eq!(forgotten_drafts(home.path()), [home.path().join(".chaos-0123456789abcdef")]);
+    }
+
+    #[test]
+    fn a_folder_is_held_through_no_link_and_stays_what_it_was() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (real, link) = (home.path().join("real"), home.path().join("link"));
+        create_dir_all(&real.join("below")).expect("makes it");
+        std::os::unix::fs::symlink(&real, &link).expect("links");
+        let told = hold_folder(&link.join("below")).expect_err("a link").to_string();
+        assert!(told.contains("link is a link now"), "{told}");
+        let held = hold_folder(&real.join("below")).expect("holds it");
+        std::fs::rename(&real, home.path().join("moved")).expect("moves");
+        nameless(&held, false).expect("makes it there still");
+        assert_eq!(resolve(&link.join("new/er")).ok(), None, "a link to nowhere");
+    }
+
+    #[test]
+    fn a_path_is_resolved_as_far_as_it_is_there() {
+        let home = tempfile::tempdir().expect("a folder");
+        let home = home.path().canonicalize().expect("is there");
+        create_dir_all(&home.join("real")).expect("makes it");
+        std::os::unix::fs::symlink("real", home.join("link")).expect("links");
+        assert_eq!(resolve(&home.join("link/../link/a/b")).expect("resolves"), home.join("real/a/b"));
+        assert_eq!(resolve(&home.join("link")).expect("resolves"), home.join("real"));
+        resolve(&home.join("none/../real")).expect_err("what is not there leads nowhere");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! process that has the file open is dead, so a guardian that inherits it keeps it beyond the end of the tool. What is
 //! left of a dead process is a file without a lock, which is in nobody's way.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -17,11 +18,13 @@ use super::{Trouble, files};
 /// What is read of a note.
 const LONGEST_NOTE: u64 = 16 << 10;
 
-/// Locks that this process holds. Dropping them lets go of them unless another process inherited them.
+/// Locks that this process holds. Dropping them lets go of them and takes their files away, unless they are shared: then
+/// they last until the other process ends.
 #[must_use = "the locks are let go when this is dropped"]
 #[derive(Debug, Default)]
 pub struct Locks {
     held: Vec<(PathBuf, File)>,
+    shared: Cell<bool>,
 }
 
 /// Why a lock was not taken; then none was.
@@ -59,13 +62,23 @@ impl Locks {
     }
 
     /// The open files, for a process that shall hold the locks too.
-    pub fn files(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub fn share(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.shared.set(true);
         self.held.iter().map(|(_, file)| file.as_fd())
     }
 
-    /// Lets go and takes the files away. Only when no other process holds them any more: its lock would be on a file
-    /// that nobody finds.
+    /// The other process has ended: the locks are ours alone, and end here.
     pub fn release(self) {
+        self.shared.set(false);
+    }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        // A file whose lock somebody holds must keep its name, or nobody would find it locked.
+        if self.shared.get() {
+            return;
+        }
         for (path, _) in &self.held {
             // What cannot be removed is a file without a lock.
             let _ = files::remove_file(path);
@@ -155,7 +168,7 @@ mod tests {
     fn a_lock_lasts_until_the_last_who_has_the_file_open_is_gone() {
         let home = tempfile::tempdir().expect("a folder");
         let tool = Locks::take(home.path(), &names(&["a"]), b"tool").expect("free");
-        let guardian: Vec<_> = tool.files().map(|file| file.try_clone_to_owned().expect("a descriptor")).collect();
+        let guardian: Vec<_> = tool.share().map(|file| file.try_clone_to_owned().expect("a descriptor")).collect();
         drop(tool);
         assert_eq!(refused(Locks::take(home.path(), &names(&["a"]), b"next")), ("a".into(), "tool".into()));
         drop(guardian);
@@ -163,9 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_released_leaves_no_file() {
+    fn what_is_not_shared_any_more_leaves_no_file() {
         let home = tempfile::tempdir().expect("a folder");
-        Locks::take(home.path(), &names(&["a", "b"]), b"").expect("free").release();
+        drop(Locks::take(home.path(), &names(&["a", "b"]), b"").expect("free"));
+        let shared = Locks::take(home.path(), &names(&["a", "b"]), b"").expect("free");
+        assert_eq!(shared.share().count(), 2);
+        shared.release();
         assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0);
     }
 
@@ -178,7 +194,7 @@ mod tests {
                 let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 assert_eq!(others, 0, "two have it");
                 inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-                locks.release();
+                drop(locks);
             }
         };
         std::thread::scope(|scope| {

@@ -13,6 +13,8 @@ mod machine;
 pub mod output;
 pub mod process;
 pub mod pulse;
+pub mod runtime_folder;
+pub mod scene;
 pub mod service;
 pub mod signals;
 pub mod storage;

@@ -1,11 +1,13 @@
 //! Processes: started so that they die with us, watched and signalled by identity, never by a bare pid.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::fs::Access;
 use rustix::process::Signal as Raw;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStderr, ChildStdout};
@@ -22,6 +24,7 @@ pub use super::linux::holders::holders;
 pub use super::linux::identity::{identity, state};
 pub use super::linux::marked::{group_led_by, mark_children, marked};
 pub use super::linux::owner::{Owner, pid_namespace};
+pub use super::linux::profile::{Profile, Relatives, profile, profile_of_us, relatives};
 pub use super::linux::strays::{Found, Marked, user};
 pub use super::linux::usage::{Usage, usage};
 
@@ -123,6 +126,32 @@ pub fn resolve_program(word: &str) -> PathBuf {
     }
     // A binary that was replaced while we run is still there under this name.
     std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+}
+
+/// The file that a command's first word starts, as the child would find it: in `path` (of `PATH`), or from the working
+/// directory of the child where the word is a path. None where there is no such file. Links are left as they are.
+pub fn find_program(word: &str, directory: Option<&Path>, path: Option<&OsStr>) -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let from = directory.map_or_else(|| here.clone(), |directory| here.join(directory));
+    if word == "chaos" {
+        return Some(resolve_program(word));
+    }
+    let program =
+        |file: PathBuf| Some(file).filter(|file| rustix::fs::access(file, Access::EXEC_OK).is_ok() && file.is_file());
+    if word.contains('/') {
+        return program(plain(&from.join(word)));
+    }
+    std::env::split_paths(path?).find_map(|folder| program(plain(&from.join(folder).join(word))))
+}
+
+/// Without `.` and `..`, as the kernel walks it: a `..` after a link leads out of where the link leads to.
+fn plain(path: &Path) -> PathBuf {
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    let resolved = path.parent().filter(|_| climbs).and_then(|folder| folder.canonicalize().ok());
+    match (resolved, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.components().collect(),
+    }
 }
 
 /// Who we are.

@@ -1,6 +1,7 @@
 //! Whether a folder is fit to keep what must last. Nothing with a name is made by asking.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +32,7 @@ impl Storage {
     pub fn look(folder: &Path) -> Self {
         let asked = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let nearest = asked.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-        let direct = files::nameless(nearest, true).map(drop);
+        let direct = held(nearest).and_then(|folder| files::nameless(&folder, true)).map(drop);
         Self {
             folder: nearest.to_owned(),
             exists: nearest == asked,
@@ -48,8 +49,13 @@ impl Storage {
     }
 }
 
+/// A state folder may well be reached through links.
+fn held(folder: &Path) -> std::io::Result<OwnedFd> {
+    files::hold_folder(&folder.canonicalize()?)
+}
+
 fn write_durably(folder: &Path) -> std::io::Result<Duration> {
-    let mut file = files::nameless(folder, false)?;
+    let mut file = files::nameless(&held(folder)?, false)?;
     let began = thread::now();
     file.write_all(&[0; 4096])?;
     file.sync_data()?;

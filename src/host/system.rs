@@ -1,6 +1,7 @@
 //! What this machine has and how busy it is.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -81,11 +82,19 @@ pub fn memory() -> Option<MemoryInfo> {
     Some(MemoryInfo { total: info.mem_total, available: info.mem_available? })
 }
 
+/// The room of the file system that an open folder is on.
+pub fn disk_of(folder: &OwnedFd) -> io::Result<DiskInfo> {
+    Ok(room(&rustix::fs::fstatvfs(folder)?))
+}
+
 /// The room of the file system that a path is on.
 pub fn disk(path: &Path) -> io::Result<DiskInfo> {
-    let info = rustix::fs::statvfs(path)?;
+    Ok(room(&rustix::fs::statvfs(path)?))
+}
+
+fn room(info: &rustix::fs::StatVfs) -> DiskInfo {
     let bytes = |blocks: u64| blocks.saturating_mul(info.f_frsize);
-    Ok(DiskInfo { total: bytes(info.f_blocks), free: bytes(info.f_bfree), available: bytes(info.f_bavail) })
+    DiskInfo { total: bytes(info.f_blocks), free: bytes(info.f_bfree), available: bytes(info.f_bavail) }
 }
 
 /// The id of this boot of the machine: random, and new each time.

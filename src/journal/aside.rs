@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Contents, FORMAT, Header, open_steps, read, scan};
+use super::{Contents, Entry, FORMAT, Header, apart, open_steps, read, scan};
 use crate::host::durable_log::DurableLog;
-use crate::host::{Trouble, dice, files, process, thread};
+use crate::host::scene::Paper;
+use crate::host::{Trouble, dice, files, process, runtime_folder, thread};
 use crate::model::dose::ProcessState;
 use crate::model::step::Persistence;
 
@@ -50,6 +51,14 @@ fn try_once(journal: &Path, place: &Path, run: &str) -> Result<(), Trouble> {
     if let Some(why) = keeps(&read(&bytes), run) {
         return Err(refused(why));
     }
+    // The other part of it: without its header nobody else finds that any more.
+    let volatile = runtime_folder::files_named(&apart::file_name(run));
+    for part in &volatile {
+        let bytes = files::read(part).map_err(|error| refused(error.to_string()))?;
+        if let Some(why) = lives(&read(&bytes).entries) {
+            return Err(refused(why));
+        }
+    }
     if let Some(strays) = scan::look_for(run)? {
         let all: Vec<_> = strays.processes.iter().chain(&strays.spared).map(|one| one.process.to_string()).collect();
         return Err(refused(format!("{} of its run live; end them: chaos rollback --scan", all.join(", "))));
@@ -60,7 +69,12 @@ fn try_once(journal: &Path, place: &Path, run: &str) -> Result<(), Trouble> {
     if let Some(pid) = process::holders(journal)?.first() {
         return Err(refused(format!("pid {pid} {OPEN}")));
     }
-    files::rename_new(journal, place).map_err(|error| refused(error.to_string()))
+    files::rename_new(journal, place).map_err(|error| refused(error.to_string()))?;
+    for part in volatile {
+        files::remove_file(&part).map_err(|error| refused(error.to_string()))?;
+        runtime_folder::leave(&part);
+    }
+    Ok(())
 }
 
 /// Between 0 and 7, so that two do not stay in step.
@@ -76,7 +90,12 @@ fn keeps(contents: &Contents, run: &str) -> Option<String> {
     if let Some(Header { journal: format, .. }) = &contents.header {
         return Some(format!("its header can be read, format {format} (ours is {FORMAT})"));
     }
-    open_steps(&contents.entries).iter().find_map(|entry| match (&entry.receipt.process, entry.persistence) {
+    lives(&contents.entries)
+}
+
+/// Why a step that is not undone forbids it.
+fn lives(entries: &[Entry]) -> Option<String> {
+    open_steps(entries).iter().find_map(|entry| match (&entry.receipt.process, entry.persistence) {
         (_, Persistence::Persistent) => {
             Some(format!("step {} may outlive a restart of the machine: {}", entry.number, entry.step.apply))
         }

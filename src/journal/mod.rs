@@ -5,162 +5,159 @@
 //! line is ignored by a reader ([`read`]).
 //! If a record cannot be written before an act, the act does not happen. If it cannot be written during an undo, the
 //! undo goes on all the same: putting back matters more than writing it down.
+//!
+//! What dies with this boot of the machine is kept apart from what outlives it ([`apart`]).
 
+pub mod apart;
 pub mod aside;
+mod entry;
 pub mod guardian;
 mod header;
 mod read;
 pub mod recover;
 pub mod replay;
 pub mod scan;
+mod store;
 pub mod survey;
 #[cfg(test)]
 mod testing;
 
 use std::io;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use entry::{Entry, Owner, State};
 pub use header::{FORMAT, Header};
 pub use read::{Contents, open_steps, read};
+pub use store::{MemoryStore, Store};
 
-use crate::host::durable_log::DurableLog;
 use crate::model::step::{Persistence, Receipt, Step};
+use apart::{Mark, Volatile};
 
 /// The room that is taken for a journal's file ahead: some hundred steps.
 pub const ROOM: u64 = 1 << 20;
 
-/// The state of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It is about to be done; nothing, half or all of it may have happened.
-    Intent,
-    /// It is done.
-    Active,
-    /// It is being undone.
-    Undoing,
-    /// It is undone, and that was read back.
-    Done,
-    /// It could not be undone for sure.
-    Conflict,
-}
-
-impl State {
-    /// The legal transitions, all of them.
-    pub const fn may_become(self, next: Self) -> bool {
-        matches!(
-            (self, next),
-            (Self::Intent, Self::Active | Self::Undoing)
-                | (Self::Active, Self::Undoing)
-                | (Self::Undoing, Self::Done | Self::Conflict)
-                | (Self::Conflict, Self::Undoing)
-        )
-    }
-}
-
-/// To whom a step belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Owner {
-    /// The services and proxies of the experiment.
-    SetUp,
-    /// A fault, by its place in the experiment.
-    Fault(usize),
-}
-
-/// A step in the journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its number, rising from 1 in the order of the acts.
-    pub number: u64,
-    /// To whom it belongs.
-    pub owner: Owner,
-    /// Where it stands.
-    pub state: State,
-    /// Whether it outlives a restart of the machine.
-    pub persistence: Persistence,
-    /// What is done and how it is undone.
-    pub step: Step,
-    /// What the act left behind; empty until it is done.
-    pub receipt: Receipt,
-}
-
-/// Where records go: a file that survives us, or a test's memory.
-pub trait Store: Send {
-    /// Appends a line and returns once it is durable.
-    fn append(&mut self, line: &str) -> io::Result<()>;
-}
-
-impl Store for Arc<DurableLog> {
-    fn append(&mut self, line: &str) -> io::Result<()> {
-        DurableLog::append(self, line.as_bytes())
-    }
-}
-
 /// The undo list of one run.
 pub struct Journal {
-    store: Box<dyn Store>,
-    entries: Vec<Entry>,
+    persistent: Box<dyn Store>,
+    volatile: Volatile,
+    steps: Vec<Kept>,
+    /// Whether the end is on paper.
+    finished: bool,
+}
+
+struct Kept {
+    entry: Entry,
+    /// The state of the newest record that was written.
+    on_paper: Option<State>,
 }
 
 impl Journal {
-    /// The journal of a run that begins. On an error nothing may be touched.
+    /// The journal of a run that begins, in one file. On an error nothing may be touched.
     pub fn begin(mut store: Box<dyn Store>, header: &Header) -> io::Result<Self> {
         write(&mut *store, header)?;
-        Ok(Self { store, entries: Vec::new() })
+        Ok(Self::resumed(store, Vec::new()))
     }
 
-    /// A journal that somebody else began: its entries as they were read, and where further records go.
+    /// A journal that somebody else began in one file: its entries as they were read, and where further records go.
     pub fn resumed(store: Box<dyn Store>, entries: Vec<Entry>) -> Self {
-        Self { store, entries }
+        Self::in_parts(store, Volatile::Together, entries, false)
+    }
+
+    fn in_parts(persistent: Box<dyn Store>, volatile: Volatile, entries: Vec<Entry>, finished: bool) -> Self {
+        let kept = |entry: Entry| Kept { on_paper: Some(entry.state), entry };
+        Self { persistent, volatile, steps: entries.into_iter().map(kept).collect(), finished }
     }
 
     /// Records what is about to be done. On an error it must not be done.
     pub fn intend(&mut self, owner: Owner, step: Step) -> io::Result<Entry> {
-        let number = self.entries.len() as u64 + 1;
+        let number = self.steps.iter().map(|kept| kept.entry.number).max().unwrap_or_default() + 1;
         let persistence = step.apply.persistence();
+        self.intend_for(owner, step, persistence, number)
+    }
+
+    fn intend_for(&mut self, owner: Owner, step: Step, persistence: Persistence, number: u64) -> io::Result<Entry> {
         let entry = Entry { number, owner, state: State::Intent, persistence, step, receipt: Receipt::default() };
-        write(&mut *self.store, &entry)?;
-        self.entries.push(entry.clone());
+        write(self.part(persistence)?, &entry)?;
+        self.steps.push(Kept { entry: entry.clone(), on_paper: Some(State::Intent) });
         Ok(entry)
     }
 
     /// Records that it was done. On an error it must be undone.
     pub fn activate(&mut self, number: u64, receipt: Receipt) -> io::Result<()> {
-        if let Some(entry) = self.entry(number) {
-            entry.receipt = receipt;
+        if let Some(place) = self.place(number) {
+            self.steps[place].entry.receipt = receipt;
         }
         self.move_to(number, State::Active)
     }
 
-    /// Records a further state. The state is taken in memory even when it cannot be written.
+    /// Records a further state. The state is taken in memory even when it cannot be written; what is missing on paper
+    /// for the next one to be legal there is written with that.
     pub fn move_to(&mut self, number: u64, next: State) -> io::Result<()> {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) else {
+        let Some(place) = self.place(number) else {
             return Err(io::Error::other(format!("the journal has no step {number}")));
         };
-        if !entry.state.may_become(next) {
-            let (state, number) = (entry.state, entry.number);
-            return Err(io::Error::other(format!("step {number} cannot go from {state:?} to {next:?}")));
+        let now = self.steps[place].entry.state;
+        if !now.may_become(next) {
+            return Err(io::Error::other(format!("step {number} cannot go from {now:?} to {next:?}")));
         }
-        entry.state = next;
-        write(&mut *self.store, entry)
+        self.steps[place].entry.state = next;
+        if !self.steps[place].on_paper.is_some_and(|written| written.may_become(next)) {
+            self.put_down(place, State::Undoing)?;
+        }
+        self.put_down(place, next)
     }
 
     /// What is not undone yet, the newest first.
     pub fn open(&self, wanted: impl Fn(Owner) -> bool) -> Vec<Entry> {
         let open = |entry: &&Entry| !matches!(entry.state, State::Done | State::Conflict) && wanted(entry.owner);
-        self.entries.iter().rev().filter(open).cloned().collect()
+        self.steps.iter().rev().map(|kept| &kept.entry).filter(open).cloned().collect()
+    }
+
+    /// Where a step stands.
+    pub fn state(&self, number: u64) -> Option<State> {
+        self.place(number).map(|place| self.steps[place].entry.state)
     }
 
     /// What could not be undone for sure.
     pub fn conflicts(&self) -> Vec<Entry> {
-        self.entries.iter().filter(|entry| entry.state == State::Conflict).cloned().collect()
+        let entries = self.steps.iter().map(|kept| &kept.entry);
+        entries.filter(|entry| entry.state == State::Conflict).cloned().collect()
     }
 
-    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|entry| entry.number == number)
+    /// Once every step is undone: says so, and takes away what nobody needs any more. Does nothing before.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let undone = |kept: &Kept| (kept.entry.state, kept.on_paper) == (State::Done, Some(State::Done));
+        if matches!(self.volatile, Volatile::Together) || !self.steps.iter().all(undone) {
+            return Ok(());
+        }
+        if !self.finished {
+            write(&mut *self.persistent, &Mark::Finished)?;
+            self.finished = true;
+        }
+        match &mut self.volatile {
+            Volatile::Apart(store) => store.discard(),
+            Volatile::Together | Volatile::Gone => Ok(()),
+        }
+    }
+
+    fn place(&self, number: u64) -> Option<usize> {
+        self.steps.iter().position(|kept| kept.entry.number == number)
+    }
+
+    fn put_down(&mut self, place: usize, state: State) -> io::Result<()> {
+        let record = Entry { state, ..self.steps[place].entry.clone() };
+        write(self.part(record.persistence)?, &record)?;
+        self.steps[place].on_paper = Some(state);
+        Ok(())
+    }
+
+    fn part(&mut self, persistence: Persistence) -> io::Result<&mut dyn Store> {
+        match (persistence, &mut self.volatile) {
+            (Persistence::Persistent, _) | (Persistence::Volatile, Volatile::Together) => Ok(&mut *self.persistent),
+            (Persistence::Volatile, Volatile::Apart(store)) => Ok(&mut **store),
+            (Persistence::Volatile, Volatile::Gone) => Err(io::Error::other("its volatile part is gone")),
+        }
     }
 }
 
@@ -168,27 +165,6 @@ fn write(store: &mut dyn Store, record: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_string(record).map_err(io::Error::other)?;
     line.push('\n');
     store.append(&line)
-}
-
-/// A journal in memory, for tests and for looking at.
-#[derive(Debug, Clone, Default)]
-pub struct MemoryStore {
-    /// The lines so far.
-    pub lines: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl MemoryStore {
-    /// All of it, as a file would have it.
-    pub fn text(&self) -> String {
-        self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).concat()
-    }
-}
-
-impl Store for MemoryStore {
-    fn append(&mut self, line: &str) -> io::Result<()> {
-        self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.to_owned());
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -263,5 +239,32 @@ mod tests {
         journal.move_to(1, State::Undoing).expect("legal");
         journal.move_to(1, State::Done).expect("legal");
         assert!(journal.move_to(1, State::Active).is_err());
+    }
+
+    /// Writes nothing for the next so many times.
+    struct Failing(MemoryStore, u32);
+
+    impl Store for Failing {
+        fn append(&mut self, line: &str) -> std::io::Result<()> {
+            if self.1 > 0 {
+                self.1 -= 1;
+                return Err(std::io::ErrorKind::StorageFull.into());
+            }
+            self.0.append(line)
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_missed_is_written_before_the_next_so_that_the_paper_stays_legal() {
+        let store = MemoryStore::default();
+        journal(&store).intend(Owner::SetUp, step()).expect("room");
+        let entries = read(store.text().as_bytes()).entries;
+        let mut journal = Journal::resumed(Box::new(Failing(store.clone(), 1)), entries);
+        journal.move_to(1, State::Undoing).expect_err("full");
+        journal.move_to(1, State::Done).expect("room again");
+        let lines = store.lines.lock().expect("lines");
+        let state = |line: &String| serde_json::from_str::<super::Entry>(line).expect("an entry").state;
+        let states: Vec<State> = lines[1..].iter().map(state).collect();
+        assert_eq!(states, [State::Intent, State::Undoing, State::Done]);
     }
 }

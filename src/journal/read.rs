@@ -1,5 +1,6 @@
 //! Reading a journal back: after a crash, from any prefix of its bytes.
 
+use super::apart::Mark;
 use super::{Entry, Header, State};
 
 /// What a journal says.
@@ -9,6 +10,8 @@ pub struct Contents {
     pub header: Option<Header>,
     /// Every step, as its newest record has it, in the order of the acts.
     pub entries: Vec<Entry>,
+    /// How far the volatile part has come, where there is one.
+    pub mark: Option<Mark>,
     /// The lines, counted from 1, that are finished and yet make no sense. A crash does not do that.
     pub damaged: Vec<usize>,
     /// How many bytes the finished lines take; what is behind them was never finished.
@@ -36,11 +39,20 @@ pub fn open_steps(entries: &[Entry]) -> Vec<Entry> {
 }
 
 impl Contents {
+    /// Whether nothing of it was ever finished.
+    pub fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Takes in a line; false when it makes no sense.
     fn take(&mut self, place: usize, line: &[u8]) -> bool {
         if place == 0 {
             self.header = serde_json::from_slice(line).ok();
             return self.header.is_some();
+        }
+        if let Ok(mark) = serde_json::from_slice(line) {
+            self.mark = Some(mark);
+            return true;
         }
         let Ok(entry) = serde_json::from_slice::<Entry>(line) else { return false };
         match self.entries.iter_mut().find(|known| known.number == entry.number) {

@@ -2,15 +2,16 @@
 //! machine; the paper comes after. Doing it twice, or twice at once, does no harm.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::apart::{Damage, Whole};
 use super::replay::{Holder, Measure};
 use super::survey::{Remains, Standing, survey};
-use super::{Entry, Header, Journal, State, read};
-use crate::host::durable_log::DurableLog;
-use crate::host::process::{self, Signal};
-use crate::host::{Trouble, thread};
+use super::{Contents, Entry, Header, Journal, State, read};
+use crate::host::Trouble;
+use crate::host::process::Signal;
+use crate::host::scene::{Paper, Scene, ThisMachine};
 use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
 use crate::model::step::ProcessIdentity;
@@ -20,6 +21,7 @@ const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// How long another recovery of the same run is awaited.
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// What recovery found and did.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +46,12 @@ pub struct Account {
     /// The processes that are left.
     pub left: Vec<ProcessIdentity>,
     /// A line of the journal that makes no sense: what it said is not known to be undone.
-    pub damaged: Option<usize>,
+    pub damaged: Option<Damage>,
+    /// Whether the part of the journal is missing that told what dies with the boot: in this boot, so that what it said
+    /// is not known to be undone.
+    pub part_missing: bool,
+    /// What there is to be told beside the steps.
+    pub notes: Vec<String>,
 }
 
 /// How it went with one step.
@@ -61,59 +68,133 @@ pub struct Outcome {
 impl Account {
     /// Whether all is undone and was read back.
     pub fn is_clean(&self) -> bool {
-        self.damaged.is_none() && self.left.is_empty() && self.steps.iter().all(|step| step.undone.is_ok())
+        let known = self.damaged.is_none() && !self.part_missing;
+        known && self.left.is_empty() && self.steps.iter().all(|step| step.undone.is_ok())
     }
 }
 
 /// A journal that may have to be replayed, opened while all is well.
 #[derive(Debug)]
-pub struct Recovery {
-    log: Arc<DurableLog>,
+pub struct Recovery<S: Scene = ThisMachine> {
+    scene: S,
+    persistent: Arc<dyn Paper>,
+    volatile: OnceLock<Arc<dyn Paper>>,
+}
+
+/// The parts of a journal as they are now.
+struct Parts {
+    persistent: Contents,
+    volatile: Option<Contents>,
+    whole: Whole,
 }
 
 impl Recovery {
     /// Opens the journal.
     pub fn open(path: &Path) -> Result<Self, Trouble> {
-        let log = DurableLog::open(path);
-        let log = log.map_err(|error| Trouble::new(format!("open the journal {}", path.display()), error))?;
-        Ok(Self { log: Arc::new(log) })
+        Self::open_on(ThisMachine, path)
+    }
+}
+
+impl<S: Scene> Recovery<S> {
+    /// Opens the journal on a machine: both its parts, as far as they are there.
+    pub fn open_on(scene: S, path: &Path) -> Result<Self, Trouble> {
+        let what = || format!("open the journal {}", path.display());
+        let persistent = scene.open(path).map_err(|error| Trouble::new(what(), error))?;
+        let persistent = persistent.ok_or_else(|| Trouble::new(what(), "there is none"))?;
+        let recovery = Self { scene, persistent, volatile: OnceLock::new() };
+        recovery.parts()?;
+        Ok(recovery)
+    }
+
+    /// What the journal says now.
+    pub fn contents(&self) -> Result<Whole, Trouble> {
+        Ok(self.parts()?.whole)
     }
 
     /// Where the run stands. Looks only.
     pub fn survey(&self) -> Result<Standing, Trouble> {
-        let bytes = self.log.read().map_err(|error| Trouble::new("read the journal", error))?;
-        survey(&read(&bytes))
+        survey(&self.scene, &self.contents()?)
+    }
+
+    /// The machine that it was opened on.
+    pub fn scene(&self) -> &S {
+        &self.scene
     }
 
     /// Undoes what is left, newest first, reads it back and writes that down. An error says that it cannot be known what
     /// is left.
     pub fn recover(&self) -> Result<Recovered, Trouble> {
         self.lock()?;
-        let bytes = self.log.read().map_err(|error| Trouble::new("read the journal", error))?;
-        let contents = read(&bytes);
-        match survey(&contents)? {
-            Standing::Finished => Ok(Recovered::Nothing),
+        let parts = self.parts()?;
+        match survey(&self.scene, &parts.whole)? {
             Standing::Running(header) => Ok(Recovered::Refused(header)),
+            Standing::Finished => {
+                // What a crash kept from being tidied up touches nothing; the next one will try again.
+                let _ = self.resumed(parts).and_then(|mut journal| journal.finish());
+                Ok(Recovered::Nothing)
+            }
             Standing::Left(remains) => {
-                let mut account = on_the_machine(&remains);
-                let cut = self.log.cut(contents.finished);
-                account.troubles.extend(cut.err().map(|error| unwritten(&error)));
-                let mut journal = Journal::resumed(Box::new(Arc::clone(&self.log)), contents.entries);
-                on_paper(&remains, &mut account, &mut journal);
+                let mut account = on_the_machine(&self.scene, &remains);
+                match self.resumed(parts) {
+                    Ok(mut journal) => on_paper(&self.scene, &remains, &mut account, &mut journal),
+                    Err(error) => {
+                        account.troubles.push(unwritten(&error));
+                        read_all_back(&self.scene, &remains, &mut account);
+                    }
+                }
                 Ok(Recovered::Undone(account))
             }
         }
     }
 
+    fn parts(&self) -> Result<Parts, Trouble> {
+        let read_part = |paper: &dyn Paper| {
+            let bytes = paper.read().map_err(|error| Trouble::new("read the journal", error))?;
+            Ok::<_, Trouble>(read(&bytes))
+        };
+        let persistent = read_part(&*self.persistent)?;
+        let place = persistent.header.as_ref().and_then(|header| header.volatile.as_deref());
+        let volatile = place.map(|place| self.volatile(place)).transpose()?.flatten();
+        let volatile = volatile.map(|paper| read_part(&**paper)).transpose()?;
+        let whole = Whole::of(&persistent, volatile.as_ref());
+        Ok(Parts { persistent, volatile, whole })
+    }
+
+    /// The volatile part; none as long as there is none. Once it was opened it stays, even if its name is taken away.
+    fn volatile(&self, place: &Path) -> Result<Option<&Arc<dyn Paper>>, Trouble> {
+        if self.volatile.get().is_none() {
+            let opened = self.scene.open(place);
+            let opened = opened.map_err(|error| Trouble::new(format!("open {}", place.display()), error))?;
+            if let Some(paper) = opened {
+                let _ = self.volatile.set(paper);
+            }
+        }
+        Ok(self.volatile.get())
+    }
+
+    /// The journal, to go on with: what a crash tore off is cut off first, as it would run into the next record. A file
+    /// of somebody else in the place of the volatile part is left alone.
+    fn resumed(&self, parts: Parts) -> std::io::Result<Journal> {
+        self.persistent.cut(parts.persistent.finished)?;
+        let ours = |part: &Contents| part.header == parts.persistent.header || part.is_blank();
+        let volatile = self.volatile.get().zip(parts.volatile.filter(ours));
+        if let Some((paper, contents)) = &volatile {
+            paper.cut(contents.finished)?;
+        }
+        Ok(Journal::rejoined(Arc::clone(&self.persistent), volatile.map(|(paper, _)| Arc::clone(paper)), parts.whole))
+    }
+
     /// Waits for another recovery of this run, which will most likely leave nothing to do.
     fn lock(&self) -> Result<(), Trouble> {
         let what = "lock the journal";
-        let deadline = thread::now() + LOCK_LIMIT;
-        while !self.log.lock().map_err(|error| Trouble::new(what, error))? {
-            if thread::now() >= deadline {
+        let deadline = self.scene.now() + LOCK_LIMIT;
+        let mut pause = PAUSE;
+        while !self.persistent.lock().map_err(|error| Trouble::new(what, error))? {
+            if self.scene.now() >= deadline {
                 return Err(Trouble::new(what, "another recovery of this run does not come to its end"));
             }
-            thread::sleep_until(thread::now() + PAUSE);
+            self.scene.pause(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Ok(())
     }
@@ -121,56 +202,89 @@ impl Recovery {
 
 /// Lets go on what was stopped, and kills whatever of the run lives, until two looks in a row find nothing: a process
 /// that is just being started may be missed by one.
-fn on_the_machine(remains: &Remains) -> Account {
-    let mut account = Account { damaged: remains.damaged, ..Account::default() };
-    for process in remains.stopped() {
-        account.troubles.extend(process::send_signal(&process, Signal::Continue).err().map(|error| error.to_string()));
-    }
-    let deadline = thread::now() + KILL_LIMIT;
-    let mut clear_looks = 0;
-    while clear_looks < 2 && thread::now() < deadline {
-        match remains.processes() {
-            Ok(left) if left.is_empty() => clear_looks += 1,
+fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
+    let part_missing = remains.part_missing && remains.same_boot;
+    let mut account = Account { damaged: remains.damaged, part_missing, ..Account::default() };
+    account.notes.extend(part_told(remains));
+    let deadline = scene.now() + KILL_LIMIT;
+    let (mut clear_looks, mut pause) = (0, PAUSE);
+    while clear_looks < 2 && scene.now() < deadline {
+        let stopped = remains.stopped_on(scene);
+        for process in &stopped {
+            send(scene, process, Signal::Continue, &mut account);
+        }
+        match remains.processes_on(scene) {
+            Ok(left) if left.is_empty() && stopped.is_empty() => (clear_looks, pause) = (clear_looks + 1, PAUSE),
             Ok(left) => {
                 clear_looks = 0;
-                left.iter().for_each(|process| kill(process, &mut account));
+                left.iter().for_each(|process| kill(scene, process, &mut account));
             }
             Err(_) => clear_looks = 0,
         }
-        thread::sleep_until(thread::now() + PAUSE);
+        scene.pause(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     account
 }
 
-fn kill(process: &ProcessIdentity, account: &mut Account) {
-    let known = account.killed.contains(process);
-    match process::send_signal(process, Signal::Kill(KillSignal::Kill)) {
-        Ok(true) if !known => account.killed.push(process.clone()),
-        Ok(_) => {}
-        Err(trouble) if !account.troubles.contains(&trouble.to_string()) => account.troubles.push(trouble.to_string()),
-        Err(_) => {}
+fn part_told(remains: &Remains) -> Option<String> {
+    let part = remains.header.volatile.as_ref().filter(|_| remains.part_missing)?.display();
+    Some(match remains.same_boot {
+        false => format!("{part} is gone with the last boot of the machine, and so is all it told of"),
+        true => {
+            format!("{part} is missing, so what was done cannot be known: somebody removed it, or it is unreadable")
+        }
+    })
+}
+
+fn kill(scene: &impl Scene, process: &ProcessIdentity, account: &mut Account) {
+    if send(scene, process, Signal::Kill(KillSignal::Kill), account) && !account.killed.contains(process) {
+        account.killed.push(process.clone());
     }
+}
+
+/// Whether it was sent; a trouble is told once.
+fn send(scene: &impl Scene, process: &ProcessIdentity, signal: Signal, account: &mut Account) -> bool {
+    let sent = scene.signal(process, signal);
+    let told = sent.as_ref().err().map(ToString::to_string);
+    account.troubles.extend(told.filter(|trouble| !account.troubles.contains(trouble)));
+    sent.unwrap_or(false)
 }
 
 /// Reads every step back and writes down how it stands. What cannot be written is told: the undo counts all the same,
 /// and a later recovery will find nothing to do.
-fn on_paper(remains: &Remains, account: &mut Account, journal: &mut Journal) {
-    let left = remains.processes();
+fn on_paper(scene: &impl Scene, remains: &Remains, account: &mut Account, journal: &mut Journal) {
+    read_all_back(scene, remains, account);
+    let states = account.steps.iter().map(|step| if step.undone.is_ok() { State::Done } else { State::Conflict });
+    let mut unwritten_so_far = None;
+    for ((entry, _), state) in remains.steps.iter().zip(states) {
+        unwritten_so_far = record(journal, entry, state).err().or(unwritten_so_far);
+    }
+    if account.is_clean() {
+        unwritten_so_far = journal.finish().err().or(unwritten_so_far);
+    }
+    account.troubles.extend(unwritten_so_far.map(|error| unwritten(&error)));
+}
+
+fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
+    let left = remains.processes_on(scene);
     for (entry, measure) in &remains.steps {
-        let undone = read_back(measure, left.as_deref());
-        let state = if undone.is_ok() { State::Done } else { State::Conflict };
-        account.troubles.extend(record(journal, entry, state).err().map(|error| unwritten(&error)));
+        let undone = read_back(scene, measure, left.as_deref());
         account.steps.push(Outcome { number: entry.number, what: entry.step.apply.to_string(), undone });
     }
     account.left = left.unwrap_or_default();
 }
 
-fn read_back(measure: &Measure, left: Result<&[ProcessIdentity], &Trouble>) -> Result<String, String> {
+fn read_back(
+    scene: &impl Scene,
+    measure: &Measure,
+    left: Result<&[ProcessIdentity], &Trouble>,
+) -> Result<String, String> {
     match (measure, left) {
         (Measure::GoneWith(Holder::Boot), _) => Ok("gone with the last boot of the machine".to_owned()),
         (Measure::GoneWith(Holder::Tool), _) => Ok("gone with the tool's process".to_owned()),
         (Measure::GoneWith(Holder::Service), Ok([])) => Ok("its service is stopped for good".to_owned()),
-        (Measure::Continue(Some(process)), _) => match process::state(process) {
+        (Measure::Continue(Some(process)), _) => match scene.state(process) {
             ProcessState::Stopped => Err(format!("{process} is stopped still")),
             ProcessState::Running => Ok(format!("{process} goes on")),
             ProcessState::Gone => Ok(format!("{process} is gone")),

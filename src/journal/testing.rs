@@ -6,7 +6,7 @@ use crate::model::step::{Act, Check, ProcessIdentity, Step, Undo};
 /// The header of a run whose tool is long gone.
 pub fn header() -> Header {
     let owner = ProcessIdentity { pid: i32::MAX, pidfs_inode: 1, start_ticks: 1 };
-    Header { journal: FORMAT, run: "a-run".into(), tool: "0".into(), boot: "a-boot".into(), owner }
+    Header { journal: FORMAT, run: "a-run".into(), tool: "0".into(), boot: "a-boot".into(), owner, volatile: None }
 }
 
 /// A pause of a service.

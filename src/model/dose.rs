@@ -49,17 +49,44 @@ pub enum Reading {
 pub struct ToxicReading {
     /// Connections (TCP) or requests (HTTP) that passed while it was on.
     pub seen: u64,
+    /// Those of them that it is meant for; with a toxic that chooses no requests, all of them.
+    #[serde(default)]
+    pub matched: u64,
     /// Those of them that it touched.
     pub touched: u64,
+    /// Those touched that it could do nothing to after all: too long, too short, or not to be repeated.
+    #[serde(default)]
+    pub spared: u64,
+    /// Those touched whose client gave up while they were held.
+    #[serde(default)]
+    pub given_up: u64,
     /// Bytes that it touched.
     pub bytes: u64,
+    /// Those of them that it changed.
+    #[serde(default)]
+    pub changed: u64,
     /// Chunks that it delayed.
     pub delayed: u64,
     /// The mean delay it really added to a chunk; 0 when none was.
     #[serde(rename = "mean_delay_ns", with = "super::sample::nanos")]
     pub mean_delay: Duration,
+    /// The median of those delays, within a sixteenth.
+    #[serde(rename = "median_delay_ns", with = "super::sample::nanos", default)]
+    pub median_delay: Duration,
+    /// The delay that 99 % of those were not above, within a sixteenth.
+    #[serde(rename = "p99_delay_ns", with = "super::sample::nanos", default)]
+    pub p99_delay: Duration,
+    /// Connections that it closed or reset.
+    #[serde(default)]
+    pub cut: u64,
+    /// The time over which it let the bytes through that it slows down.
+    #[serde(default, rename = "paced_ns", with = "super::sample::nanos")]
+    pub paced: Duration,
     /// Distinct users it touched.
     pub users: u64,
+    /// The listener was seen to refuse a connection, where the toxic makes it.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 /// Counters of a worker since it reached its working state, told by the worker itself.

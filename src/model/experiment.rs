@@ -89,7 +89,7 @@ pub enum Protocol {
     /// Bytes.
     #[default]
     Tcp,
-    /// HTTP/1.1 requests. Chosen by itself when an `http.*` fault or `users` needs it.
+    /// Requests of HTTP/1.1 or, with prior knowledge, of HTTP/2. Chosen by itself when an `http.*` fault or `users` needs it.
     Http,
 }
 

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use super::units::{Bytes, Rate, Share, Timespan};
+use super::http::{
+    HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
+};
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One fault of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,9 +93,48 @@ pub enum FaultKind {
     /// Delays bytes.
     #[serde(rename = "network.latency")]
     NetworkLatency(NetworkLatency),
+    /// Passes so many bytes a second.
+    #[serde(rename = "network.bandwidth")]
+    NetworkBandwidth(NetworkBandwidth),
+    /// Resets connections.
+    #[serde(rename = "network.disconnect")]
+    NetworkDisconnect(NetworkDisconnect),
+    /// Lets nothing pass.
+    #[serde(rename = "network.blackhole")]
+    NetworkBlackhole(NetworkBlackhole),
+    /// Closes connections late.
+    #[serde(rename = "network.slow_close")]
+    NetworkSlowClose(NetworkSlowClose),
+    /// Cuts bytes into small pieces.
+    #[serde(rename = "network.slice")]
+    NetworkSlice(NetworkSlice),
+    /// Closes connections after so many bytes.
+    #[serde(rename = "network.limit_data")]
+    NetworkLimitData(NetworkLimitData),
+    /// Refuses connections.
+    #[serde(rename = "network.down")]
+    NetworkDown(NetworkDown),
     /// Answers in place of the upstream.
     #[serde(rename = "http.error")]
     HttpError(HttpError),
+    /// Delays requests or answers.
+    #[serde(rename = "http.latency")]
+    HttpLatency(HttpLatency),
+    /// Resets requests.
+    #[serde(rename = "http.abort")]
+    HttpAbort(HttpAbort),
+    /// Takes requests and never answers.
+    #[serde(rename = "http.timeout")]
+    HttpTimeout(HttpTimeout),
+    /// Changes bytes of bodies.
+    #[serde(rename = "http.corrupt")]
+    HttpCorrupt(HttpCorrupt),
+    /// Sends requests twice.
+    #[serde(rename = "http.duplicate")]
+    HttpDuplicate(HttpDuplicate),
+    /// Lets bodies through slowly.
+    #[serde(rename = "http.slow_body")]
+    HttpSlowBody(HttpSlowBody),
     /// Keeps cores busy.
     #[serde(rename = "cpu.stress")]
     CpuStress(CpuStress),
@@ -112,9 +154,22 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 7] = [
+    pub const WORDS: [&'static str; 20] = [
         "network.latency",
+        "network.bandwidth",
+        "network.disconnect",
+        "network.blackhole",
+        "network.slow_close",
+        "network.slice",
+        "network.limit_data",
+        "network.down",
         "http.error",
+        "http.latency",
+        "http.abort",
+        "http.timeout",
+        "http.corrupt",
+        "http.duplicate",
+        "http.slow_body",
         "cpu.stress",
         "memory.stress",
         "disk.stress",
@@ -126,7 +181,20 @@ impl FaultKind {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::NetworkLatency(_) => "network.latency",
+            Self::NetworkBandwidth(_) => "network.bandwidth",
+            Self::NetworkDisconnect(_) => "network.disconnect",
+            Self::NetworkBlackhole(_) => "network.blackhole",
+            Self::NetworkSlowClose(_) => "network.slow_close",
+            Self::NetworkSlice(_) => "network.slice",
+            Self::NetworkLimitData(_) => "network.limit_data",
+            Self::NetworkDown(_) => "network.down",
             Self::HttpError(_) => "http.error",
+            Self::HttpLatency(_) => "http.latency",
+            Self::HttpAbort(_) => "http.abort",
+            Self::HttpTimeout(_) => "http.timeout",
+            Self::HttpCorrupt(_) => "http.corrupt",
+            Self::HttpDuplicate(_) => "http.duplicate",
+            Self::HttpSlowBody(_) => "http.slow_body",
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
@@ -138,7 +206,21 @@ impl FaultKind {
     /// The kind of target it takes.
     pub const fn takes(&self) -> TargetKind {
         match self {
-            Self::NetworkLatency(_) | Self::HttpError(_) => TargetKind::Proxy,
+            Self::NetworkLatency(_)
+            | Self::NetworkBandwidth(_)
+            | Self::NetworkDisconnect(_)
+            | Self::NetworkBlackhole(_)
+            | Self::NetworkSlowClose(_)
+            | Self::NetworkSlice(_)
+            | Self::NetworkLimitData(_)
+            | Self::NetworkDown(_)
+            | Self::HttpError(_)
+            | Self::HttpLatency(_)
+            | Self::HttpAbort(_)
+            | Self::HttpTimeout(_)
+            | Self::HttpCorrupt(_)
+            | Self::HttpDuplicate(_)
+            | Self::HttpSlowBody(_) => TargetKind::Proxy,
             Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => TargetKind::Host,
             Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
         }
@@ -146,22 +228,41 @@ impl FaultKind {
 
     /// Whether the end of what it acts on is what it is for. For any other fault that is no result but a reason to stop.
     pub const fn ends_its_target(&self) -> bool {
-        match self {
-            Self::ProcessKill(_) => true,
-            Self::NetworkLatency(_)
-            | Self::HttpError(_)
-            | Self::CpuStress(_)
-            | Self::MemoryStress(_)
-            | Self::DiskStress(_)
-            | Self::ProcessPause(_) => false,
-        }
+        matches!(self, Self::ProcessKill(_))
     }
 
     /// The share of traffic it asks for, where it acts on traffic and says so.
     pub const fn share(&self) -> Option<Share> {
         match self {
             Self::NetworkLatency(fault) => fault.share,
+            Self::NetworkBandwidth(fault) => fault.share,
+            Self::NetworkDisconnect(fault) => fault.share,
+            Self::NetworkBlackhole(fault) => fault.share,
+            Self::NetworkSlowClose(fault) => fault.share,
+            Self::NetworkSlice(fault) => fault.share,
+            Self::NetworkLimitData(fault) => fault.share,
+            Self::NetworkDown(fault) => fault.share,
             Self::HttpError(fault) => fault.share,
+            Self::HttpLatency(fault) => fault.share,
+            Self::HttpAbort(fault) => fault.share,
+            Self::HttpTimeout(fault) => fault.share,
+            Self::HttpCorrupt(fault) => fault.share,
+            Self::HttpDuplicate(fault) => fault.share,
+            Self::HttpSlowBody(fault) => fault.share,
+            _ => None,
+        }
+    }
+
+    /// Which requests it touches, where it acts on requests.
+    pub fn only(&self) -> Option<RequestMatch> {
+        match self {
+            Self::HttpError(fault) => Some(fault.only()),
+            Self::HttpLatency(fault) => Some(fault.only()),
+            Self::HttpAbort(fault) => Some(fault.only()),
+            Self::HttpTimeout(fault) => Some(fault.only()),
+            Self::HttpCorrupt(fault) => Some(fault.only()),
+            Self::HttpDuplicate(fault) => Some(fault.only()),
+            Self::HttpSlowBody(fault) => Some(fault.only()),
             _ => None,
         }
     }
@@ -178,14 +279,40 @@ pub enum Stream {
     Downstream,
 }
 
+/// How delays are spread around their mean. The mean is always `delay`; what would fall below zero is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Distribution {
+    /// Evenly from `delay - jitter` to `delay + jitter`.
+    #[default]
+    Uniform,
+    /// A bell with a standard deviation of `jitter`.
+    Normal,
+    /// Many a little below the mean, few far above it: a Pareto tail of shape 3 with a standard deviation of `jitter`.
+    Pareto,
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uniform => "uniform",
+            Self::Normal => "normal",
+            Self::Pareto => "pareto",
+        })
+    }
+}
+
 /// Settings of `network.latency`: every byte arrives later, in order; throughput is not limited.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkLatency {
-    /// How much later; greater than zero.
+    /// How much later on average; greater than zero.
     pub delay: Timespan,
-    /// Each chunk is delayed by `delay` plus or minus up to this much, uniformly; at most `delay`.
+    /// How far the delays of chunks stray from that; at most `delay`.
     #[serde(default)]
     pub jitter: Timespan,
+    /// How they stray: evenly up to `jitter` to both sides, or with a standard deviation of `jitter`.
+    #[serde(default)]
+    pub distribution: Distribution,
     /// Which way.
     #[serde(default)]
     pub stream: Stream,
@@ -194,25 +321,95 @@ pub struct NetworkLatency {
     pub share: Option<Share>,
 }
 
-/// Settings of `http.error`: the proxy answers in place of the upstream.
+/// Settings of `network.bandwidth`: each connection passes so many bytes a second, smoothly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HttpError {
-    /// The status of the answer, 400 to 599.
-    #[serde(default = "service_unavailable")]
-    pub status: u16,
-    /// The body of the answer.
+pub struct NetworkBandwidth {
+    /// Bytes per second on each connection.
+    pub rate: ByteRate,
+    /// Which way.
     #[serde(default)]
-    pub body: Option<String>,
-    /// Only requests whose path begins with this; all when absent.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// Share of the matching requests that are touched; the blast radius' `traffic` when absent.
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
     #[serde(default)]
     pub share: Option<Share>,
 }
 
-const fn service_unavailable() -> u16 {
-    503
+/// Settings of `network.disconnect`: connections are reset (RST), existing and new ones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkDisconnect {
+    /// So long after the connection came, or the fault began; answers are held back meanwhile. At once by default.
+    #[serde(default)]
+    pub after: Timespan,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.blackhole`: nothing passes, and nobody is told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkBlackhole {
+    /// Touched connections are closed so long after the fault took hold of them; never by default.
+    #[serde(default)]
+    pub close_after: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.slow_close`: the close arrives later than the bytes before it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSlowClose {
+    /// How much later; greater than zero.
+    pub delay: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.slice`: bytes arrive in small pieces with pauses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSlice {
+    /// Mean size of a piece; at least one byte.
+    pub size: Bytes,
+    /// Sizes vary evenly by up to this much; less than `size`.
+    #[serde(default)]
+    pub variation: Bytes,
+    /// The pause after each piece.
+    #[serde(default)]
+    pub delay: Timespan,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.limit_data`: connections are closed after so many bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkLimitData {
+    /// How many bytes pass on each connection from the moment the fault took hold of it.
+    pub bytes: Bytes,
+    /// Which way.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// Settings of `network.down`: new connections are refused, existing ones reset.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkDown {
+    /// Share of the connections that are touched; the blast radius' `traffic` when absent.
+    #[serde(default)]
+    pub share: Option<Share>,
 }
 
 /// Settings of `cpu.stress`: burns a share of the time of some cores.

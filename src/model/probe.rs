@@ -95,9 +95,9 @@ pub struct HttpProbe {
     /// Headers to send; their values are never shown.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
-    /// The body to send.
+    /// The body to send; never shown.
     #[serde(default)]
-    pub body: Option<String>,
+    pub body: Option<Secret>,
     /// Statuses that count as success; any 2xx when empty. One may be written without a list.
     #[serde(default, deserialize_with = "one_or_many")]
     pub status: Vec<u16>,

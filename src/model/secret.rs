@@ -2,22 +2,34 @@
 
 use std::fmt;
 
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A value that may be secret, such as a header. Prints and serialises as `***`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    text: Box<str>,
+    source: Option<Box<str>>,
+}
 
 impl Secret {
-    /// Wraps a text.
+    /// Tells the reader of experiments that a place takes secrets; no other place does.
+    pub const PLACE: &'static str = "$chaos::secret";
+
+    /// Wraps a text that stands in the file.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into().into(), source: None }
     }
 
     /// The text itself, for the wire only.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What the file says in its place when it comes from elsewhere: `Bearer {from_env: TOKEN}`. None when the text
+    /// stands in the file.
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
     }
 }
 
@@ -30,5 +42,52 @@ impl fmt::Debug for Secret {
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(Self::PLACE, Read)
+    }
+}
+
+struct Read;
+
+impl<'de> Visitor<'de> for Read {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, `{ from_env: NAME }` or `{ from_file: PATH }`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::new(text))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Secret, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+
+    /// A text from elsewhere, and what the file says in its place.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Secret, A::Error> {
+        let text: String = parts.next_element()?.ok_or_else(|| de::Error::missing_field("text"))?;
+        let source: Option<String> = parts.next_element()?;
+        Ok(Secret { text: text.into(), source: source.map(Into::into) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn a_secret_is_neither_printed_nor_written() {
+        let secret = Secret::new("s3cret");
+        assert_eq!(
+            (format!("{secret:?}"), serde_json::to_string(&secret).expect("writes")),
+            ("***".into(), "\"***\"".into())
+        );
+        let read: Secret = serde_json::from_str("\"s3cret\"").expect("reads");
+        assert_eq!((read.reveal(), read.source()), ("s3cret", None));
     }
 }

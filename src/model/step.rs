@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::experiment::{Proxy, Service};
-use super::fault::{KillSignal, Stream};
+use super::fault::{Distribution, KillSignal, Stream};
+use super::http::{HttpEffect, RequestMatch};
 use super::units::{Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
@@ -174,21 +175,59 @@ pub struct Toxic {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToxicKind {
-    /// Every byte arrives `delay` plus or minus up to `jitter` later; order kept, throughput not limited.
+    /// Every byte arrives `delay` later, spread by `jitter`; order kept, throughput not limited.
     Latency {
         /// The mean delay.
         delay: Timespan,
-        /// The greatest deviation.
+        /// How far delays stray from the mean; what it measures depends on the distribution.
         jitter: Timespan,
+        /// How they are spread.
+        #[serde(default)]
+        distribution: Distribution,
     },
-    /// Answers requests in place of the upstream.
-    HttpError {
-        /// The status.
-        status: u16,
-        /// The body; empty when absent.
-        body: Option<String>,
-        /// Only requests whose path begins with this.
-        path: Option<String>,
+    /// So many bytes a second pass on each connection, smoothly.
+    Bandwidth {
+        /// Bytes per second; at least 1.
+        rate: Bytes,
+    },
+    /// The close arrives later; the bytes before it do not.
+    SlowClose {
+        /// How much later.
+        delay: Timespan,
+    },
+    /// Nothing passes. What was sent meanwhile passes once the toxic is taken off, unless the connection was closed.
+    Timeout {
+        /// The connection is closed so long after the toxic took hold of it; never when 0.
+        timeout: Timespan,
+    },
+    /// Nothing passes, and both ends are reset (RST).
+    ResetPeer {
+        /// So long after the toxic took hold of the connection; at once when 0.
+        timeout: Timespan,
+    },
+    /// Bytes travel in small pieces with pauses.
+    Slicer {
+        /// Mean size of a piece; at least 1.
+        average_size: Bytes,
+        /// Sizes are spread uniformly up to this much around the mean; less than the mean.
+        size_variation: Bytes,
+        /// The pause after each piece.
+        delay: Timespan,
+    },
+    /// The connection is closed once so many bytes have passed.
+    LimitData {
+        /// How many, counted on each connection since the toxic took hold of it.
+        bytes: Bytes,
+    },
+    /// New connections are refused, existing ones reset. Where it touches only a share of them, those are reset when
+    /// they come, as nobody can be refused in part.
+    Down,
+    /// Acts on HTTP requests, one by one.
+    Http {
+        /// Which of them.
+        only: RequestMatch,
+        /// What it does to each.
+        effect: HttpEffect,
     },
 }
 
@@ -297,14 +336,25 @@ impl fmt::Display for Check {
 impl fmt::Display for Toxic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            ToxicKind::Latency { delay, jitter } if *jitter == Timespan::ZERO => write!(f, "delay {delay}")?,
-            ToxicKind::Latency { delay, jitter } => write!(f, "delay {delay} +- {jitter}")?,
-            ToxicKind::HttpError { status, path, .. } => {
-                write!(f, "answer {status}")?;
-                if let Some(path) = path {
-                    write!(f, " on {path}*")?;
-                }
+            ToxicKind::Latency { delay, jitter, .. } if *jitter == Timespan::ZERO => write!(f, "delay {delay}")?,
+            ToxicKind::Latency { delay, jitter, distribution: Distribution::Uniform } => {
+                write!(f, "delay {delay} +- {jitter}")?;
             }
+            ToxicKind::Latency { delay, jitter, distribution } => {
+                write!(f, "delay {delay} +- {jitter} ({distribution})")?;
+            }
+            ToxicKind::Bandwidth { rate } => write!(f, "at most {rate}/s on each connection")?,
+            ToxicKind::SlowClose { delay } => write!(f, "close {delay} late")?,
+            ToxicKind::Timeout { timeout: Timespan::ZERO } => f.write_str("let nothing pass")?,
+            ToxicKind::Timeout { timeout } => write!(f, "let nothing pass, close after {timeout}")?,
+            ToxicKind::ResetPeer { timeout: Timespan::ZERO } => f.write_str("reset connections")?,
+            ToxicKind::ResetPeer { timeout } => write!(f, "reset connections after {timeout}")?,
+            ToxicKind::Slicer { average_size, delay, .. } => {
+                write!(f, "cut into pieces of {average_size}, {delay} apart")?;
+            }
+            ToxicKind::LimitData { bytes } => write!(f, "close connections after {bytes}")?,
+            ToxicKind::Down => f.write_str("refuse new connections, reset existing ones")?,
+            ToxicKind::Http { only, effect } => write!(f, "{effect}{only}")?,
         }
         if self.toxicity == Share::ALL { Ok(()) } else { write!(f, " for {}", self.toxicity) }
     }

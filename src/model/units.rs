@@ -39,6 +39,10 @@ pub struct Share(pub f64);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(pub f64);
 
+/// Bytes per second, greater than zero: `100KiB/s`, `1MB/s`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct ByteRate(pub f64);
+
 impl Timespan {
     /// No time at all.
     pub const ZERO: Self = Self(Duration::ZERO);
@@ -170,6 +174,23 @@ impl FromStr for Rate {
     }
 }
 
+impl FromStr for ByteRate {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let hint = "write bytes per second, such as `100KiB/s` or `1MB/s`";
+        let Some(size) = text.trim().strip_suffix("/s") else {
+            let trouble = text.parse::<Bytes>().map(|_| UnitError::new(format!("`{text}` is no rate"), hint));
+            return Err(trouble.unwrap_or_else(|error| UnitError::new(error.problem, hint)));
+        };
+        let Bytes(bytes) = size.parse().map_err(|error: UnitError| UnitError::new(error.problem, hint))?;
+        if bytes == 0 {
+            return Err(UnitError::new(format!("`{text}` is no rate"), "write more than `0B/s`"));
+        }
+        Ok(Self(bytes as f64))
+    }
+}
+
 /// Splits `12.5ms` into 12.5 and `ms`; none when it does not begin with a plain decimal number.
 fn leading_number(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -224,6 +245,12 @@ impl fmt::Display for Bytes {
             _ => (1_073_741_824.0, "GiB"),
         };
         write!(f, "{}{unit}", three_digits(bytes / factor))
+    }
+}
+
+impl fmt::Display for ByteRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", Bytes(self.0.round() as u64))
     }
 }
 
@@ -303,12 +330,13 @@ as_text!(Bytes, "a size with its unit, such as `64MiB`", |b| {
         n => format!("{n}B"),
     }
 });
+as_text!(ByteRate, "bytes per second, such as `100KiB/s`", |r| format!("{}B/s", r.0));
 as_text!(Share, "a share with its unit, such as `5%`", |s| format!("{}%", s.0 * 100.0));
 as_text!(Rate, "a rate with its unit, such as `50/s`", |r| format!("{}/s", r.0));
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Rate, Share, Timespan};
+    use super::{ByteRate, Bytes, Rate, Share, Timespan};
 
     fn time(text: &str) -> Timespan {
         text.parse().expect(text)
@@ -333,6 +361,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_of_bytes_needs_its_unit_and_its_time() {
+        assert_eq!("100KiB/s".parse(), Ok(ByteRate(102_400.0)));
+        assert_eq!(ByteRate(1536.0).to_string(), "1.5KiB/s");
+        for text in ["100KiB", "100", "0B/s", "/s", "5/s", "-1B/s"] {
+            let error = text.parse::<ByteRate>().expect_err(text);
+            assert!(error.to_string().contains("write "), "{error}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_and_never_panics() {
         for text in ["", "s", "-5s", "1e9s", "..s", "5 %%", "٣s", "999999999d", "1s-", "100.5%", "inf%"] {
             assert!(text.parse::<Timespan>().is_err(), "{text}");
@@ -348,6 +386,9 @@ mod tests {
             let json = serde_json::to_string(&time(text)).expect("writes");
             assert_eq!(serde_json::from_str::<Timespan>(&json).expect("reads"), time(text));
         }
+        let rate: ByteRate =
+            serde_json::from_str(&serde_json::to_string(&ByteRate(1536.0)).expect("writes")).expect("reads");
+        assert_eq!(rate, ByteRate(1536.0));
         let size: Bytes = "1.5GiB".parse().expect("size");
         let json = serde_json::to_string(&size).expect("writes");
         assert_eq!(serde_json::from_str::<Bytes>(&json).expect("reads"), size);

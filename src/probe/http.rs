@@ -43,7 +43,7 @@ pub(super) fn prepare(
         .map_err(|error| Trouble::new(format!("use `{}` as an HTTP method", http.method.escape_debug()), error))?;
     let mut request = client.request(method, url)?;
     request.headers_mut().extend(headers(http)?);
-    *request.body_mut() = http.body.clone().map(Body::from);
+    *request.body_mut() = http.body.as_ref().map(|body| Body::from(body.reveal().to_owned()));
     Ok(Http { client, request, wants: Wants::read(http)? })
 }
 
@@ -265,7 +265,7 @@ mod tests {
         let probe = HttpProbe {
             method: "PUT".into(),
             headers: BTreeMap::from([("X-Token".into(), Secret::new("s3cret"))]),
-            body: Some("hello".into()),
+            body: Some(Secret::new("hello")),
             body_contains: Some("PUT s3cret hello".into()),
             ..HttpProbe::get(server.url("/"))
         };

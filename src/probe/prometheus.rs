@@ -66,7 +66,8 @@ pub(super) fn prepare(
     let ask = |query: &str, look_back| client.request(Method::GET, instant_query(&server, query, look_back));
     let query = ask(&prometheus.query, prometheus.max_age)?;
     // The line break ends a comment at the end of the query.
-    let limit = |most| Ok(AgeLimit { query: ask(&format!("timestamp({}\n)", prometheus.query), None)?, most });
+    let limit =
+        |most| Ok::<_, Trouble>(AgeLimit { query: ask(&format!("timestamp({}\n)", prometheus.query), None)?, most });
     let age = prometheus.max_age.map(limit).transpose()?;
     Ok(Prometheus { client, query, age })
 }

@@ -2,15 +2,26 @@
 //! limits no throughput and small errors never add up; order is kept whatever the jitter says.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::room::Room;
 use super::toxics::Dose;
 
 /// So many bytes are held in one direction before it stops reading. It bounds the memory, and the throughput under a
-/// delay to this much per delay.
-pub(super) const MOST_HELD: usize = 16 << 20;
+/// delay to this much per delay: 2.5 GB/s at 100 ms. All queues together are bounded by the room they share.
+pub(super) const MOST_HELD: usize = 256 << 20;
+
+/// So many bytes are held beyond their deadline, because the receiver is slow, before it is made the sender's trouble.
+const MOST_OVERDUE: usize = 8 << 20;
+
+/// A receiver that lets a chunk wait for so long is slow; less may be our own delay.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// As `SLOW`, where chunks come at a pace of ours: then what piles up would later pass in a burst.
+const SLOW_AT_PACE: Duration = Duration::from_millis(10);
 
 /// What is kept beside a chunk, counted into what is held so that many tiny chunks are bounded as well.
 const OVERHEAD: usize = 128;
@@ -22,6 +33,8 @@ pub(super) struct DelayQueue<T> {
     bytes: usize,
     /// No chunk may be due before this: the deadline of the newest.
     latest: Option<Instant>,
+    /// Where what is held is counted, where it is bounded together with others.
+    room: Option<Arc<Room>>,
 }
 
 #[derive(Debug)]
@@ -36,12 +49,21 @@ struct Held<T> {
 impl<T> DelayQueue<T> {
     /// Empty.
     pub(super) fn new() -> Self {
-        Self { held: VecDeque::new(), bytes: 0, latest: None }
+        Self { held: VecDeque::new(), bytes: 0, latest: None, room: None }
+    }
+
+    /// Empty; what it holds is bounded together with others.
+    pub(super) fn within(room: Arc<Room>) -> Self {
+        let mut queue = Self::new();
+        queue.room = Some(room);
+        queue
     }
 
     /// Empty; what is pushed will not be due before a moment.
     pub(super) fn not_before(moment: Option<Instant>) -> Self {
-        Self { latest: moment, ..Self::new() }
+        let mut queue = Self::new();
+        queue.latest = moment;
+        queue
     }
 
     /// Whether nothing waits.
@@ -51,7 +73,14 @@ impl<T> DelayQueue<T> {
 
     /// Whether more may be read.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes < MOST_HELD
+        self.bytes < MOST_HELD && self.room.as_ref().is_none_or(|room| room.has_bytes_for(self.bytes))
+    }
+
+    /// Whether more may be read, with a look at a receiver that is slow. `paced`: chunks come at a pace of ours.
+    pub(super) fn has_room_at(&self, now: Instant, paced: bool) -> bool {
+        let (slow, most) = if paced { (SLOW_AT_PACE, 0) } else { (SLOW, MOST_OVERDUE) };
+        let overdue = self.held.front().is_some_and(|held| held.due + slow < now);
+        self.has_room() && (!overdue || self.bytes < most)
     }
 
     /// Takes in a chunk that has just arrived.
@@ -59,6 +88,9 @@ impl<T> DelayQueue<T> {
         let due = deadline(self.latest, arrived, &doses);
         self.latest = Some(due);
         self.bytes += bytes + OVERHEAD;
+        if let Some(room) = &self.room {
+            room.take_bytes(bytes + OVERHEAD);
+        }
         self.held.push_back(Held { chunk, bytes, arrived, due, doses });
     }
 
@@ -71,10 +103,20 @@ impl<T> DelayQueue<T> {
     /// free: the wait for a slow reader is not the toxic's doing.
     pub(super) fn pop_due(&mut self, now: Instant, idle_since: Instant) -> Option<T> {
         let held = self.held.pop_front_if(|held| held.due <= now)?;
-        self.bytes -= held.bytes + OVERHEAD;
+        self.give_back(held.bytes + OVERHEAD);
         let delivered = if idle_since > held.due { held.due } else { now };
         held.note(delivered.saturating_duration_since(held.arrived));
         Some(held.chunk)
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        if let Some(room) = &self.room {
+            room.give_bytes(bytes);
+        }
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
+        }
     }
 
     /// Takes the doses of removed toxics back: what only they held is due at once.
@@ -84,6 +126,12 @@ impl<T> DelayQueue<T> {
             held.due = deadline(self.latest, held.arrived, &held.doses);
             self.latest = Some(held.due);
         }
+    }
+}
+
+impl<T> Drop for DelayQueue<T> {
+    fn drop(&mut self) {
+        self.give_back(self.bytes);
     }
 }
 
@@ -113,7 +161,7 @@ mod tests {
 
     use super::{DelayQueue, MOST_HELD};
     use crate::host::clock::Clock;
-    use crate::model::fault::Stream;
+    use crate::model::fault::{Distribution, Stream};
     use crate::model::step::{Toxic, ToxicKind};
     use crate::model::units::{Share, Timespan};
     use crate::proxy::toxics::{Dose, Passenger, Toxics};
@@ -125,8 +173,9 @@ mod tests {
     fn dose(delay: u64) -> (Toxics, impl Fn(u64) -> Vec<Dose>) {
         let users = Arc::<Users>::default();
         let user = users.at_address([127, 0, 0, 1].into());
-        let toxics = Toxics::new("p", 1, users);
-        let kind = ToxicKind::Latency { delay: Timespan::millis(delay), jitter: Timespan::ZERO };
+        let toxics = Toxics::new("p", 1, users, Clock::Tokio);
+        let distribution = Distribution::Uniform;
+        let kind = ToxicKind::Latency { delay: Timespan::millis(delay), jitter: Timespan::ZERO, distribution };
         let toxic =
             Toxic { name: "slow".into(), stream: Stream::Upstream, toxicity: Share::ALL, max_users: None, kind };
         toxics.add(&toxic).expect("adds");

@@ -1,19 +1,27 @@
 //! The toxics of one proxy, changed while traffic passes; and what each of them means for a connection or a request.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::counters::Counters;
 use super::dice::Dice;
+use super::error::Reason;
+use super::toxic::latency;
 use super::users::{UserId, Users};
-use crate::host::Trouble;
+use crate::host::clock::Clock;
 use crate::model::dose::ToxicReading;
-use crate::model::fault::Stream;
+use crate::model::fault::Distribution;
+use crate::model::http::HttpEffect;
 use crate::model::step::{Toxic, ToxicKind};
+use crate::model::units::Share;
+
+/// So many toxics that were taken off are remembered for their counters.
+const REMOVED_KEPT: usize = 64;
 
 /// A connection (TCP) or a request (HTTP): its number on the proxy, from 1, and whose it is.
 #[derive(Debug, Clone, Copy)]
@@ -22,23 +30,21 @@ pub(super) struct Passenger {
     pub(super) user: UserId,
 }
 
-/// A toxic that was put on a proxy.
+/// A toxic that was put on a proxy, with its settings as they were at some moment: a change makes a new one that shares
+/// everything else.
 #[derive(Debug)]
 pub(super) struct LiveToxic {
     pub(super) toxic: Toxic,
-    pub(super) counters: Counters,
-    removed: AtomicBool,
+    pub(super) counters: Arc<Counters>,
+    /// The same for all its settings.
+    pub(super) id: u64,
+    removed: Arc<AtomicBool>,
 }
 
 impl LiveToxic {
     /// Whether it was taken off again.
     pub(super) fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Acquire)
-    }
-
-    /// Whether it delays what goes that way.
-    pub(super) fn delays(&self, stream: Stream) -> bool {
-        self.toxic.stream == stream && matches!(self.toxic.kind, ToxicKind::Latency { .. })
     }
 }
 
@@ -57,16 +63,26 @@ pub(super) struct Dose {
 }
 
 impl Touch {
+    /// A number from 0 (included) to 1 (excluded), from the dice of this toxic for this passenger.
+    pub(super) fn roll(&mut self) -> f64 {
+        self.dice.roll()
+    }
+
     /// What is done to a chunk of so many bytes; nothing once the toxic was taken off.
     pub(super) fn dose(&mut self, bytes: usize) -> Option<Dose> {
-        let ToxicKind::Latency { delay, jitter } = self.toxic.toxic.kind else { return None };
+        let (delay, jitter, distribution) = match self.toxic.toxic.kind {
+            ToxicKind::Latency { delay, jitter, distribution } => (delay, jitter, distribution),
+            ToxicKind::Http { effect: HttpEffect::Latency { delay, jitter }, .. } => {
+                (delay, jitter, Distribution::Uniform)
+            }
+            _ => return None,
+        };
         if self.toxic.is_removed() {
             return None;
         }
-        let deviation = jitter.0.as_secs_f64() * (2.0 * self.dice.roll() - 1.0);
-        let seconds = (delay.0.as_secs_f64() + deviation).max(0.0);
+        let delay = latency::draw(delay, jitter, distribution, &mut self.dice);
         self.toxic.counters.bytes(bytes);
-        Some(Dose { toxic: Arc::clone(&self.toxic), delay: Duration::from_secs_f64(seconds) })
+        Some(Dose { toxic: Arc::clone(&self.toxic), delay })
     }
 }
 
@@ -76,48 +92,97 @@ pub(super) struct Toxics {
     proxy: String,
     seed: u64,
     users: Arc<Users>,
-    /// Every toxic there ever was, the newest of a name: the counters stay readable after the removal.
+    clock: Clock,
+    /// Every toxic there was, the newest of a name: the counters stay readable after the removal.
     known: Mutex<BTreeMap<String, Arc<LiveToxic>>>,
+    /// Those that are on, in the order in which they were added.
     live: watch::Sender<Vec<Arc<LiveToxic>>>,
+    next_id: AtomicU64,
+    /// The listener does not listen, for a toxic's sake.
+    refusing: AtomicBool,
+    /// The listener is gone, by nobody's will of ours.
+    lost: AtomicBool,
 }
 
 impl Toxics {
     /// None yet.
-    pub(super) fn new(proxy: &str, seed: u64, users: Arc<Users>) -> Self {
-        Self { proxy: proxy.to_owned(), seed, users, known: Mutex::default(), live: watch::Sender::new(Vec::new()) }
+    pub(super) fn new(proxy: &str, seed: u64, users: Arc<Users>, clock: Clock) -> Self {
+        Self {
+            proxy: proxy.to_owned(),
+            seed,
+            users,
+            clock,
+            known: Mutex::default(),
+            live: watch::Sender::new(Vec::new()),
+            next_id: AtomicU64::new(0),
+            refusing: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+        }
     }
 
     /// Puts one on, for connections that exist and for new ones.
-    pub(super) fn add(&self, toxic: &Toxic) -> Result<(), Trouble> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn add(&self, toxic: &Toxic) -> Result<(), Reason> {
+        let mut known = self.lock();
         if known.get(&toxic.name).is_some_and(|there| !there.is_removed()) {
-            let what = format!("put toxic {} on proxy {}", toxic.name, self.proxy);
-            return Err(Trouble::new(what, "it has a toxic of that name already").help("give each fault its own name"));
+            return Err(Reason::ToxicExists);
         }
-        let live = LiveToxic { toxic: toxic.clone(), counters: Counters::default(), removed: AtomicBool::new(false) };
-        known.insert(toxic.name.clone(), Arc::new(live));
-        self.publish(&known);
+        let live = Arc::new(LiveToxic {
+            toxic: toxic.clone(),
+            counters: Arc::default(),
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            removed: Arc::default(),
+        });
+        known.insert(toxic.name.clone(), Arc::clone(&live));
+        forget_some(&mut known);
+        self.live.send_modify(|all| all.push(live));
+        Ok(())
+    }
+
+    /// Changes the settings of one.
+    pub(super) fn update(&self, toxic: &Toxic) -> Result<(), Reason> {
+        let mut known = self.lock();
+        let old = known.get(&toxic.name).filter(|there| !there.is_removed()).ok_or(Reason::NoSuchToxic)?;
+        let same = std::mem::discriminant(&old.toxic.kind) == std::mem::discriminant(&toxic.kind);
+        if !same || old.toxic.stream != toxic.stream {
+            return Err(Reason::AnotherToxic);
+        }
+        let (counters, removed) = (Arc::clone(&old.counters), Arc::clone(&old.removed));
+        let live = Arc::new(LiveToxic { toxic: toxic.clone(), counters, id: old.id, removed });
+        known.insert(toxic.name.clone(), Arc::clone(&live));
+        self.live.send_modify(|all| {
+            if let Some(place) = all.iter_mut().find(|other| other.id == live.id) {
+                *place = live;
+            }
+        });
         Ok(())
     }
 
     /// Takes one off; what it holds goes on at once. One that is not there is no error.
     pub(super) fn remove(&self, name: &str) {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         if let Some(toxic) = known.get(name) {
             toxic.removed.store(true, Ordering::Release);
-            self.publish(&known);
+            self.live.send_modify(|all| all.retain(|other| other.id != toxic.id));
         }
     }
 
-    /// Whether it is on.
+    /// Those that are on, in the order in which they were added.
+    pub(super) fn list(&self) -> Vec<Toxic> {
+        self.live.borrow().iter().map(|live| live.toxic.clone()).collect()
+    }
+
+    /// Whether it is on, or has effect although it was taken off.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.live.borrow().iter().any(|toxic| toxic.toxic.name == name)
+        let known = self.lock();
+        known.get(name).is_some_and(|toxic| {
+            !toxic.is_removed()
+                || toxic.toxic.kind == ToxicKind::Down && self.refusing.load(Ordering::Acquire) && !self.refuses_all()
+        })
     }
 
     /// Its counters, also after the removal.
     pub(super) fn reading(&self, name: &str) -> Option<ToxicReading> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(name).map(|toxic| toxic.counters.read())
+        self.lock().get(name).map(|toxic| toxic.counters.read())
     }
 
     /// The toxics that are on, and a way to learn of changes.
@@ -125,69 +190,74 @@ impl Toxics {
         self.live.subscribe()
     }
 
+    /// Now, on the clock of the toxics.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The dice of a toxic for a passenger, before they are rolled. The first roll decides whether the one touches
+    /// the other: the same number for all settings of the toxic.
+    pub(super) fn dice(&self, toxic: &LiveToxic, passenger: Passenger) -> Dice {
+        Dice::new(self.seed, &self.proxy, &toxic.toxic.name, passenger.number)
+    }
+
+    /// Notes that a toxic is about to touch a passenger, unless that would be one user too many.
+    pub(super) fn seize(&self, toxic: &LiveToxic, passenger: Passenger) -> bool {
+        let admitted = self.users.admit(passenger.user, toxic.toxic.max_users);
+        if admitted {
+            toxic.counters.touched(passenger.user);
+        }
+        admitted
+    }
+
     /// Decides, once for a toxic and a passenger, whether the one touches the other, and counts it.
     pub(super) fn admit(&self, toxic: &Arc<LiveToxic>, passenger: Passenger) -> Option<Touch> {
         toxic.counters.saw();
-        let mut dice = Dice::new(self.seed, &self.proxy, &toxic.toxic.name, passenger.number);
-        if dice.roll() >= toxic.toxic.toxicity.0 || !self.users.admit(passenger.user, toxic.toxic.max_users) {
-            return None;
-        }
-        toxic.counters.touched(passenger.user);
-        Some(Touch { toxic: Arc::clone(toxic), dice })
+        toxic.counters.matched();
+        let mut dice = self.dice(toxic, passenger);
+        let drawn = dice.roll() < toxic.toxic.toxicity.0;
+        (drawn && self.seize(toxic, passenger)).then(|| Touch { toxic: Arc::clone(toxic), dice })
     }
 
-    fn publish(&self, known: &BTreeMap<String, Arc<LiveToxic>>) {
-        self.live.send_replace(known.values().filter(|toxic| !toxic.is_removed()).cloned().collect());
+    /// Whether every new connection is to be refused, so that the listener must not listen.
+    pub(super) fn refuses_all(&self) -> bool {
+        let all =
+            |toxic: &Toxic| toxic.kind == ToxicKind::Down && toxic.toxicity == Share::ALL && toxic.max_users.is_none();
+        self.live.borrow().iter().any(|live| all(&live.toxic))
+    }
+
+    /// The listener has ceased to listen, or listens again.
+    pub(super) fn note_refusing(&self, refusing: bool) {
+        self.refusing.store(refusing, Ordering::Release);
+    }
+
+    /// The listener is gone, by nobody's will of ours.
+    pub(super) fn note_lost(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    /// Whether the listener is gone, by nobody's will of ours.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// A connection was seen to be refused.
+    pub(super) fn note_refusal_seen(&self) {
+        for live in self.live.borrow().iter().filter(|live| live.toxic.kind == ToxicKind::Down) {
+            live.counters.refusal_seen();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<LiveToxic>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The toxics that delay one direction of one TCP connection: each is decided at the first chunk that passes while it
-/// is on.
-pub(super) struct Gate {
-    toxics: Arc<Toxics>,
-    live: watch::Receiver<Vec<Arc<LiveToxic>>>,
-    stream: Stream,
-    passenger: Passenger,
-    decided: Vec<(Arc<LiveToxic>, Option<Touch>)>,
-}
-
-impl Gate {
-    /// The gate of a connection, one way.
-    pub(super) fn new(toxics: &Arc<Toxics>, stream: Stream, passenger: Passenger) -> Self {
-        let live = toxics.subscribe();
-        Self { toxics: Arc::clone(toxics), live, stream, passenger, decided: Vec::new() }
-    }
-
-    /// Returns when a toxic was added or removed since the last time. Cancel-safe.
-    pub(super) async fn changed(&mut self) {
-        // The sender cannot be gone: `toxics` owns it.
-        let _ = self.live.changed().await;
-    }
-
-    /// What is done to a chunk of so many bytes that passes now. Asks for the toxics of this very moment: one that was
-    /// added before the bytes arrived is never missed.
-    pub(super) fn doses(&mut self, bytes: usize) -> Vec<Dose> {
-        let live = self.live.borrow();
-        if live.is_empty() && self.decided.is_empty() {
-            return Vec::new();
-        }
-        self.decided.retain(|(toxic, _)| !toxic.is_removed());
-        for toxic in live.iter().filter(|toxic| toxic.delays(self.stream)) {
-            if !self.decided.iter().any(|(known, _)| Arc::ptr_eq(known, toxic)) {
-                self.decided.push((Arc::clone(toxic), self.toxics.admit(toxic, self.passenger)));
-            }
-        }
-        drop(live);
-        self.decided_doses(bytes)
-    }
-
-    /// What is done to the close or reset that travels behind the bytes: the same as to them, but it alone makes no
-    /// connection touched.
-    pub(super) fn trailing_doses(&mut self) -> Vec<Dose> {
-        self.decided_doses(0)
-    }
-
-    fn decided_doses(&mut self, bytes: usize) -> Vec<Dose> {
-        self.decided.iter_mut().filter_map(|(_, touch)| touch.as_mut()?.dose(bytes)).collect()
+fn forget_some(known: &mut BTreeMap<String, Arc<LiveToxic>>) {
+    let mut removed: Vec<(u64, String)> =
+        known.values().filter(|live| live.is_removed()).map(|live| (live.id, live.toxic.name.clone())).collect();
+    removed.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+    for (_, name) in removed.iter().skip(REMOVED_KEPT) {
+        known.remove(name);
     }
 }

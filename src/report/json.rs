@@ -10,7 +10,7 @@ use crate::model::event::StopCause;
 use crate::model::verdict::Mode;
 
 /// Grows when a field changes its meaning or goes away; new fields do not count.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The whole report as JSON, ending in a line end.
 pub fn json(run: &Run, analysis: &Analysis) -> String {
@@ -174,12 +174,13 @@ mod tests {
     #[test]
     fn the_top_level_says_what_a_machine_wants_to_know() {
         let report = report(&Story::slow_generator().fault(|_| (412.0, Outcome::Ok)));
-        assert_eq!(report["format"], 1);
+        assert_eq!(report["format"], 2);
         assert_eq!(report["verdict"], "deviated");
         assert_eq!(report["exit_code"], 1);
         assert_eq!(report["run"]["seed"], 42);
         assert_eq!(report["run"]["folder"], "/var/lib/chaos/runs/0197-run");
-        assert_eq!(report["impact"]["level"], "high");
+        assert_eq!(report["impact"]["level"], "inconclusive", "450 samples");
+        assert_eq!(report["impact_point"]["level"], "high");
         assert_eq!(report["probes"][0]["expectations"][1]["fault"]["number"], 0.412);
         assert_eq!(report["recovery"]["status"], "recovered");
         assert_eq!(report["baseline_problems"], serde_json::json!([]));

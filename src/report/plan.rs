@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::layout::{Page, Style};
+use crate::analysis::amount;
+use crate::analysis::foresight::{Foresight, SIGMA};
 use crate::model::experiment::{BlastRadius, Experiment, Scope};
 use crate::model::fault::FaultSpec;
 use crate::model::step::Step;
@@ -10,10 +12,17 @@ use crate::model::step::Step;
 /// What a run of an experiment would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
+    /// What stands for the plan when somebody approves of it; the same on every machine.
+    #[serde(skip)]
+    pub digest: String,
     /// Proxies and services, in the order in which they come up.
     pub set_up: Vec<Step>,
     /// The faults, in the order of the file.
     pub faults: Vec<PlannedFault>,
+    /// What the run will be able to show of every expectation.
+    pub can_show: Vec<Foresight>,
+    /// The run that this is known from; absent where it is assumed.
+    pub earlier_run: Option<String>,
 }
 
 /// What one fault would do.
@@ -31,6 +40,7 @@ pub struct PlannedFault {
 #[derive(Serialize)]
 struct Document<'a> {
     format: u32,
+    digest: &'a str,
     experiment: &'a Experiment,
     plan: &'a Plan,
 }
@@ -40,6 +50,7 @@ pub fn text(experiment: &Experiment, plan: &Plan, style: Style) -> String {
     let mut page = Page::new(style);
     page.paragraph(&format!("PLAN: {}", experiment.name), 0, None);
     page.paragraph("nothing was contacted, nothing was touched", 2, None);
+    page.command(&format!("digest: {}", plan.digest), 2);
     if !plan.set_up.is_empty() {
         page.heading("SET-UP (undone at the very end, the newest first)");
         steps(&mut page, &plan.set_up);
@@ -53,6 +64,7 @@ pub fn text(experiment: &Experiment, plan: &Plan, style: Style) -> String {
     for (spec, planned) in experiment.faults.iter().zip(&plan.faults) {
         fault(&mut page, spec, planned);
     }
+    can_show(&mut page, plan);
     limits(&mut page, experiment);
     page.finish()
 }
@@ -79,6 +91,38 @@ fn steps(page: &mut Page, steps: &[Step]) {
     }
 }
 
+/// What the samples will be enough for.
+fn can_show(page: &mut Page, plan: &Plan) {
+    page.heading("WHAT THIS RUN CAN SHOW");
+    let rows: Vec<Vec<String>> = plan.can_show.iter().map(foresight_row).collect();
+    page.table(&["probe", "expected", "samples", "can say that it held", "would show"], &rows, &[]);
+    let source = match &plan.earlier_run {
+        Some(run) => format!("Known from run {run} of this experiment; where that did not compare, assumed."),
+        None => format!(
+            "Assumed: requests do not fail, do not depend on each other, and their latencies scatter by a factor of {:.2} \
+             (log-normal, sigma {SIGMA}). A system that scatters more shows less; the report of the run says what it did \
+             show.",
+            SIGMA.exp()
+        ),
+    };
+    page.paragraph(&source, 2, None);
+}
+
+fn foresight_row(foresight: &Foresight) -> Vec<String> {
+    let held = match foresight.needed {
+        _ if foresight.can_hold() => "yes".to_owned(),
+        Some(needed) => format!("no, needs {needed}"),
+        None => "no".to_owned(),
+    };
+    let shows = match (foresight.smallest_visible, foresight.longer_baseline) {
+        (_, Some(longer)) => format!("needs a baseline of {longer}"),
+        (Some(visible), _) => format!("{} worse", amount(visible)),
+        (None, None) => "that depends on its values".to_owned(),
+    };
+    let samples = format!("{}/{}", foresight.before, foresight.during);
+    vec![foresight.probe.clone(), foresight.expected.clone(), samples, held, shows]
+}
+
 fn limits(page: &mut Page, experiment: &Experiment) {
     page.heading("LIMITS");
     let mut pairs = vec![("blast radius".to_owned(), blast_radius(&experiment.blast_radius))];
@@ -99,18 +143,20 @@ fn blast_radius(radius: &BlastRadius) -> String {
 
 /// The plan for machines, as JSON.
 pub fn json(experiment: &Experiment, plan: &Plan) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&Document { format: 1, experiment, plan }).map(|text| text + "\n")
+    serde_json::to_string_pretty(&Document { format: 1, digest: &plan.digest, experiment, plan })
+        .map(|text| text + "\n")
 }
 
 /// The plan for people who want every detail, and for machines, as YAML: the same as the JSON, without YAML's tags.
 pub fn yaml(experiment: &Experiment, plan: &Plan) -> anyhow::Result<String> {
-    let document = serde_json::to_value(Document { format: 1, experiment, plan })?;
+    let document = serde_json::to_value(Document { format: 1, digest: &plan.digest, experiment, plan })?;
     Ok(serde_yaml::to_string(&document)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Plan, PlannedFault, Style, json, text, yaml};
+    use crate::analysis::foresight::foresee;
     use crate::model::experiment::Experiment;
     use crate::model::fault::{FaultKind, FaultSpec, ProcessPause, Target};
     use crate::model::step::{Act, Check, Step, Undo};
@@ -132,7 +178,9 @@ mod tests {
         };
         let planned = PlannedFault { steps: vec![step], needs: "nothing".into(), impossible: None };
         let experiment = Experiment { faults: vec![fault], ..testing::experiment() };
-        (experiment, Plan { set_up: Vec::new(), faults: vec![planned] })
+        let can_show = foresee(&experiment, None);
+        let digest = "sha256:00".into();
+        (experiment, Plan { digest, set_up: Vec::new(), faults: vec![planned], can_show, earlier_run: None })
     }
 
     #[test]
@@ -143,6 +191,17 @@ mod tests {
             assert!(text.contains(told), "{told} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "a hostile name steers the terminal");
+    }
+
+    #[test]
+    fn what_the_run_can_show_is_told_with_what_is_assumed() {
+        let (experiment, plan) = paused();
+        let told = |plan: &Plan| text(&experiment, plan, Style { color: false, width: 100 });
+        assert!(
+            told(&plan).contains("WHAT THIS RUN CAN SHOW") && told(&plan).contains("Assumed: requests do not fail")
+        );
+        let known = Plan { earlier_run: Some("0197-run".into()), ..plan };
+        assert!(told(&known).contains("Known from run 0197-run of this experiment"));
     }
 
     #[test]

@@ -2,15 +2,25 @@
 
 use super::layout::{Page, Tone};
 use crate::analysis::findings::{
-    Actual, DoseFindings, DoseStatus, ExpectationFindings, LatencyFindings, OutcomeCount, PhaseFindings, ProbeFindings,
-    Standing,
+    Actual, Compared, DoseFindings, DoseStatus, ExpectationFindings, LatencyFindings, OutcomeCount, PhaseFindings,
+    ProbeFindings, Standing,
 };
-use crate::analysis::{Analysis, Run};
+use crate::analysis::{Analysis, Run, amount, subject};
 use crate::diagnostic::clean::shell_word;
 use crate::model::units::Timespan;
+use crate::model::verdict::Verdict;
 
 const RESULTS: [(&str, Tone); 4] =
     [("held", Tone::Good), ("DEVIATED", Tone::Bad), ("inconclusive", Tone::Doubtful), ("not measured", Tone::Doubtful)];
+
+const LEVELS: [(&str, Tone); 6] = [
+    ("none", Tone::Good),
+    ("low", Tone::Doubtful),
+    ("medium", Tone::Doubtful),
+    ("high", Tone::Bad),
+    ("critical", Tone::Bad),
+    ("inconclusive", Tone::Doubtful),
+];
 
 /// What an error said is shown up to here, in characters.
 const LONGEST_EXAMPLE: usize = 80;
@@ -49,9 +59,10 @@ pub fn steady_state(page: &mut Page, run: &Run, analysis: &Analysis) {
     let during = if run.observes_only() { "watched" } else { "during" };
     let rows: Vec<Vec<String>> = analysis.probes.iter().flat_map(expectation_rows).collect();
     page.table(&["probe", "expected", "before", during, "after", "result"], &rows, &RESULTS);
-    for line in analysis.probes.iter().flat_map(open_questions) {
+    for line in analysis.probes.iter().flat_map(|probe| open_questions(probe, analysis.verdict)) {
         page.paragraph(&line, 2, None);
     }
+    compared(page, during, analysis);
     page.heading(&format!("SAMPLES (before / {during} / after)"));
     let rows: Vec<Vec<String>> = analysis.probes.iter().map(sample_row).collect();
     page.table(&["probe", "count", "p50", "p99"], &rows, &[]);
@@ -92,11 +103,46 @@ fn expectation_rows(probe: &ProbeFindings) -> impl Iterator<Item = Vec<String>> 
     })
 }
 
-/// Why results before and after the fault are open, or not as expected; those of the fault are among the reasons.
-fn open_questions(probe: &ProbeFindings) -> impl Iterator<Item = String> {
+/// How much worse every metric got, with the interval of that; nothing when nothing could be compared.
+fn compared(page: &mut Page, during: &str, analysis: &Analysis) {
+    let rows = analysis.probes.iter().flat_map(|probe| probe.expectations.iter().map(move |row| (probe, row)));
+    let cells = rows.filter_map(|(probe, row)| Some(compared_row(probe, row, row.compared.as_ref()?)));
+    let rows: Vec<Vec<String>> = cells.collect();
+    if rows.is_empty() {
+        return;
+    }
+    page.heading(&format!("WORSE THAN BEFORE ({during} against before; below zero is better)"));
+    page.table(&["probe", "metric", "worse by", "95% sure", "would show", "impact"], &rows, &LEVELS);
+    let open = analysis.probes.iter().flat_map(|probe| &probe.expectations).filter_map(|row| row.level_why.as_deref());
+    for line in open.filter(|line| !analysis.impact.why.starts_with(line)) {
+        page.paragraph(line, 2, None);
+    }
+}
+
+fn compared_row(probe: &ProbeFindings, row: &ExpectationFindings, compared: &Compared) -> Vec<String> {
+    let end = |end: Option<f64>, open: &str| end.map_or_else(|| open.to_owned(), amount);
+    let sure = format!("{} to {}", end(compared.low, "any"), end(compared.high, "any"));
+    let sign = if row.fault.at_least { ">= " } else { "" };
+    vec![
+        probe.name.clone(),
+        subject(&row.expected).to_owned(),
+        format!("{sign}{}", amount(compared.degradation)),
+        sure,
+        end(compared.smallest_visible, "-"),
+        row.level.word().to_owned(),
+    ]
+}
+
+/// Why results before and after the fault are open, or not as expected; those of the fault are among the reasons, and so
+/// are those of before when they left the verdict open. What seems as expected after the fault needs no proof here:
+/// whether the steady state is back was judged by the recovery.
+fn open_questions(probe: &ProbeFindings, verdict: Verdict) -> impl Iterator<Item = String> {
+    let before = verdict != Verdict::Inconclusive;
     probe.expectations.iter().flat_map(move |row| {
-        let phases = [("before", &row.baseline), ("after", &row.recovery)];
-        phases.into_iter().filter_map(move |(when, actual)| question(probe, row, when, actual))
+        let phases =
+            [("before", &row.baseline, before), ("after", &row.recovery, row.recovery.seems != Standing::Held)];
+        let told = phases.into_iter().filter(|(.., told)| *told);
+        told.filter_map(move |(when, actual, _)| question(probe, row, when, actual))
     })
 }
 

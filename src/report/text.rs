@@ -2,7 +2,7 @@
 
 use super::layout::{Page, Style, Tone};
 use super::sections;
-use crate::analysis::findings::{Detection, RecoveryFindings, RecoveryStatus};
+use crate::analysis::findings::{Detection, Level, RecoveryFindings, RecoveryStatus};
 use crate::analysis::{Analysis, Run};
 use crate::model::units::Timespan;
 use crate::model::verdict::Verdict;
@@ -59,7 +59,7 @@ pub(super) fn key_numbers(page: &mut Page, run: &Run, analysis: &Analysis) {
 fn measured(run: &Run, analysis: &Analysis) -> Vec<(String, String)> {
     let impact = if run.observes_only() { "Drift" } else { "Impact" };
     let mut pairs = vec![
-        (impact.to_owned(), format!("{}: {}", analysis.impact.level.word(), analysis.impact.why)),
+        (impact.to_owned(), impact_words(analysis)),
         ("Noticed".to_owned(), analysis.detection.as_ref().map_or_else(|| "never".to_owned(), noticed)),
     ];
     if !run.observes_only() {
@@ -74,6 +74,16 @@ fn measured(run: &Run, analysis: &Analysis) -> Vec<(String, String)> {
         pairs.push(("Affected users".to_owned(), users.to_string()));
     }
     pairs
+}
+
+/// What is confirmed; and, where that is less, what the numbers alone would say.
+fn impact_words(analysis: &Analysis) -> String {
+    let (impact, point) = (&analysis.impact, &analysis.impact_point);
+    let told = format!("{}: {}", impact.level.word(), impact.why);
+    if impact.level == Level::Inconclusive && point.level > Level::None {
+        return format!("{told} (by the numbers alone: {})", point.level.word());
+    }
+    told
 }
 
 fn noticed(detection: &Detection) -> String {
@@ -91,23 +101,37 @@ fn recovery(analysis: &Analysis) -> String {
     let objective = Timespan(*objective);
     let flapping = match analysis.recovery.relapses {
         0 => String::new(),
-        1 => ", after a relapse".to_owned(),
-        n => format!(", after {n} relapses"),
+        1 => "; flapping: one relapse".to_owned(),
+        n => format!("; flapping: {n} relapses"),
     };
     match (status, time_to_recover) {
         (RecoveryStatus::NotMeasured, _) => "not measured".to_owned(),
-        (RecoveryStatus::NotRecovered, _) => format!("> {objective} (the objective){flapping}"),
+        (RecoveryStatus::NotRecovered, _) => not_recovered(&analysis.recovery) + &flapping,
         (RecoveryStatus::Recovered, _) if analysis.recovery.self_healed => {
-            "healed by itself while the fault was active".to_owned()
+            format!("healed by itself while the fault was active{}", since_onset(&analysis.recovery))
         }
         (RecoveryStatus::Recovered, Some(_)) if analysis.detection.is_none() => {
             "nothing to recover from: no probe raised the alarm".to_owned()
         }
         (RecoveryStatus::Recovered, Some(time)) => {
-            format!("{} from the verified undo, objective {objective}{flapping}", Timespan(*time))
+            let since = since_onset(&analysis.recovery);
+            format!("{} from the verified undo, objective {objective}{since}{flapping}", Timespan(*time))
         }
         (RecoveryStatus::Recovered, None) => format!("steady again, but the undo is not verified{flapping}"),
     }
+}
+
+/// From the first bad event to the recovery.
+fn since_onset(recovery: &RecoveryFindings) -> String {
+    recovery.rto.map(|rto| format!("; bad for {} in all", Timespan(rto))).unwrap_or_default()
+}
+
+/// Longer than it was watched: the objective is never given as a time that was measured.
+fn not_recovered(recovery: &RecoveryFindings) -> String {
+    let longer = recovery.time_to_recover_longer_than.unwrap_or(recovery.objective);
+    let what = if longer == recovery.objective { "the objective" } else { "watched no longer" };
+    let since = recovery.rto_longer_than.map(|rto| format!("; bad for > {} in all", Timespan(rto)));
+    format!("> {} ({what}){}", Timespan(longer), since.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -147,11 +171,33 @@ mod tests {
 
     #[test]
     fn a_report_fits_on_a_screen_of_fifty_lines_by_eighty_columns() {
-        let report = report(&Story::slow_generator().fault(slow));
+        let report = report(&Story::slow_generator().often().fault(slow));
         assert!(report.lines().count() <= 50, "{} lines\n{report}", report.lines().count());
         for line in report.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
+    }
+
+    #[test]
+    fn how_much_worse_it_got_is_told_with_how_sure_that_is() {
+        let noisy = |base: f64| move |i: usize| (base + (i * 7919 % 1009) as f64 * base / 2018.0, Outcome::Ok);
+        let story = Story::slow_generator().often().baseline(noisy(2.0)).fault(noisy(2.5));
+        let sure = report(&story);
+        has(&sure, "ask | success_rate | 0% | -0.2% to 0.2% | 0.2% | none");
+        assert!(sure.contains("Impact           medium: ask: p95 25% worse (95% sure: 24"), "{sure}");
+        let few = report(&Story::slow_generator().fault(slow));
+        assert!(few.contains("Impact           inconclusive: ask: p95 needs 1000 samples before"), "{few}");
+        has(&few, "there were 450 (by the numbers alone: high)");
+    }
+
+    #[test]
+    fn a_recovery_is_told_from_the_undo_and_from_the_first_bad_event() {
+        let refused =
+            |samples: usize| move |i: usize| if i < samples { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) };
+        let story = Story::slow_generator().fault(refused(500)).after(10.0, refused(100));
+        has(&report(&story), "Time to recover 1.99s from the verified undo, objective 15s; bad for 12s in");
+        let never = Story::slow_generator().fault(refused(500)).after(20.0, refused(2000)).not_recovered();
+        has(&report(&never), "Time to recover > 15s (the objective); bad for > 25s in all");
     }
 
     #[test]
@@ -248,7 +294,7 @@ mod tests {
     fn what_could_not_be_judged_says_why() {
         let probe = expecting(prometheus("depth"), &["value <= 10"]);
         let report = report(&Story::slow_generator().fault_seconds(3.0).also(probe, |_| 1.0));
-        assert!(report.contains("depth: value <= 10 could not be judged: 2 of at least 3 samples"), "{report}");
+        has(&report, "depth: value <= 10 could not be judged during the fault: 2 of at least 3");
     }
 
     #[test]

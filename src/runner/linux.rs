@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::readiness;
+use crate::guard::policy::{self, ProcessPlace};
+use crate::guard::protected;
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
@@ -13,6 +15,7 @@ use crate::host::{Checked, Facts, Machine, Prober, Trouble, system};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Service};
 use crate::model::fault::KillSignal;
+use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
 use crate::probe::{ServiceView, Surroundings, prepare};
@@ -25,6 +28,7 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
+    policies: Vec<Policy>,
     /// The processes that faults hit, by service: the dose is judged against them.
     hit: Mutex<BTreeMap<String, ProcessIdentity>>,
 }
@@ -40,6 +44,7 @@ impl LinuxMachine {
             workers: Workers::new(clock),
             services: Arc::new(Services::new(clock, logs)),
             specs: specs.collect(),
+            policies: Vec::new(),
             hit: Mutex::default(),
         }
     }
@@ -67,10 +72,29 @@ impl LinuxMachine {
         readiness::awaited(service, &self.services, &self.surroundings()).await
     }
 
+    /// The same under these policies: what they protect is hit by no fault.
+    #[must_use = "the machine is returned"]
+    pub fn under(mut self, policies: Vec<Policy>) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    /// Looks at a process just before a fault hits it, as it is now, and refuses if it must not be hit.
+    fn may_be_hit(&self, what: &str, process: &ProcessIdentity) -> Result<(), Trouble> {
+        let refused = |why: &str| Trouble::new(what, format!("{process} must not be hit: {why}"));
+        let profile = process::profile(process)?.ok_or_else(|| Trouble::new(what, "its process ended just before"))?;
+        if let Some(why) = protected::why(&profile, &process::relatives()?) {
+            return Err(refused(why));
+        }
+        let place = ProcessPlace { uid: profile.uid, cgroups: profile.cgroups };
+        policy::hits(&place, &self.policies).map_err(|why| refused(&why))
+    }
+
     /// Signals the very process that the service is now, and remembers which that was.
     fn signal(&self, service: &str, signal: Signal) -> Result<Receipt, Trouble> {
         let what = format!("signal service {service}");
         let process = self.services.current(service).ok_or_else(|| Trouble::new(&what, "it does not run"))?;
+        self.may_be_hit(&what, &process)?;
         self.hit.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), process.clone());
         if self.services.signal(service, &process, signal) {
             Ok(of_process(process))
@@ -171,7 +195,10 @@ impl Machine for LinuxMachine {
                 let address = self.proxies.open(proxy).await?;
                 Ok(Receipt { address: Some(address), ..Receipt::default() })
             }
-            Act::AddToxic { proxy, toxic } => self.proxies.add_toxic(proxy, toxic).map(|()| Receipt::default()),
+            Act::AddToxic { proxy, toxic } => {
+                self.proxies.add_toxic(proxy, toxic)?;
+                Ok(Receipt::default())
+            }
             Act::StartWorker { worker, job } => self.workers.start(worker, job).await.map(of_process),
             Act::PauseService { service } => self.signal(service, Signal::Stop),
             Act::KillService { service, signal } => self.signal(service, Signal::Kill(*signal)),
@@ -181,8 +208,8 @@ impl Machine for LinuxMachine {
     async fn undo(&self, undo: &Undo, receipt: &Receipt) -> Result<(), Trouble> {
         match undo {
             Undo::StopService { service } => self.stop(service).await,
-            Undo::CloseProxy { proxy } => self.proxies.close(proxy).await,
-            Undo::RemoveToxic { proxy, toxic } => self.proxies.remove_toxic(proxy, toxic),
+            Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
+            Undo::RemoveToxic { proxy, toxic } => Ok(self.proxies.remove_toxic(proxy, toxic)?),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
             Undo::ResumeService { service } => {
                 self.resume(service, receipt);

@@ -8,7 +8,7 @@ use crate::journal::{Entry, Owner, State};
 use crate::model::event::EventKind;
 use crate::model::step::Undo;
 
-/// How long putting one step back may be tried, and how long one try may take.
+/// How long putting steps back may be tried, and how long one try may take.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
     whole: Duration,
@@ -25,65 +25,66 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl<M: Machine> Hands<M> {
     /// Undoes what is open of the wanted owners, the newest first, and reads each back. True when all of it is
-    /// verified; what is not is told as residue.
+    /// verified; what is not is told as residue. What does not go at once is tried again after the others: it shall not
+    /// keep them in place.
     pub async fn put_back(&mut self, wanted: impl Fn(Owner) -> bool) -> bool {
-        let mut verified = true;
-        for entry in self.journal.open(wanted) {
-            verified &= self.put_back_one(&entry).await;
+        let mut open = self.journal.open(wanted);
+        let clock = self.machine.clock();
+        let began = clock.now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (mut left, mut reasons) = (Vec::new(), Vec::new());
+            for entry in open {
+                if let Err(why) = self.put_back_one(&entry).await {
+                    left.push(entry);
+                    reasons.push(why);
+                }
+            }
+            if left.is_empty() {
+                return true;
+            }
+            if clock.now().saturating_duration_since(began) + pause >= self.patience().whole {
+                left.iter().zip(reasons).for_each(|(entry, why)| self.give_up(entry, why));
+                return false;
+            }
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            open = left;
         }
-        verified
     }
 
-    async fn put_back_one(&mut self, entry: &Entry) -> bool {
-        // It is so already where an earlier way back was cut short.
-        if entry.state != State::Undoing {
+    async fn put_back_one(&mut self, entry: &Entry) -> Result<(), String> {
+        // It is so already where this is not the first try.
+        if self.journal.state(entry.number) != Some(State::Undoing) {
             self.record(entry.number, State::Undoing);
         }
-        match self.try_until_verified(entry).await {
-            Ok(()) => {
-                self.record(entry.number, State::Done);
-                self.emitter.emit(EventKind::StepUndone { step: entry.number, undo: entry.step.undo.to_string() });
-                true
-            }
-            Err(why) => {
-                self.record(entry.number, State::Conflict);
-                self.emitter.emit(EventKind::Residue {
-                    step: entry.number,
-                    what: entry.step.apply.to_string(),
-                    why,
-                    command: entry.step.undo.by_hand(&entry.receipt),
-                    help: entry.step.undo.when_left(&entry.receipt),
-                });
-                false
-            }
+        if !matches!(entry.step.undo, Undo::None { .. }) {
+            self.try_once(entry, self.patience()).await?;
         }
+        self.record(entry.number, State::Done);
+        self.emitter.emit(EventKind::StepUndone { step: entry.number, undo: entry.step.undo.to_string() });
+        Ok(())
+    }
+
+    fn give_up(&mut self, entry: &Entry, why: String) {
+        self.record(entry.number, State::Conflict);
+        self.emitter.emit(EventKind::Residue {
+            step: entry.number,
+            what: entry.step.apply.to_string(),
+            why,
+            command: entry.step.undo.by_hand(&entry.receipt),
+            help: entry.step.undo.when_left(&entry.receipt),
+        });
+    }
+
+    fn patience(&self) -> Patience {
+        if self.cancel.hurry() { HURRIED } else { PATIENT }
     }
 
     /// The undo goes on when its record cannot be written: putting back matters more than writing it down.
     fn record(&mut self, number: u64, state: State) {
         if let Err(error) = self.journal.move_to(number, state) {
             self.emitter.note(format!("the journal could not be written during the undo: {error}"));
-        }
-    }
-
-    async fn try_until_verified(&self, entry: &Entry) -> Result<(), String> {
-        if matches!(entry.step.undo, Undo::None { .. }) {
-            return Ok(());
-        }
-        let clock = self.machine.clock();
-        let began = clock.now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let patience = if self.cancel.hurry() { HURRIED } else { PATIENT };
-            let why = match self.try_once(entry, patience).await {
-                Ok(()) => return Ok(()),
-                Err(why) => why,
-            };
-            if clock.now().saturating_duration_since(began) + pause >= patience.whole {
-                return Err(why);
-            }
-            clock.sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

@@ -94,7 +94,10 @@ impl<M: Machine> Walk<M> {
         }
     }
 
-    pub fn end(&self) {
+    pub fn end(&mut self) {
+        if let Err(error) = self.hands.journal.finish() {
+            self.emitter.note(format!("the journal could not be closed; `chaos rollback` will tidy up: {error}"));
+        }
         self.emitter.emit(EventKind::RunEnded);
     }
 }

@@ -7,8 +7,10 @@ use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskStress, FaultKind, HttpError, MemoryStress, NetworkLatency, ProcessKill, ProcessPause,
+    CpuStress, DiskStress, FaultKind, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown,
+    NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
 };
+use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
 
 /// One word and the settings behind it.
@@ -32,9 +34,22 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 7] = [
+pub static FAULTS: [Entry<FaultKind>; 20] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
+    entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
+    entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
+    entry!("network.blackhole", FaultKind::NetworkBlackhole, NetworkBlackhole),
+    entry!("network.slow_close", FaultKind::NetworkSlowClose, NetworkSlowClose),
+    entry!("network.slice", FaultKind::NetworkSlice, NetworkSlice),
+    entry!("network.limit_data", FaultKind::NetworkLimitData, NetworkLimitData),
+    entry!("network.down", FaultKind::NetworkDown, NetworkDown),
     entry!("http.error", FaultKind::HttpError, HttpError),
+    entry!("http.latency", FaultKind::HttpLatency, HttpLatency),
+    entry!("http.abort", FaultKind::HttpAbort, HttpAbort),
+    entry!("http.timeout", FaultKind::HttpTimeout, HttpTimeout),
+    entry!("http.corrupt", FaultKind::HttpCorrupt, HttpCorrupt),
+    entry!("http.duplicate", FaultKind::HttpDuplicate, HttpDuplicate),
+    entry!("http.slow_body", FaultKind::HttpSlowBody, HttpSlowBody),
     entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),
@@ -51,6 +66,14 @@ pub static PROBES: [Entry<ProbeKind>; 6] = [
     entry!("host", ProbeKind::Host, HostProbe),
     entry!("prometheus", ProbeKind::Prometheus, PrometheusProbe),
 ];
+
+/// The names of all settings of all faults, each once.
+pub fn settings_of_faults() -> Vec<&'static str> {
+    let mut settings: Vec<&str> = FAULTS.iter().flat_map(|fault| (fault.fields)()).copied().collect();
+    settings.sort_unstable();
+    settings.dedup();
+    settings
+}
 
 /// An entry of a flat list, read once as what all of them have in common and once as the settings of its kind.
 pub struct Flat<C, K> {
@@ -94,6 +117,6 @@ mod tests {
     fn the_tables_list_what_the_model_lists() {
         assert_eq!(FAULTS.each_ref().map(|entry| entry.word), FaultKind::WORDS);
         assert_eq!(PROBES.each_ref().map(|entry| entry.word), ProbeKind::WORDS);
-        assert_eq!((FAULTS[0].fields)(), ["delay", "jitter", "stream", "share"]);
+        assert_eq!((FAULTS[0].fields)(), ["delay", "jitter", "distribution", "stream", "share"]);
     }
 }

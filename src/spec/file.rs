@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::decode::{Field, Raw};
 use crate::model::experiment::{Protocol, Scope, UserKey};
 use crate::model::probe::OnNoData;
+use crate::model::secret::Secret;
 use crate::model::units::{Rate, Share, Timespan};
 
 /// The whole file.
@@ -41,7 +42,7 @@ pub struct ServiceFile {
     pub command: Field<Vec<Field<String>>>,
     pub ready: Field<String>,
     pub ready_within: Field<Timespan>,
-    pub env: Field<BTreeMap<String, Field<String>>>,
+    pub env: Field<BTreeMap<String, Field<Secret>>>,
     pub directory: Field<String>,
     pub restart: Field<bool>,
 }

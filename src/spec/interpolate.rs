@@ -1,13 +1,15 @@
 //! `${NAME}`, `${NAME:-default}` and `$$`, put into the scalars of a tree after it was parsed: a variable can never
 //! change the structure of a file, nor a key.
 //!
-//! A name means, in this order: what `--var` says, the environment, `vars` of the file, the default.
+//! A name means, in this order: what `--var` says, the environment, `vars` of the file, the default. A variable whose
+//! value in `vars` is a secret ([`Source`]) is one wherever its value comes from, and so is every text it is a part of.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
+use super::secrets::Source;
 use super::tree::{Content, NodeId, Scalar, Tree};
-use super::{Variables, suggest};
+use super::{Secrets, Variables, suggest};
 use crate::diagnostic::Diagnostic;
 
 /// The most bytes that all values may have after interpolation.
@@ -36,7 +38,8 @@ pub fn interpolate(tree: &mut Tree, variables: &Variables) -> Outcome {
             continue;
         }
         match scope.expand(&scalar.text) {
-            Ok(text) if text != scalar.text => (scalar.text, scalar.verbatim) = (text, None),
+            Ok(text) if text.secret => *scalar = text.hidden(),
+            Ok(Text { text, .. }) if text != scalar.text => (scalar.text, scalar.verbatim) = (text, None),
             Ok(_) => {}
             Err(problems) => {
                 outcome.unknown.push(id);
@@ -45,11 +48,75 @@ pub fn interpolate(tree: &mut Tree, variables: &Variables) -> Outcome {
         }
     }
     outcome.errors.extend(scope.unused());
+    fetch(tree, variables, &mut outcome);
     outcome
 }
 
-/// The texts under `vars`, as they stand in the file.
-fn vars(tree: &Tree, errors: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
+/// Puts secrets where the file refers to them, except in `vars`: those are fetched where they are used.
+fn fetch(tree: &mut Tree, variables: &Variables, outcome: &mut Outcome) {
+    let vars = tree.get(tree.root, "vars").map(|vars| tree.entries(vars)).unwrap_or_default();
+    let vars: BTreeSet<NodeId> = vars.iter().map(|entry| entry.value).collect();
+    let found = |id: NodeId| Some((id, Source::of(tree, id)?)).filter(|_| !vars.contains(&id));
+    let found: Vec<(NodeId, (Source, NodeId))> = (0..tree.len()).filter_map(found).collect();
+    for (id, (source, place)) in found {
+        match Text::of(&source, variables) {
+            Ok(text) => tree.put(id, Content::Scalar(text.hidden())),
+            Err((message, help)) => {
+                outcome.unknown.push(id);
+                outcome.errors.push(Diagnostic::error(message).at(tree.head(place)).help(help));
+            }
+        }
+    }
+}
+
+/// A text after interpolation.
+#[derive(Debug, Clone, Default)]
+struct Text {
+    text: String,
+    /// The same with names in place of secrets.
+    shown: String,
+    secret: bool,
+}
+
+impl Text {
+    fn plain(text: &str) -> Self {
+        Self { text: text.to_owned(), shown: text.to_owned(), secret: false }
+    }
+
+    fn of(source: &Source, variables: &Variables) -> Result<Self, (String, String)> {
+        Ok(Self { text: source.read(variables)?, shown: source.shown(), secret: true })
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.shown.push_str(text);
+    }
+
+    fn append(&mut self, other: &Self) {
+        self.text.push_str(&other.text);
+        self.shown.push_str(&other.shown);
+        self.secret |= other.secret;
+    }
+
+    fn length(&self) -> usize {
+        self.text.len().max(self.shown.len())
+    }
+
+    /// As a scalar that only places for secrets take.
+    fn hidden(self) -> Scalar {
+        Scalar { text: self.text, plain: false, verbatim: None, secret: Some(self.shown) }
+    }
+}
+
+/// What stands under `vars`.
+#[derive(Debug, Clone)]
+enum Var {
+    Text(String),
+    Secret(Source),
+}
+
+/// The variables of the file, as they stand there.
+fn vars(tree: &Tree, errors: &mut Vec<Diagnostic>) -> BTreeMap<String, Var> {
     let mut texts = BTreeMap::new();
     let Some(vars) = tree.get(tree.root, "vars") else { return texts };
     for entry in tree.entries(vars) {
@@ -58,11 +125,14 @@ fn vars(tree: &Tree, errors: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
             let help = "a name is made of letters, digits and `_`, and begins with no digit";
             errors.push(Diagnostic::error(message).at(entry.key_span.clone()).help(help));
         }
-        match tree.scalar(entry.value) {
-            Some(scalar) => drop(texts.insert(entry.key.clone(), scalar.text.clone())),
-            None => {
+        match (tree.scalar(entry.value), Source::of(tree, entry.value)) {
+            (Some(scalar), _) => drop(texts.insert(entry.key.clone(), Var::Text(scalar.text.clone()))),
+            (None, Some((source, _))) => drop(texts.insert(entry.key.clone(), Var::Secret(source))),
+            (None, None) => {
                 let message = format!("the variable `{}` must be one word or text", entry.key);
-                errors.push(Diagnostic::error(message).at(tree.head(entry.value)));
+                let error = Diagnostic::error(message).at(tree.head(entry.value));
+                let help = "a secret is written `{ from_env: NAME }` or `{ from_file: PATH }`";
+                errors.push(if tree.entries(entry.value).is_empty() { error } else { error.help(help) });
             }
         }
     }
@@ -97,24 +167,24 @@ type Problems = Vec<Problem>;
 
 struct Scope<'v> {
     variables: &'v Variables,
-    file: BTreeMap<String, String>,
+    file: BTreeMap<String, Var>,
     /// Variables of the file that were expanded before; none where that failed.
-    known: HashMap<String, Option<String>>,
+    known: HashMap<String, Option<Text>>,
     used: BTreeSet<String>,
     stack: Vec<String>,
     bytes: usize,
 }
 
 impl Scope<'_> {
-    fn expand(&mut self, text: &str) -> Result<String, Problems> {
-        let mut out = String::with_capacity(text.len());
+    fn expand(&mut self, text: &str) -> Result<Text, Problems> {
+        let mut out = Text::default();
         let mut failed: Option<Problems> = None;
         let mut at = 0;
         while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
-            out.push_str(&text[at..dollar]);
+            out.push(&text[at..dollar]);
             let rest = &text[dollar + 1..];
             if rest.starts_with('$') {
-                out.push('$');
+                out.push("$");
                 at = dollar + 2;
             } else if let Some(inner) = rest.strip_prefix('{') {
                 let Some(length) = inner.find('}') else {
@@ -124,24 +194,24 @@ impl Scope<'_> {
                 };
                 at = dollar + length + 3;
                 match self.reference(&inner[..length], dollar..at) {
-                    Ok(value) => out.push_str(&value),
+                    Ok(value) => out.append(&value),
                     Err(problems) => failed.get_or_insert_default().extend(problems),
                 }
             } else {
-                out.push('$');
+                out.push("$");
                 at = dollar + 1;
             }
-            self.limit(&out, text)?;
+            self.limit(out.length(), text)?;
         }
-        out.push_str(text.get(at..).unwrap_or_default());
-        self.bytes += out.len();
-        self.limit("", text)?;
+        out.push(text.get(at..).unwrap_or_default());
+        self.bytes += out.length();
+        self.limit(0, text)?;
         failed.map_or(Ok(out), Err)
     }
 
     /// Refuses to let all values together grow beyond the limit.
-    fn limit(&self, more: &str, text: &str) -> Result<(), Problems> {
-        if self.bytes + more.len() <= MOST_BYTES {
+    fn limit(&self, more: usize, text: &str) -> Result<(), Problems> {
+        if self.bytes + more <= MOST_BYTES {
             return Ok(());
         }
         let help = "some variable contains another one too often";
@@ -149,7 +219,7 @@ impl Scope<'_> {
     }
 
     /// The value of what stands between `${` and `}`.
-    fn reference(&mut self, inner: &str, part: Range<usize>) -> Result<String, Problems> {
+    fn reference(&mut self, inner: &str, part: Range<usize>) -> Result<Text, Problems> {
         let (name, default) = match inner.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (inner, None),
@@ -160,18 +230,24 @@ impl Scope<'_> {
         }
         self.used.insert(name.to_owned());
         let value = match self.lookup(name, &part)? {
-            Some(value) if !(value.is_empty() && default.is_some()) => Some(value),
-            _ => default.map(str::to_owned),
+            Some(value) if !(value.text.is_empty() && default.is_some()) => Some(value),
+            _ => default.map(Text::plain),
         };
         value.ok_or_else(|| vec![self.undefined(name, part)])
     }
 
-    fn lookup(&mut self, name: &str, part: &Range<usize>) -> Result<Option<String>, Problems> {
+    fn lookup(&mut self, name: &str, part: &Range<usize>) -> Result<Option<Text>, Problems> {
         let outer = self.variables.given.get(name).or_else(|| self.variables.environment.get(name));
-        if let Some(value) = outer {
-            return Ok(Some(value.clone()));
-        }
-        let Some(text) = self.file.get(name).cloned() else { return Ok(None) };
+        let text = match (outer, self.file.get(name).cloned()) {
+            (Some(value), Some(Var::Secret(source))) => return Ok(Some(self.given_secret(value, &source))),
+            (Some(value), _) => return Ok(Some(Text::plain(value))),
+            (None, Some(Var::Secret(source))) => {
+                let read = Text::of(&source, self.variables);
+                return read.map(Some).map_err(|(message, help)| vec![Problem::new(part.clone(), message, help)]);
+            }
+            (None, Some(Var::Text(text))) => text,
+            (None, None) => return Ok(None),
+        };
         if let Some(known) = self.known.get(name) {
             return known.clone().map(Some).ok_or_else(Vec::new);
         }
@@ -194,6 +270,15 @@ impl Scope<'_> {
         // Other problems are reported where the variable is defined.
         let here = |problem: Problem| problem.shared.then(|| Problem { part: part.clone(), ..problem });
         value.map(Some).map_err(|problems| problems.into_iter().filter_map(here).take(1).collect())
+    }
+
+    /// The value of a secret variable that comes from the command line or the environment.
+    fn given_secret(&self, value: &str, source: &Source) -> Text {
+        let text = match self.variables.secrets {
+            Secrets::Hidden => "***",
+            Secrets::Read(_) => value,
+        };
+        Text { text: text.to_owned(), shown: source.shown(), secret: true }
     }
 
     fn undefined(&self, name: &str, part: Range<usize>) -> Problem {
@@ -229,12 +314,12 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::interpolate;
-    use crate::spec::Variables;
     use crate::spec::parser::parse;
+    use crate::spec::{Secrets, Variables};
 
     fn variables(given: &[(&str, &str)], environment: &[(&str, &str)]) -> Variables {
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Variables { given: map(given), environment: map(environment) }
+        Variables { given: map(given), environment: map(environment), ..Variables::default() }
     }
 
     /// The value of `x` after interpolation, or the messages.
@@ -291,5 +376,30 @@ mod tests {
         text.push_str("x: ${A29}\n");
         let bomb = x(&text, &Variables::default()).expect_err("bomb");
         assert!(bomb.contains("larger than 1 MiB"), "{bomb}");
+    }
+
+    #[test]
+    fn whatever_a_secret_variable_is_a_part_of_is_secret_wherever_its_value_comes_from() {
+        let text = "vars: { T: { from_env: TOKEN }, H: \"Bearer ${T}\" }\nx: ${H}";
+        for (given, environment) in
+            [(&[][..], &[("TOKEN", "s3cret")][..]), (&[("T", "s3cret")], &[]), (&[], &[("T", "s3cret")])]
+        {
+            let variables =
+                Variables { secrets: Secrets::Read(|_, _| Ok(Vec::new())), ..variables(given, environment) };
+            let mut tree = parse(text).expect("YAML");
+            assert!(interpolate(&mut tree, &variables).errors.is_empty());
+            let x = tree.scalar(tree.get(tree.root, "x").expect("x")).expect("scalar").clone();
+            assert_eq!((x.text.as_str(), x.secret.as_deref()), ("Bearer s3cret", Some("Bearer {from_env: TOKEN}")));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_nobody_looks_at_is_stars() {
+        let text = "vars: { T: { from_env: TOKEN } }\nx: ${T}\ny: { from_file: /run/secret }";
+        let mut tree = parse(text).expect("YAML");
+        assert!(interpolate(&mut tree, &variables(&[("T", "s3cret")], &[])).errors.is_empty());
+        for key in ["x", "y"] {
+            assert_eq!(tree.scalar(tree.get(tree.root, key).expect(key)).expect("scalar").text, "***");
+        }
     }
 }

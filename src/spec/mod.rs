@@ -11,11 +11,18 @@ mod expression;
 mod file;
 mod interpolate;
 mod parser;
+mod places;
+mod policy;
 mod scalar;
+mod secrets;
 mod suggest;
 mod tree;
 
 use std::collections::BTreeMap;
+
+pub use places::Places;
+pub use policy::read as read_policy;
+pub use secrets::Secrets;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::experiment::Experiment;
@@ -36,6 +43,8 @@ pub struct Variables {
     pub given: BTreeMap<String, String>,
     /// From the environment.
     pub environment: BTreeMap<String, String>,
+    /// What secrets are.
+    pub secrets: Secrets,
 }
 
 /// A file that has been read.
@@ -45,6 +54,8 @@ pub struct Read {
     pub experiment: Experiment,
     /// What it probably should not say.
     pub warnings: Diagnostics,
+    /// Where its parts stand.
+    pub places: Places,
 }
 
 /// Reads an experiment.
@@ -71,7 +82,7 @@ pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnosti
     let mut told = decoder.into_reported();
     told.sort();
     match experiment {
-        Some(experiment) if told.errors() == 0 => Ok(Read { experiment, warnings: told }),
+        Some(experiment) if told.errors() == 0 => Ok(Read { experiment, warnings: told, places: Places::of(&tree) }),
         _ => refuse(told, []),
     }
 }

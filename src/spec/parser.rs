@@ -155,7 +155,11 @@ impl<'t> Builder<'t> {
         let verbatim = verbatim(self.text, &span, &text);
         let span = absent.map_or(span, |(_, key)| key);
         let plain = style == ScalarStyle::Plain;
-        let id = self.add(Node { span, content: Content::Scalar(Scalar { text, plain, verbatim }), height: 1 })?;
+        let id = self.add(Node {
+            span,
+            content: Content::Scalar(Scalar { text, plain, verbatim, secret: None }),
+            height: 1,
+        })?;
         self.finish(id, anchor)
     }
 

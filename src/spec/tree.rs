@@ -45,6 +45,8 @@ pub struct Scalar {
     pub plain: bool,
     /// Where the text stands byte for byte in the file; none when it was quoted with escapes or interpolated.
     pub verbatim: Option<usize>,
+    /// What to say in its place where the text is secret.
+    pub secret: Option<String>,
 }
 
 /// A key and its value.
@@ -73,6 +75,11 @@ impl Tree {
     /// The node of that place, which this tree gave out.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id]
+    }
+
+    /// Puts something else in the place of a node.
+    pub fn put(&mut self, id: NodeId, content: Content) {
+        self.nodes[id].content = content;
     }
 
     /// Every node, to rewrite.

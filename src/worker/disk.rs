@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,8 +62,10 @@ pub fn load(folder: &Path, plan: Plan) -> Result<Counters, Trouble> {
         let why = format!("its blocks of {} do not fit", Bytes(plan.block_size));
         return Err(Trouble::new(format!("load a file of {}", Bytes(plan.file_size)), why));
     }
-    leave_the_floor(folder, plan.file_size)?;
-    let target = Arc::new(prepare(folder, plan).map_err(|error| {
+    let held = files::hold_folder(folder)
+        .map_err(|error| Trouble::new(format!("make a file in {}", folder.display()), error))?;
+    leave_the_floor(folder, &held, plan.file_size)?;
+    let target = Arc::new(prepare(&held, plan).map_err(|error| {
         Trouble::new(format!("make a file of {} in {}", Bytes(plan.file_size), folder.display()), error)
     })?);
     let counters = Counters::default();
@@ -79,9 +82,9 @@ fn threads_for(iops: Rate) -> usize {
     ((iops.0 / OPERATIONS_A_THREAD).ceil() as usize).clamp(FEWEST_THREADS, MOST_THREADS)
 }
 
-fn leave_the_floor(folder: &Path, size: u64) -> Result<(), Trouble> {
+fn leave_the_floor(folder: &Path, held: &OwnedFd, size: u64) -> Result<(), Trouble> {
     let what = || format!("make a file of {} in {}", Bytes(size), folder.display());
-    let disk = system::disk(folder).map_err(|error| Trouble::new(what(), error))?;
+    let disk = system::disk_of(held).map_err(|error| Trouble::new(what(), error))?;
     if size.saturating_add(FLOOR) <= disk.available {
         return Ok(());
     }
@@ -97,7 +100,7 @@ struct Target {
 }
 
 /// Makes the file; past the page cache if one write of a block shows that this works here.
-fn prepare(folder: &Path, plan: Plan) -> io::Result<Target> {
+fn prepare(folder: &OwnedFd, plan: Plan) -> io::Result<Target> {
     let direct = files::nameless(folder, true).and_then(|file| make(file, plan, true));
     match direct {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -218,6 +221,10 @@ mod tests {
 
     const SMALL: Plan = Plan { iops: Rate(200.0), block_size: 4096, read: Share(0.5), file_size: 1 << 20 };
 
+    fn held(folder: &tempfile::TempDir) -> std::os::fd::OwnedFd {
+        files::hold_folder(folder.path()).expect("holds it")
+    }
+
     #[test]
     fn operations_are_due_at_absolute_moments() {
         let pace = Pace::new(Rate(100.0), Duration::from_secs(5));
@@ -249,7 +256,7 @@ mod tests {
     #[test]
     fn the_file_has_no_name() {
         let folder = tempfile::tempdir().expect("a folder");
-        let target = prepare(folder.path(), SMALL).expect("makes it");
+        let target = prepare(&held(&folder), SMALL).expect("makes it");
         assert_eq!(target.file.metadata().expect("is there").len(), SMALL.file_size);
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 0);
     }
@@ -257,13 +264,13 @@ mod tests {
     #[test]
     fn operations_read_and_write_and_none_fails() {
         let folder = tempfile::tempdir().expect("a folder");
-        operate_for_a_while(&prepare(folder.path(), SMALL).expect("makes it"));
+        operate_for_a_while(&prepare(&held(&folder), SMALL).expect("makes it"));
     }
 
     #[test]
     fn a_file_system_is_loaded_through_the_page_cache_where_there_is_no_other_way() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = files::nameless(folder.path(), false).expect("makes it");
+        let file = files::nameless(&held(&folder), false).expect("makes it");
         operate_for_a_while(&make(file, SMALL, false).expect("makes it"));
     }
 

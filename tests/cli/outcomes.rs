@@ -71,7 +71,7 @@ fn a_secret_of_a_service_reaches_it_and_nobody_else() {
     assert_eq!(std::fs::read_to_string(folder.join("mine.log")).expect("a log").trim(), "10", "it was not given");
     for file in ["events.jsonl", "journal.jsonl"] {
         let text = std::fs::read_to_string(folder.join(file)).expect("is kept");
-        assert!(text.contains("printenv") && !text.contains("swordfish"), "{file} tells the secret");
+        assert!(!text.contains("swordfish"), "{file} tells the secret");
     }
     assert!(!format!("{}{}", ended.done.stdout, ended.done.stderr).contains("swordfish"), "{}", ended.done);
 }

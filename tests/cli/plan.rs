@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::experiments::{Ports, committed_files};
+use crate::files;
 use crate::ports::{occupy, was_contacted};
+use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository};
 
 /// Plans a committed experiment while others listen on all of its ports; none of them may hear of it.
@@ -73,4 +75,17 @@ fn a_bad_or_missing_file_is_refused() {
 fn a_reader_that_goes_away_is_no_failure() {
     let path = repository().join("experiments/cpu-pressure.yaml").display().to_string();
     assert_eq!(Sandbox::new().chaos(["plan", &path]).with_closed_stdout(), Some(0));
+}
+
+#[test]
+fn a_plan_knows_what_an_earlier_run_showed() {
+    let (sandbox, text) = (Sandbox::new(), files::bypassed());
+    sandbox.write("a.yaml", &text);
+    let variables = Ports::new().variables(&text);
+    let plan = || sandbox.chaos(["plan", "a.yaml"]).args(variables.clone()).done().exits(0);
+    plan().says("Assumed: requests do not fail").says("no, needs 381");
+    sandbox.chaos(["run", "a.yaml"]).args(variables.clone()).in_company(Company::SideBySide).done().exits(6);
+    let run = sandbox.run_folder();
+    let id = run.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+    plan().says(&format!("Known from run {id}")).never_says("Assumed: requests do not fail");
 }

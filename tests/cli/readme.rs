@@ -120,7 +120,9 @@ fn problems_of_command(shown: &Shown) -> Vec<String> {
     match first {
         // A rollback would put back what other tests left for a moment, and the doctor would tell of it. There is no run that
         // a report could be of.
-        "run" | "demo" | "rollback" | "doctor" | "report" | "compare" if !asks_only => problems_of_words(words),
+        "run" | "demo" | "proxy" | "rollback" | "doctor" | "report" | "compare" if !asks_only => {
+            problems_of_words(words)
+        }
         _ => problems_of_answer(words, &shown.output),
     }
 }

@@ -6,8 +6,20 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 11] =
-    ["run", "plan", "validate", "rollback", "stop", "doctor", "report", "history", "compare", "demo", "completions"];
+const VERBS: [&str; 12] = [
+    "run",
+    "plan",
+    "validate",
+    "rollback",
+    "stop",
+    "doctor",
+    "report",
+    "history",
+    "compare",
+    "demo",
+    "proxy",
+    "completions",
+];
 
 /// Every verdict; a new one does not compile before it is here too.
 fn verdicts() -> Vec<Verdict> {

@@ -46,7 +46,10 @@ const OUTAGE: &str = "fault: http.error, target: { proxy: generator }";
 const HANG: &str = "fault: process.pause, target: { process: { service: demo } }";
 
 fn breach(ended: &Ended, ports: &[u16]) -> Duration {
-    assert_eq!(ended.code, Some(4), "{} {}", ended.report, ended.home.told());
+    let stop = &ended.report["stop"]["cause"];
+    assert_eq!(stop, "condition", "{} {}", ended.report, ended.home.told());
+    // On a busy machine latencies may not be what they were in time; that is another matter.
+    assert!(matches!(ended.code, Some(4 | 5)), "{}", ended.report);
     assert_eq!(look(&ended.home, ports), Seen::default());
     let seconds = ended.report["breach_to_rollback_s"].as_f64().expect("it was rolled back");
     Duration::from_secs_f64(seconds)

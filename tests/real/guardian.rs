@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use chaos::host::clock::Clock;
-use chaos::journal::{open_steps, read};
+use chaos::journal::apart::{Standing, Whole};
+use chaos::journal::open_steps;
+use chaos::journal::recover::Recovery;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::outside::{Seen, look, processes};
@@ -68,12 +70,17 @@ pub fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Both parts of the run's journal.
+fn journal(home: &Home) -> Whole {
+    let journal = home.run_folders().pop().expect("a run").join("journal.jsonl");
+    Recovery::open(&journal).and_then(|journal| journal.contents()).expect("reads")
+}
+
 /// How many steps of the run are open by its journal.
 pub fn open(home: &Home) -> usize {
-    let journal = home.run_folders().pop().expect("a run").join("journal.jsonl");
-    let contents = read(&std::fs::read(journal).expect("reads"));
-    assert!(contents.header.is_some() && contents.damaged.is_empty(), "{contents:?}");
-    open_steps(&contents.entries).len()
+    let whole = journal(home);
+    assert!(whole.header.is_some() && whole.damaged.is_empty() && whole.volatile != Standing::Missing, "{whole:?}");
+    open_steps(&whole.entries).len()
 }
 
 async fn until_clean(home: &Home) {
@@ -144,10 +151,13 @@ async fn a_run_that_ends_well_sends_its_guardian_home() {
     let mut run = Home::new().start(&experiment(port, "60s"));
     run.until_phase("baseline").await;
     let guardian = guardian_of(run.pid());
+    let volatile = journal(&run.home).header.expect("a header").volatile;
+    assert!(volatile.as_ref().is_none_or(|part| part.exists()), "{volatile:?}");
     run.signal(Signal::INT);
     let ended = run.ended().await;
     assert_eq!((ended.code, open(&ended.home)), (Some(8), 0));
     assert!(!lives(guardian), "before the tool ends");
+    assert!(volatile.is_none_or(|part| !part.exists()), "nothing stays in the runtime folder");
 }
 
 /// A run whose tool and guardian were killed together.

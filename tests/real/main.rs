@@ -2,6 +2,7 @@
 
 mod breach;
 mod guardian;
+mod guardian_alone;
 mod left_behind;
 mod nginx;
 mod one_at_a_time;
@@ -15,6 +16,8 @@ mod side_by_side;
 mod signals;
 mod stalled;
 mod stop;
+mod targets;
+mod toxiproxy_client;
 mod workers;
 
 use std::collections::BTreeMap;

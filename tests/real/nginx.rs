@@ -1,5 +1,7 @@
 //! A real nginx, started and stopped by the experiment itself, behind a proxy of ours.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::outside::{Seen, look};
@@ -14,7 +16,7 @@ async fn a_delay_reaches_the_clients_of_nginx_in_full_and_deviates() {
     let rise = p95("fault") - p95("baseline");
     assert!((0.09..0.2).contains(&rise), "{} -> {}", p95("baseline"), p95("fault"));
     assert_eq!(result_of(&ended, "p95 <= 50ms"), "deviated");
-    assert_eq!(result_of(&ended, "success_rate >= 99%"), "held");
+    assert_eq!(result_of(&ended, "success_rate >= 97%"), "held");
     assert_eq!(ended.report["doses"][0]["status"], "effective");
     assert_eq!(ended.report["recovery"]["status"], "recovered");
 }
@@ -25,18 +27,73 @@ async fn errors_in_place_of_nginx_are_errors_to_its_clients() {
     assert_eq!(ended.code, Some(1), "{}", ended.home.told());
     let fault = &ended.report["probes"][0]["fault"];
     assert_eq!((&fault["errors"][0]["outcome"], &fault["errors"][0]["count"]), (&"wrong".into(), &fault["samples"]));
-    assert_eq!(result_of(&ended, "success_rate >= 99%"), "deviated");
+    assert_eq!(result_of(&ended, "success_rate >= 97%"), "deviated");
     assert_eq!(ended.report["recovery"]["status"], "recovered");
 }
 
-/// Runs nginx under a fault; none where there is no nginx. Nothing of it is left, and it ended by itself.
+#[tokio::test]
+async fn every_fault_on_requests_bites_before_nginx_and_is_gone_afterwards() {
+    let faults = [
+        "fault: http.error, status: 429, headers: { retry-after: 1 }, method: GET",
+        "fault: http.latency, delay: 100ms, jitter: 20ms",
+        "fault: http.abort",
+        "fault: http.abort, after: 3B",
+        "fault: http.timeout, after: 50ms",
+        "fault: http.corrupt, bytes: 50%",
+        "fault: http.duplicate, path: /*",
+        "fault: http.slow_body, rate: 50B/s",
+        "fault: http.error, header: { name: x-never }",
+    ];
+    let each = Duration::from_millis(900);
+    let faults: Vec<String> = (0_u32..)
+        .zip(faults)
+        .map(|(place, fault)| {
+            let start = (each * place + Duration::from_millis(300) * place).as_millis();
+            format!("  - {{ name: f{place}, {fault}, target: {{ proxy: front }}, start: {start}ms, duration: 900ms }}")
+        })
+        .collect();
+    let Some(ended) = nginx_with(&faults.join("\n")).await else { return };
+    // The last one fits no request, which makes the run invalid, never a pass.
+    assert_eq!(ended.code, Some(6), "{}", ended.home.told());
+    let doses = ended.report["doses"].as_array().expect("doses");
+    let effective: Vec<bool> = doses.iter().map(|dose| dose["status"] == "effective").collect();
+    assert_eq!(effective, [true, true, true, true, true, true, true, true, false], "{doses:#?}");
+    let why = doses[8]["why"].as_str().expect("a reason");
+    assert!(why.starts_with("no request with x-never was among the "), "{why}");
+    assert_eq!(ended.report["recovery"]["status"], "recovered");
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge_passes_to_nginx_and_is_broken_there() {
+    if !installed("curl") {
+        return;
+    }
+    let faults = "  - { name: limit, fault: http.error, target: { proxy: second }, duration: 2s }";
+    let Some(ended) = nginx_with(faults).await else { return };
+    let two = &ended.report["probes"][1];
+    assert_eq!(two["name"], "over http2");
+    for (phase, share) in [("baseline", 1.0), ("fault", 0.0)] {
+        let success = two["expectations"][0][phase]["number"].as_f64();
+        let success = success.unwrap_or_else(|| panic!("{}", ended.home.told()));
+        assert!((success - share).abs() < 0.3, "{phase}: {success}\n{}", ended.home.told());
+    }
+    assert_eq!(ended.code, Some(1), "{}", ended.home.told());
+    assert_eq!(ended.report["doses"][0]["status"], "effective");
+}
+
+/// Runs nginx under a fault.
 async fn nginx_under(fault: &str) -> Option<Ended> {
+    nginx_with(&format!("  - {{ name: the fault, {fault}, target: {{ proxy: front }}, duration: 2s }}")).await
+}
+
+/// Runs nginx under faults; none where there is no nginx. Nothing of it is left, and it ended by itself.
+async fn nginx_with(faults: &str) -> Option<Ended> {
     if !installed("nginx") {
         return None;
     }
-    let ports @ [server, proxy] = free_ports::<2>();
+    let ports @ [server, proxy, server_two, proxy_two] = free_ports::<4>();
     let home = Home::new();
-    let configuration = home.write("nginx.conf", &configuration(&home, server));
+    let configuration = home.write("nginx.conf", &configuration(&home, server, server_two));
     let experiment = format!(
         "name: nginx under a fault
 services:
@@ -45,20 +102,23 @@ services:
     ready: http://127.0.0.1:{server}/
 proxies:
   - {{ name: front, listen: '127.0.0.1:{proxy}', upstream: '127.0.0.1:{server}' }}
+  - {{ name: second, listen: '127.0.0.1:{proxy_two}', upstream: '127.0.0.1:{server_two}', protocol: http }}
 steady_state:
   - name: page
     probe: http
     url: http://127.0.0.1:{proxy}/
     rate: 100/s
     timeout: 2s
-    expect: [success_rate >= 99%, p95 <= 50ms]
-faults:
-  - {{ name: the fault, {fault}, target: {{ proxy: front }}, duration: 2s }}
+    expect: [success_rate >= 97%, p95 <= 50ms]
+{over_http2}faults:
+{faults}
 baseline: 2s
 recovery: {{ within: 20s }}
 ",
         prefix = home.path("paper").display(),
         configuration = configuration.display(),
+        // Curl is a process a sample: not beside measurements that count milliseconds.
+        over_http2 = if faults.contains("proxy: second") { over_http2(proxy_two) } else { String::new() },
     );
     let ended = home.start(&experiment).ended().await;
     let master = pid_of(&ended, "nginx");
@@ -67,8 +127,20 @@ recovery: {{ within: 20s }}
     Some(ended)
 }
 
-/// A master and a worker in the foreground, and nothing outside its folder.
-fn configuration(home: &Home, port: u16) -> String {
+fn over_http2(port: u16) -> String {
+    format!(
+        "  - name: over http2
+    probe: command
+    command: [curl, -sf, --http2-prior-knowledge, 'http://127.0.0.1:{port}/']
+    rate: 15/s
+    timeout: 2s
+    expect: [success_rate >= 90%]
+"
+    )
+}
+
+/// A master and a worker in the foreground, and nothing outside its folder. The second port speaks HTTP/2 alone.
+fn configuration(home: &Home, port: u16, port_two: u16) -> String {
     let temporary = |name| format!("{name}_temp_path {};\n", home.path("paper").join(name).display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(temporary).concat();
     format!(
@@ -80,6 +152,7 @@ http {{
   {temporary}
   access_log off;
   server {{ listen 127.0.0.1:{port}; location / {{ return 200 \"hello\\n\"; }} }}
+  server {{ listen 127.0.0.1:{port_two} http2; location / {{ return 200 \"hello\\n\"; }} }}
 }}
 ",
         pid = home.path("paper").join("nginx.pid").display(),

@@ -150,7 +150,7 @@ async fn a_tool_that_does_not_react_is_killed_after_five_seconds() {
     until("it is deaf", || home.path("paper").join("ready").exists()).await;
     let owner = process::identity(tool.0.id().cast_signed()).expect("lives");
     let boot = system::boot().expect("a boot id");
-    let header = Header { journal: FORMAT, run: ID.into(), tool: "test".into(), boot, owner };
+    let header = Header { journal: FORMAT, run: ID.into(), tool: "test".into(), boot, owner, volatile: None };
     let folder = home.path("state").join("runs").join(ID);
     files::create_dir_all(&folder).expect("makes it");
     let line = serde_json::to_string(&header).expect("writes") + "\n";

@@ -10,7 +10,8 @@ use chaos::journal::{Journal, MemoryStore, Store};
 use chaos::model::event::{Event, EventKind, RunHeader};
 use chaos::model::expectation::{Expectation, Limit, Metric, Must, Operator, StopCondition, Subject};
 use chaos::model::experiment::{BlastRadius, Experiment, Protocol, Proxy, Recovery, Scope, Service};
-use chaos::model::fault::{CpuStress, FaultKind, FaultSpec, HttpError, ProcessKill, ProcessPause, Target};
+use chaos::model::fault::{CpuStress, FaultKind, FaultSpec, ProcessKill, ProcessPause, Target};
+use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
 use chaos::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
 use chaos::model::units::{Share, Timespan};
@@ -86,7 +87,7 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
     let (kind, target) = match way % 4 {
         0 => {
-            let error = HttpError { status: 503, body: None, path: None, share: None };
+            let error = HttpError::default();
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
         }
         1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),

@@ -1,9 +1,10 @@
 //! Rules about how many answers failed, and how fast.
 
 use super::super::analyse::Seen;
-use super::super::estimate::Tally;
 use super::super::findings::Advice;
-use super::super::window::{self, Window, samples_in};
+use super::super::injected::Injected;
+use super::super::tally::Tally;
+use super::super::window::{Window, samples_in};
 use super::{Case, advice, time};
 use crate::model::fault::FaultKind;
 use crate::model::statistics::{quantile, wilson};
@@ -16,41 +17,63 @@ const NOISE_SECONDS: f64 = 1e-3;
 
 /// R05: the dependency fails at once, and yet the answer takes much longer than before.
 pub(super) fn r05_fails_slowly(case: &Case<'_>) -> Option<Advice> {
-    let injected = case.injected.as_ref().filter(|injected| injected.fails_fast())?;
-    let q = 1.0 - injected.share?.max(0.1) / 2.0;
-    let slower = |seen: &Seen<'_>| {
-        let (before, during) = (quantile(&seen.baseline.all_latencies, q)?, quantile(&seen.fault.all_latencies, q)?);
-        let enough = seen.baseline.evidence() >= ENOUGH && seen.fault.evidence() >= ENOUGH;
-        (enough && during >= 2.0 * before && during - before >= 5.0 * NOISE_SECONDS).then_some((before, during))
-    };
-    let (seen, (before, during)) = case.seen.iter().find_map(|seen| Some((seen, slower(seen)?)))?;
+    let failing = case.injected.iter().filter(|injected| injected.fails_fast());
+    let (injected, seen, (before, during)) = pairs(case, failing).find_map(|(injected, seen)| {
+        let (before, during) = slower(injected, seen)?;
+        let much = during >= 2.0 * before && during - before >= 5.0 * NOISE_SECONDS;
+        much.then_some((injected, seen, (before, during)))
+    })?;
     advice(
         "R05",
         "It fails slowly on a fast failure",
         format!(
-            "{}: the dependency failed at once, yet touched requests went from {} to {}",
+            "{}: the dependency failed at once, yet touched requests went from {} to {}{}",
             seen.probe.name,
             time(before),
-            time(during)
+            time(during),
+            case.while_alone(injected)
         ),
         "Do not retry synchronously inside the request, or cap it by a budget; open a circuit breaker so that the \
          next requests fail (or fall back) at once.",
     )
 }
 
+/// The median of the touched requests before and during.
+fn slower(injected: &Injected<'_>, seen: &Seen<'_>) -> Option<(f64, f64)> {
+    let q = 1.0 - injected.share?.max(0.1) / 2.0;
+    let fault = injected.seen.get(seen.place)?;
+    let enough = seen.baseline.evidence() >= ENOUGH && fault.evidence() >= ENOUGH;
+    let both = quantile(&seen.baseline.all_latencies, q).zip(quantile(&fault.all_latencies, q));
+    both.filter(|_| enough)
+}
+
+/// Every one of these faults with every probe.
+fn pairs<'a>(
+    case: &'a Case<'a>,
+    faults: impl Iterator<Item = &'a Injected<'a>>,
+) -> impl Iterator<Item = (&'a Injected<'a>, &'a Seen<'a>)> {
+    faults.flat_map(|injected| case.seen.iter().map(move |seen| (injected, seen)))
+}
+
 /// R10: at least twice as many errors as traffic was touched.
 pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
-    let injected = case.injected.as_ref()?;
-    let touched = injected.share.filter(|share| *share > 0.0 && *share <= 0.5)?;
-    let seen = case.seen.iter().find(|seen| {
-        let (low, _) = interval(&seen.fault);
+    let (injected, seen, touched) = pairs(case, case.injected.iter()).find_map(|(injected, seen)| {
+        let touched = injected.share.filter(|share| *share > 0.0 && *share <= 0.5)?;
+        let fault = injected.seen.get(seen.place)?;
         let before = seen.baseline.error_share().unwrap_or_default();
-        seen.fault.evidence() >= ENOUGH && low - before >= 2.0 * touched
+        let spreads = fault.evidence() >= ENOUGH && interval(fault).0 - before >= 2.0 * touched;
+        spreads.then_some((injected, seen, touched))
     })?;
     advice(
         "R10",
         "The failure spreads to requests that were not touched",
-        format!("{}: {}; {} of the traffic was touched", seen.probe.name, errors(&seen.fault), rounded(touched)),
+        format!(
+            "{}: {}; {} of the traffic was touched{}",
+            seen.probe.name,
+            errors(&injected.seen[seen.place]),
+            rounded(touched),
+            case.while_alone(injected)
+        ),
         "Something shared is poisoned by the failing part: a connection pool, a queue, a lock. Separate it \
          (bulkheads), and take failing connections or instances out (outlier ejection).",
     )
@@ -58,22 +81,31 @@ pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
 
 /// R11: as many errors as traffic was touched, from the beginning to the end.
 pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Advice> {
-    let injected = case.injected.as_ref()?;
-    let touched = injected.share.filter(|share| *share >= 0.05)?;
-    let stops_answers =
-        matches!(injected.fault.kind, FaultKind::HttpError(_) | FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_));
-    let seen =
-        case.seen.iter().filter(|_| stops_answers).find(|seen| {
-            halves(case, seen).is_some_and(|halves| halves.iter().all(|half| fails_like(half, touched)))
-        })?;
+    let stops_answers = |injected: &&Injected<'_>| {
+        matches!(
+            injected.fault.kind,
+            FaultKind::HttpError(_)
+                | FaultKind::HttpAbort(_)
+                | FaultKind::HttpTimeout(_)
+                | FaultKind::ProcessKill(_)
+                | FaultKind::ProcessPause(_)
+        )
+    };
+    let stopping = case.injected.iter().filter(stops_answers);
+    let (injected, seen, touched) = pairs(case, stopping).find_map(|(injected, seen)| {
+        let touched = injected.share.filter(|share| *share >= 0.05)?;
+        let all_the_time = halves(case, injected, seen)?.iter().all(|half| fails_like(half, touched));
+        all_the_time.then_some((injected, seen, touched))
+    })?;
     advice(
         "R11",
         "No failover: every touched request fails, all the time",
         format!(
-            "{}: {}; {} of the traffic was touched; the second half of the fault was no better than the first",
+            "{}: {}; {} of the traffic was touched; the second half of the fault was no better than the first{}",
             seen.probe.name,
-            errors(&seen.fault),
-            rounded(touched)
+            errors(&injected.seen[seen.place]),
+            rounded(touched),
+            case.while_alone(injected)
         ),
         "Let health-checked balancing take the failing instance out, and retry once on a second replica. Where there \
          is no second one, answer with a fallback behind a circuit breaker.",
@@ -81,10 +113,8 @@ pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// The samples of the first and of the second half of the fault; none where one has too few.
-fn halves(case: &Case<'_>, seen: &Seen<'_>) -> Option<[Tally; 2]> {
-    let windows = window::faults(case.run);
-    let [whole] = windows[..] else { return None };
-    let whole = whole.settled();
+fn halves(case: &Case<'_>, injected: &Injected<'_>, seen: &Seen<'_>) -> Option<[Tally; 2]> {
+    let [whole] = injected.alone[..] else { return None };
     let middle = whole.from + whole.length() / 2;
     let halves = [Window::new(whole.from, middle), Window::new(middle, whole.to)];
     let tallies = halves.map(|half| Tally::of(seen.probe, samples_in(&case.run.samples, seen.place, &[half])));

@@ -1,7 +1,6 @@
 //! Rules about how long answers took.
 
 use super::super::analyse::Seen;
-use super::super::estimate::Tally;
 use super::super::findings::{Advice, Standing};
 use super::super::injected::Injected;
 use super::{Case, advice, time};
@@ -27,15 +26,14 @@ struct Passed {
 
 /// R01: the delay reaches the caller several times.
 pub(super) fn r01_calls_in_sequence(case: &Case<'_>) -> Option<Advice> {
-    let injected = case.injected.as_ref()?;
-    let (seen, passed) = most_passed(case, injected)?;
-    if passed.low < 1.8 {
-        return None;
-    }
+    let (injected, seen, passed) = case.injected.iter().find_map(|injected| {
+        let (seen, passed) = most_passed(case, injected)?;
+        (passed.low >= 1.8).then_some((injected, seen, passed))
+    })?;
     advice(
         "R01",
         "The delay is paid several times by one request",
-        format!("{}: {}", seen.probe.name, passed.words()),
+        format!("{}: {}{}", seen.probe.name, passed.words(), case.while_alone(injected)),
         "Look for calls in sequence to the slow dependency: batch them, make them in parallel, or cache. \
          A chain of retries looks the same: retry at one layer only.",
     )
@@ -43,33 +41,40 @@ pub(super) fn r01_calls_in_sequence(case: &Case<'_>) -> Option<Advice> {
 
 /// R00: the whole delay reaches the caller once, and the expectation on the latency did not hold.
 pub(super) fn r00_the_delay_passes_through(case: &Case<'_>) -> Option<Advice> {
-    let injected = case.injected.as_ref()?;
-    let (seen, passed) = most_passed(case, injected)?;
-    let through = passed.low >= 0.5 && (0.8..1.8).contains(&passed.ratio) && passed.low < 1.8;
-    let rows = &case.analysis.probes.get(seen.place)?.expectations;
-    let broken: Vec<&str> = rows
-        .iter()
-        .zip(&seen.probe.expect)
-        .filter(|(row, expectation)| row.result == Standing::Deviated && expectation.must.is_time())
-        .map(|(row, _)| row.expected.as_str())
-        .collect();
-    if !through || broken.is_empty() {
-        return None;
-    }
+    let (injected, seen, passed, broken) = case.injected.iter().find_map(|injected| {
+        let (seen, passed) = most_passed(case, injected)?;
+        let through = passed.low >= 0.5 && (0.8..1.8).contains(&passed.ratio) && passed.low < 1.8;
+        let broken = broken_times(case, seen);
+        (through && !broken.is_empty()).then_some((injected, seen, passed, broken))
+    })?;
     advice(
         "R00",
         "The whole delay reaches the caller: nothing cuts it off",
-        format!("{}: {}; expected {}", seen.probe.name, passed.words(), broken.join(", ")),
+        format!(
+            "{}: {}{}; expected {}",
+            seen.probe.name,
+            passed.words(),
+            case.while_alone(injected),
+            broken.join(", ")
+        ),
         "Between the caller and the slow dependency no timeout is shorter than this delay, and nothing answers in \
          its place. Set the timeout of the call below the limit the caller expects, and serve a fallback (a \
          cached or reduced answer) when it strikes.",
     )
 }
 
+/// The expectations on a latency that did not hold.
+fn broken_times<'a>(case: &'a Case<'_>, seen: &Seen<'_>) -> Vec<&'a str> {
+    let rows = case.analysis.probes.get(seen.place).map(|probe| probe.expectations.as_slice()).unwrap_or_default();
+    let times = rows.iter().zip(&seen.probe.expect).filter(|(_, expectation)| expectation.must.is_time());
+    times.filter(|(row, _)| row.result == Standing::Deviated).map(|(row, _)| row.expected.as_str()).collect()
+}
+
 /// R03: a share of the samples takes the same time T, well above the usual: T is somebody's timeout. Only where the
 /// fault makes somebody wait: after a fast failure the pile is a pause between retries.
 pub(super) fn r03_piles_up_at_a_timeout(case: &Case<'_>) -> Option<Advice> {
-    if case.run.experiment().faults.iter().all(|fault| matches!(fault.kind, FaultKind::HttpError(_))) {
+    let at_once = |kind: &FaultKind| matches!(kind, FaultKind::HttpError(_) | FaultKind::HttpAbort(_));
+    if case.run.experiment().faults.iter().all(|fault| at_once(&fault.kind)) {
         return None;
     }
     let (seen, pile) = case.seen.iter().find_map(|seen| Some((seen, pile(case, seen)?)))?;
@@ -121,15 +126,16 @@ fn most_passed<'a>(case: &'a Case<'_>, injected: &Injected<'_>) -> Option<(&'a S
 /// Compares the median of the touched traffic: where a share f is delayed, it stands at the quantile `1 - f/2`.
 fn passed(injected: &Injected<'_>, seen: &Seen<'_>) -> Option<Passed> {
     let (delay, share) = (injected.delay?, injected.share?);
-    if share < VISIBLE || seen.fault.evidence() < ENOUGH || seen.baseline.evidence() < ENOUGH {
+    let fault = injected.seen.get(seen.place)?;
+    if share < VISIBLE || fault.evidence() < ENOUGH || seen.baseline.evidence() < ENOUGH {
         return None;
     }
     let q = 1.0 - share / 2.0;
-    let (before, during) = (seen.baseline.latency(q)?, seen.fault.latency(q)?);
+    let (before, during) = (seen.baseline.latency(q)?, fault.latency(q)?);
     if during.at_least {
         return None;
     }
-    let low = seen.fault.latency_bounds(q)?.0 - seen.baseline.latency_bounds(q)?.1;
+    let low = fault.latency_interval(q).0 - seen.baseline.latency_interval(q).1;
     Some(Passed {
         low: low / delay,
         ratio: (during.number - before.number) / delay,
@@ -196,16 +202,6 @@ fn is_the_delay(case: &Case<'_>, added: f64) -> bool {
     })
 }
 
-impl Tally {
-    /// The 95 % interval of a latency quantile in seconds, by the ranks it may have (binomial, in the normal
-    /// approximation); independent samples assumed.
-    fn latency_bounds(&self, q: f64) -> Option<(f64, f64)> {
-        let n = self.latency(q)?.samples as f64;
-        let half = 1.959_964 * (q * (1.0 - q) / n).sqrt();
-        Some((self.latency((q - half).max(0.0))?.number, self.latency((q + half).min(1.0))?.number))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::analysis::testing::{Story, advice_of, advised};
@@ -223,6 +219,14 @@ mod tests {
         assert!(advice.evidence.contains("400ms was added") && advice.evidence.contains("1.0 times"), "{advice:?}");
         assert!(advice.evidence.contains("p95 <= 250ms"), "{advice:?}");
         assert!(advice.what_to_do.contains("fallback"));
+    }
+
+    #[test]
+    fn of_several_faults_the_one_that_was_alone_is_named() {
+        let run = story(|i| if i < 300 { 2.0 } else { 802.0 }).and_again(6.0, 4.0).tell();
+        let advice = advice_of(&run, "R01");
+        assert!(advice.evidence.contains("2.0 times the delay"), "{advice:?}");
+        assert!(advice.evidence.ends_with("(while only slow generator again was active)"), "{advice:?}");
     }
 
     #[test]

@@ -1,33 +1,30 @@
 //! Rules about what this run was worth.
 
 use super::super::analyse::Seen;
-use super::super::estimate::Tally;
 use super::super::findings::{Advice, DoseFindings, DoseStatus, Level, Standing};
-use super::super::window::{self, Window, samples_in};
-use super::{Case, advice, time};
+use super::super::impact::subject;
+use super::{Case, advice};
 use crate::model::sample::Outcome;
 use crate::model::units::Share;
 use crate::model::verdict::Verdict;
 
-/// Rates that differ by more than this are not the same load.
-const DRIFT: f64 = 0.1;
-/// Differences of latency below this are the scheduler's.
-const NOISE_SECONDS: f64 = 1e-3;
+/// A run that would have shown this much shows a tolerance when it shows nothing.
+const SENSITIVE: f64 = 0.1;
 
-/// R23: the dose is verified, every expectation held, and nothing got worse by a tenth.
+/// R23: the dose is verified, every expectation held, nothing got worse, and a tenth worse would have shown.
 pub(super) fn r23_tolerance_confirmed(case: &Case<'_>) -> Option<Advice> {
     let analysis = case.analysis;
     let bitten = !analysis.doses.is_empty() && analysis.doses.iter().all(|dose| dose.status == DoseStatus::Effective);
-    let unmoved = matches!(analysis.impact.level, Level::None | Level::Low);
-    if analysis.verdict != Verdict::Held || !bitten || !unmoved {
+    let visible = analysis.impact.smallest_visible.filter(|visible| *visible <= SENSITIVE)?;
+    if analysis.verdict != Verdict::Held || !bitten || analysis.impact.level != Level::None {
         return None;
     }
     let doses: Vec<String> = analysis.doses.iter().map(words).collect();
-    let worst = Share((analysis.impact.degradation.unwrap_or_default().max(0.0) * 1e3).round() / 1e3);
+    let visible = Share((visible * 1e3).round() / 1e3);
     advice(
         "R23",
         "Tolerance confirmed up to this dose",
-        format!("{}; the worst metric got {worst} worse", doses.join("; ")),
+        format!("{}; nothing got worse, and {visible} worse would have shown", doses.join("; ")),
         "Raise the dose, or widen the blast radius, until something gives: that is the number worth knowing.",
     )
 }
@@ -61,7 +58,7 @@ pub(super) fn r25_limited(case: &Case<'_>) -> Option<Advice> {
     let limits: Vec<String> = case
         .seen
         .iter()
-        .flat_map(|seen| [restless(case, seen), drift(case, seen), saturated(seen), blind(case, seen)])
+        .flat_map(|seen| [restless(case, seen), drift(seen), saturated(seen), blind(case, seen)])
         .flatten()
         .collect();
     let stop = case.run.stop.as_ref().map(|stop| format!("stopped early by `{}`", stop.condition));
@@ -79,35 +76,20 @@ pub(super) fn r25_limited(case: &Case<'_>) -> Option<Advice> {
     advice("R25", "The measurement is limited", evidence.join("; "), what_to_do)
 }
 
-/// The baseline against itself: the medians of its halves must agree.
+/// The baseline against itself, in the metrics of the hypothesis.
 fn restless(case: &Case<'_>, seen: &Seen<'_>) -> Option<String> {
-    let whole = window::baseline(case.run)?.settled();
-    let middle = whole.from + whole.length() / 2;
-    let halves = [Window::new(whole.from, middle), Window::new(middle, whole.to)];
-    let [first, second] = halves.map(|half| Tally::of(seen.probe, samples_in(&case.run.baseline, seen.place, &[half])));
-    if seen.probe.kind.has_value() || first.evidence() < 50 || second.evidence() < 50 {
-        return None;
-    }
-    // Until there are batch intervals: the middle halves of the samples must not even touch.
-    let spread =
-        |tally: &Tally| Some((tally.latency(0.25)?.number, tally.latency(0.5)?.number, tally.latency(0.75)?.number));
-    let (a, b) = (spread(&first)?, spread(&second)?);
-    let apart = a.2 < b.0 || b.2 < a.0;
-    let shift = (b.1 - a.1).abs();
-    (apart && shift >= DRIFT * a.1 && shift >= NOISE_SECONDS).then(|| {
-        format!("{}: the baseline moved by itself, its median from {} to {}", seen.probe.name, time(a.1), time(b.1))
-    })
+    let rows = &case.analysis.probes.get(seen.place)?.expectations;
+    let moved = rows.iter().find(|row| row.compared.as_ref().is_some_and(|compared| compared.baseline_moved))?;
+    let shift = moved.compared.as_ref()?.baseline_shift?;
+    let shift = Share((shift * 1e3).round() / 1e3);
+    let (name, metric) = (&seen.probe.name, subject(&moved.expected));
+    Some(format!("{name}: the baseline moved by itself, the {metric} of its second half by {shift}"))
 }
 
 /// The offered rate must be the same before and during.
-fn drift(case: &Case<'_>, seen: &Seen<'_>) -> Option<String> {
-    let seconds =
-        |windows: &[Window]| windows.iter().map(|window| window.settled().length().as_secs_f64()).sum::<f64>();
-    let before = seen.baseline.total as f64 / seconds(window::baseline(case.run).as_slice());
-    let during = seen.fault.total as f64 / seconds(&window::faults(case.run));
-    let enough = seen.baseline.total >= 30 && seen.fault.total >= 30;
-    (enough && (during / before - 1.0).abs() > DRIFT)
-        .then(|| format!("{}: the rate drifted from {before:.1}/s to {during:.1}/s", seen.probe.name))
+fn drift(seen: &Seen<'_>) -> Option<String> {
+    let [before, during] = seen.rates;
+    seen.drifted().then(|| format!("{}: the rate drifted from {before:.1}/s to {during:.1}/s", seen.probe.name))
 }
 
 /// Samples that this tool could not send.
@@ -141,8 +123,9 @@ mod tests {
 
     #[test]
     fn a_healthy_run_is_told_how_far_its_tolerance_goes_and_nothing_else() {
-        let run = Story::slow_generator().dose("added delay", 0.4).tell();
+        let run = Story::slow_generator().often().dose("added delay", 0.4).tell();
         assert_eq!(advised(&run), ["R23"]);
+        assert!(advised(&Story::slow_generator().tell()).is_empty(), "too few samples confirm nothing");
         assert!(advice_of(&run, "R23").evidence.contains("slow generator: added delay 400ms"));
     }
 
@@ -163,7 +146,7 @@ mod tests {
     fn a_baseline_that_moves_by_itself_limits_the_measurement() {
         let moving = |i: usize| (if i < 275 { 10.0 } else { 20.0 }, Outcome::Ok);
         let run = Story::slow_generator().baseline(moving).tell();
-        assert!(advice_of(&run, "R25").evidence.contains("its median from 10ms to 20ms"));
+        assert!(advice_of(&run, "R25").evidence.contains("the p95 of its second half by 100%"));
     }
 
     #[test]

@@ -14,16 +14,18 @@
 //! | R11 | exactly as many errors as traffic touched, all the time |
 //! | R14, R15 | restarts, and many of them |
 //! | R16 | the health check and the users disagree |
+//! | R22 | more CPU for fewer answers |
 //! | R23 | tolerance confirmed |
 //! | R24 | the fault was not effective |
 //! | R25 | the measurement is limited |
 //!
-//! R00 is a rule of this house beside the numbered ones: the plain case of R01 with one call.
+//! With several faults, R00, R01, R05, R10 and R11 look at each while it is the only one. R00 is a rule of this house beside the numbered ones: the plain case of R01 with one call.
 
 mod errors;
 mod latency;
 mod measurement;
 mod recovery;
+mod resources;
 mod target;
 
 use super::analyse::Seen;
@@ -36,8 +38,8 @@ use crate::model::units::Timespan;
 pub(super) struct Case<'a> {
     pub(super) run: &'a Run,
     pub(super) seen: &'a [Seen<'a>],
-    /// The one effective fault; absent when there is none or several.
-    pub(super) injected: Option<Injected<'a>>,
+    /// The effective faults that were the only one for a while.
+    pub(super) injected: Vec<Injected<'a>>,
     /// Everything but the advice.
     pub(super) analysis: &'a Analysis,
 }
@@ -45,7 +47,7 @@ pub(super) struct Case<'a> {
 type Rule = fn(&Case<'_>) -> Option<Advice>;
 
 /// Rules about the system: they need a fault that was really injected.
-const ABOUT_THE_SYSTEM: [Rule; 14] = [
+const ABOUT_THE_SYSTEM: [Rule; 15] = [
     latency::r01_calls_in_sequence,
     latency::r00_the_delay_passes_through,
     latency::r03_piles_up_at_a_timeout,
@@ -59,6 +61,7 @@ const ABOUT_THE_SYSTEM: [Rule; 14] = [
     target::r14_crashes,
     target::r16_shallow_health_check,
     target::r16_deep_health_check,
+    resources::r22_busy_for_nothing,
     measurement::r23_tolerance_confirmed,
 ];
 
@@ -72,6 +75,16 @@ pub(super) fn all(case: &Case<'_>) -> Vec<Advice> {
         && case.run.baseline_problems.as_ref().is_some_and(Vec::is_empty);
     let system = ABOUT_THE_SYSTEM.iter().filter(|_| tested);
     system.chain(&ABOUT_THE_MEASUREMENT).filter_map(|rule| rule(case)).collect()
+}
+
+impl Case<'_> {
+    /// Whose numbers these are, where there are several faults: ` (while only slow generator was active)`.
+    fn while_alone(&self, injected: &Injected<'_>) -> String {
+        match self.run.faults.len() {
+            1 => String::new(),
+            _ => format!(" (while only {} was active)", injected.fault.name),
+        }
+    }
 }
 
 fn advice(rule: &str, title: &str, evidence: String, what_to_do: &str) -> Option<Advice> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::estimate::Tally;
 use super::super::findings::Advice;
+use super::super::tally::Tally;
 use super::super::window::{self, Window, samples_in};
 use super::{Case, Seen, advice};
 use crate::model::sample::Sample;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::analyse::Seen;
+use super::super::critical::{CRASH_LOOP, restarts};
 use super::super::findings::Advice;
-use super::super::impact::{CRASH_LOOP, restarts};
 use super::super::window;
 use super::{Case, advice};
 use crate::model::fault::FaultKind;

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use parts::{BASELINE, dose_of, header, proxy, timed};
 pub use parts::{
-    advice_of, advised, every, expect, expecting, experiment, http, http_at, prometheus, restarts, sample, value,
+    advice_of, advised, cpu, every, expect, expecting, experiment, http, http_at, prometheus, restarts, sample, value,
 };
 
 use super::Run;
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec, HttpError, KillSignal, NetworkLatency, ProcessKill, Stream, Target};
+use crate::model::fault::{FaultKind, FaultSpec, KillSignal, NetworkLatency, ProcessKill, Target};
+use crate::model::http::HttpError;
 use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome, Sample};
@@ -48,6 +49,8 @@ pub struct Story {
     breaks_off: bool,
     fault_time: Duration,
     after_time: Duration,
+    missing: Option<Box<dyn Fn(usize) -> bool>>,
+    again: Option<[Duration; 2]>,
 }
 
 struct Sights {
@@ -59,19 +62,14 @@ struct Sights {
 impl Story {
     /// A generator that is slower by 400 ms behind a gateway that answers in 2 ms all the same.
     pub fn slow_generator() -> Self {
-        let latency = NetworkLatency {
-            delay: Timespan::millis(400),
-            jitter: Timespan::ZERO,
-            stream: Stream::Downstream,
-            share: None,
-        };
+        let latency = NetworkLatency { delay: Timespan::millis(400), ..NetworkLatency::default() };
         let story = Self::breaking("slow generator", FaultKind::NetworkLatency(latency), proxy());
         story.dose("added delay", 0.4)
     }
 
     /// A generator of whose answers this share is an error.
     pub fn failing_generator(share: f64) -> Self {
-        let error = HttpError { status: 503, body: None, path: None, share: Some(Share(share)) };
+        let error = HttpError { share: Some(Share(share)), ..HttpError::default() };
         let mut story = Self::breaking("failing generator", FaultKind::HttpError(error), proxy());
         story.dose = Some(dose_of("share of requests", share, Share(share).to_string()));
         story
@@ -96,6 +94,8 @@ impl Story {
             breaks_off: false,
             fault_time: Duration::from_secs(10),
             after_time: Duration::from_secs(5),
+            missing: None,
+            again: None,
         }
     }
 
@@ -115,6 +115,25 @@ impl Story {
     pub fn after(mut self, seconds: f64, sight: impl Fn(usize) -> (f64, Outcome) + 'static) -> Self {
         self.after_time = Duration::from_secs_f64(seconds);
         self.probes[0].after = answering(sight);
+        self
+    }
+
+    /// `ask` samples at 200/s, which is enough to compare its p95.
+    pub fn often(self) -> Self {
+        self.with(|experiment| experiment.steady_state[0].interval = Timespan::millis(5))
+    }
+
+    /// The fault is undone after so many seconds already, and one more like it is active in the last so many of them.
+    pub fn and_again(mut self, first: f64, last: f64) -> Self {
+        let again = FaultSpec { name: "slow generator again".to_owned(), ..self.header.experiment.faults[0].clone() };
+        self.header.experiment.faults.push(again);
+        self.again = Some([first, last].map(Duration::from_secs_f64));
+        self
+    }
+
+    /// These samples of the fault were never taken.
+    pub fn missing_during(mut self, missing: impl Fn(usize) -> bool + 'static) -> Self {
+        self.missing = Some(Box::new(missing));
         self
     }
 
@@ -290,6 +309,12 @@ impl Story {
         let start = log.now;
         let early = self.stop.as_ref().or(self.interrupt.as_ref()).map(|(_, at)| at.saturating_sub(start));
         self.sample(log, Phase::Observe, early.unwrap_or(self.fault_time));
+        if let Some([first, last]) = self.again {
+            let mut tell = |after: Duration, kind| log.events.push(Event { at: start + after, kind });
+            self.dose.iter().for_each(|dose| tell(first, EventKind::DoseRead { fault: 0, dose: dose.clone() }));
+            tell(first, EventKind::FaultUndone { fault: 0 });
+            tell(self.fault_time - last, EventKind::FaultApplied { fault: 1 });
+        }
         if let Some((condition, at)) = &self.stop {
             let first_bad = *at - Duration::from_secs(1);
             log.add(EventKind::StopFired {
@@ -309,7 +334,8 @@ impl Story {
         log.phase(Phase::Rollback);
         let start = log.now;
         if applied {
-            self.dose.iter().for_each(|dose| log.add(EventKind::DoseRead { fault: 0, dose: dose.clone() }));
+            let fault = usize::from(self.again.is_some());
+            self.dose.iter().for_each(|dose| log.add(EventKind::DoseRead { fault, dose: dose.clone() }));
             log.now += READ_BACK;
             if self.residue {
                 log.add(EventKind::Residue {
@@ -321,7 +347,7 @@ impl Story {
                 });
             } else {
                 log.undo(2, "remove the toxic");
-                log.add(EventKind::FaultUndone { fault: 0 });
+                log.add(EventKind::FaultUndone { fault });
             }
         }
         if !self.residue {
@@ -359,7 +385,8 @@ impl Story {
                 _ => &sights.after,
             };
             let count = time.as_nanos() / probe.interval.0.as_nanos();
-            for n in 0..usize::try_from(count).expect("few") {
+            let missing = |n| phase == Phase::Observe && self.missing.as_ref().is_some_and(|missing| missing(n));
+            for n in (0..usize::try_from(count).expect("few")).filter(|n| !missing(*n)) {
                 let seen = sight(n);
                 let intended = start + probe.interval.0 * u32::try_from(n).expect("few");
                 let measurement = Measurement { outcome: seen.outcome, value: seen.value, detail: None };

@@ -115,6 +115,13 @@ pub fn restarts(service: &str) -> ProbeSpec {
     expecting(probe("restarts", ProbeKind::Process(process)), &["value <= 100"])
 }
 
+/// A probe of the CPU time of a service, in cores.
+pub fn cpu(service: &str) -> ProbeSpec {
+    let target = ProcessSelector::Service(service.to_owned());
+    let process = ProcessProbe { target, measure: ProcessMeasure::Cpu };
+    expecting(probe("cpu", ProbeKind::Process(process)), &["value <= 100"])
+}
+
 /// The probe with these expectations instead.
 pub fn expecting(mut probe: ProbeSpec, expect_texts: &[&str]) -> ProbeSpec {
     probe.expect = expect_texts.iter().map(|text| expect(text)).collect();

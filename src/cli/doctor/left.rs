@@ -96,13 +96,17 @@ fn residue(remains: &Remains, left: Result<&[ProcessIdentity], &Trouble>, stoppe
     let name = format!("run {}", remains.header.run);
     let mut what = vec![format!("its tool is dead and {} steps are not undone", remains.steps.len())];
     what.extend(
-        remains.damaged.map(|line| format!("line {line} of its journal makes no sense, so a step may be missing")),
+        remains.damaged.map(|damage| format!("{damage} of its journal makes no sense, so a step may be missing")),
+    );
+    let missing = remains.part_missing && remains.same_boot;
+    what.extend(
+        missing.then(|| "the part of its journal in the runtime folder is gone, so steps are missing".to_owned()),
     );
     what.extend(
         Some(stopped).filter(|stopped| !stopped.is_empty()).map(|stopped| format!("{} stopped", names(stopped))),
     );
     let real = match left {
-        Ok([]) => !stopped.is_empty(),
+        Ok([]) => missing || !stopped.is_empty(),
         Ok(left) => {
             what.push(format!("{} of it live", names(left)));
             true
@@ -183,6 +187,7 @@ fn drafts(state: &Path) -> Vec<Finding> {
 mod tests {
     use super::{findings, no_journal, residue, under_way};
     use crate::host::{files, process};
+    use crate::journal::apart::Damage;
     use crate::journal::survey::Remains;
     use crate::journal::{FORMAT, Header};
     use crate::report::doctor::State;
@@ -190,8 +195,9 @@ mod tests {
     fn remains() -> Remains {
         let owner = process::this().expect("we live");
         let (run, tool) = ("a-run".to_owned(), "0".to_owned());
-        let header = Header { journal: FORMAT, run, tool, boot: "a-boot".into(), owner };
-        Remains { header, steps: Vec::new(), same_boot: true, damaged: Some(3) }
+        let header = Header { journal: FORMAT, run, tool, boot: "a-boot".into(), owner, volatile: None };
+        let damaged = Some(Damage { line: 3, volatile: false });
+        Remains { header, steps: Vec::new(), same_boot: true, damaged, part_missing: false }
     }
 
     #[test]

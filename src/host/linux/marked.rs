@@ -1,7 +1,8 @@
 //! The processes of a run, found without its tool: every process started for a run carries the run's id in its
 //! environment, hands it down to whatever it starts, and cannot lose it by leaving its group, its session or its parent.
-//! A program that starts another with an emptied environment hides that one; if it stays in a group that one of our
-//! children leads, it is found there.
+//! A program that starts another with an emptied environment takes the mark off it. Such a one is known by its standard
+//! output or error, which it inherits, too: it writes to the log of a service of the run. One that gives up both is found
+//! only while it stays in a group that one of our children leads.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,6 +13,7 @@ use procfs::ProcError;
 use procfs::process::{Process, all_processes};
 
 use super::identity::{identity, state};
+use super::log_writer::writes_to_log;
 use super::owner::Owner;
 use crate::host::Trouble;
 use crate::model::dose::ProcessState;
@@ -42,11 +44,12 @@ pub(in crate::host) fn variables() -> impl Iterator<Item = (&'static str, OsStri
     MARK.get().into_iter().flat_map(|(run, owner)| [(VARIABLE, run.into()), (OWNER, owner.clone())])
 }
 
-/// Every living process that carries the id of this run, except this one. Those of other users cannot be seen.
+/// Every living process that carries the id of this run or writes to its logs, except this one. Those of other users
+/// cannot be seen.
 pub fn marked(run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
     let mark = format!("{VARIABLE}={run}");
     let carries = |process: &Process| environment(process.pid).is_ok_and(|all| has(&all, mark.as_bytes()));
-    select(|process| Ok(carries(process)))
+    select(|process| Ok(carries(process) || writes_to_log(process.pid, run)))
 }
 
 /// Every living process of the group that this very process leads. Empty when it is gone, as the number of the group

@@ -34,7 +34,7 @@ impl Guardian {
         let what = "start the guardian";
         let journal = journal.canonicalize().map_err(|error| Trouble::new(what, error))?;
         let words = [OsString::from(COMMAND), journal.into(), longest.as_millis().to_string().into()];
-        let mut process = Detached::start(words, locks.files()).map_err(|trouble| Trouble::new(what, trouble))?;
+        let mut process = Detached::start(words, locks.share()).map_err(|trouble| Trouble::new(what, trouble))?;
         let signs = process.take_stdout();
         let heard = signs.as_ref().map(|signs| pulse::hear(signs, START_LIMIT));
         if heard != Some(Heard::Sign(ALIVE)) {

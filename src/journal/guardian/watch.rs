@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{ALIVE, GOODBYE, LEASE, SECOND_CHANCE};
-use crate::host::process::{self, Signal};
-use crate::host::pulse::{self, Heard};
-use crate::host::{Trouble, output, this_process, thread};
+use super::vigil::{Alarm, Next, Vigil};
+use super::{ALIVE, LEASE};
+use crate::host::process::Signal;
+use crate::host::scene::Scene;
+use crate::host::{Trouble, output, pulse, this_process, thread};
 use crate::journal::recover::{Account, Recovered, Recovery};
 use crate::journal::survey::Standing;
 use crate::model::dose::ProcessState;
@@ -19,17 +20,7 @@ use crate::model::step::ProcessIdentity;
 /// How long a killed tool may take to be gone.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Why the guardian acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Alarm {
-    /// The tool is dead, or dying.
-    Dead,
-    /// It gives no sign of life.
-    Hangs,
-    /// It is not done although its time is long over.
-    Overdue,
-}
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// Runs the guardian: its words are those of [`super::COMMAND`].
 pub fn main(journal: &OsStr, longest: &OsStr) -> ExitCode {
@@ -54,8 +45,7 @@ fn guard(journal: &Path, longest: &OsStr) -> Result<(), Trouble> {
     match wait(longest) {
         None => Ok(()),
         Some(alarm) => {
-            end(&header.owner, alarm);
-            let told = told(alarm, &header.run, &recovery.recover()?);
+            let told = told(alarm, &header.run, &respond(alarm, &recovery, &header.owner)?);
             // Last of all: a terminal that is held must not hold up anything.
             output::stderr(&told);
             Ok(())
@@ -65,47 +55,45 @@ fn guard(journal: &Path, longest: &OsStr) -> Result<(), Trouble> {
 
 /// Waits until there is something to do; none when the tool came to its end by itself.
 fn wait(longest: Duration) -> Option<Alarm> {
-    let deadline = thread::now() + longest;
     let answer = std::io::stdout();
+    // Whoever first asks for the time asks the kernel for more: from the first sign of life on nothing new is needed.
+    let mut vigil = Vigil::new(thread::now(), longest);
     pulse::tell(&answer, ALIVE);
-    let mut patience = LEASE;
     loop {
-        let left = deadline.saturating_sub(thread::now());
-        match pulse::hear(std::io::stdin(), left.min(patience)) {
-            Heard::Sign(GOODBYE) => return None,
-            Heard::End => return Some(Alarm::Dead),
-            _ if left.is_zero() => return Some(Alarm::Overdue),
+        let heard = pulse::hear(std::io::stdin(), vigil.patience(thread::now()));
+        match vigil.hear(thread::now(), heard) {
             // An answer that nobody hears is no matter: the end of the tool will be heard here.
-            Heard::Sign(_) => {
-                pulse::tell(&answer, ALIVE);
-                patience = LEASE;
-            }
-            Heard::Silence if left < patience => {}
-            Heard::Silence if patience == LEASE => patience = SECOND_CHANCE,
-            Heard::Silence => return Some(Alarm::Hangs),
+            Next::Answer => drop(pulse::tell(&answer, ALIVE)),
+            Next::Listen => {}
+            Next::GoHome => return None,
+            Next::Act(alarm) => return Some(alarm),
         }
     }
 }
 
-/// Sees to it that the tool is dead. One whose pipe has ended is most likely dying by itself.
-fn end(tool: &ProcessIdentity, alarm: Alarm) {
+/// What the guardian does once it acts: sees to it that the tool is dead, and undoes what it left.
+pub fn respond<S: Scene>(alarm: Alarm, recovery: &Recovery<S>, tool: &ProcessIdentity) -> Result<Recovered, Trouble> {
+    end(recovery.scene(), tool, alarm);
+    recovery.recover()
+}
+
+/// One whose pipe has ended is most likely dying by itself.
+fn end(scene: &impl Scene, tool: &ProcessIdentity, alarm: Alarm) {
+    let began = scene.now();
     let grace = if alarm == Alarm::Dead { LEASE } else { Duration::ZERO };
-    if !is_gone_within(tool, grace) {
-        // If it cannot be killed, recovery refuses, as the tool lives, and says so.
-        let _ = process::send_signal(tool, Signal::Kill(KillSignal::Kill));
-        is_gone_within(tool, KILL_LIMIT);
-    }
-}
-
-fn is_gone_within(tool: &ProcessIdentity, limit: Duration) -> bool {
-    let deadline = thread::now() + limit;
-    while process::state(tool) != ProcessState::Gone {
-        if thread::now() >= deadline {
-            return false;
+    let mut pause = PAUSE;
+    while scene.state(tool) != ProcessState::Gone {
+        let waited = scene.now().saturating_sub(began);
+        if waited >= grace + KILL_LIMIT {
+            return;
         }
-        thread::sleep_until(thread::now() + PAUSE);
+        if waited >= grace {
+            // If it cannot be killed, recovery refuses, as the tool lives, and says so.
+            let _ = scene.signal(tool, Signal::Kill(KillSignal::Kill));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        scene.pause(pause);
     }
-    true
 }
 
 fn told(alarm: Alarm, run: &str, recovered: &Recovered) -> String {

@@ -6,6 +6,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{LOOPBACK, Rig, error, latency, proxy_to, soon};
+use crate::host::Trouble;
 use crate::host::clock::Clock;
 use crate::model::experiment::Protocol;
 use crate::model::fault::Stream;
@@ -77,6 +78,7 @@ async fn a_toxic_needs_a_proxy_that_is_open_and_understands_it() {
     let trouble = rig.set.add_toxic("q", &latency(1, 0, Stream::Upstream)).expect_err("no such proxy");
     assert_eq!(trouble.to_string(), "put toxic slow on proxy q: no proxy of that name is open");
     let trouble = rig.set.add_toxic("p", &error(503, 1.0)).expect_err("it speaks TCP");
+    let trouble = Trouble::from(trouble);
     assert_eq!(trouble.help.as_deref(), Some("say `protocol: http` in the proxy's settings"));
     rig.set.add_toxic("p", &latency(1, 0, Stream::Upstream)).expect("adds");
     assert!(rig.set.add_toxic("p", &latency(1, 0, Stream::Upstream)).is_err(), "the name is taken");

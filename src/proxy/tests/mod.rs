@@ -1,11 +1,18 @@
 //! The data plane on real sockets.
 
+mod bytes;
+mod control;
+mod cuts;
+mod exact;
 mod http;
 mod latency;
 mod lifecycle;
+mod load;
+mod peer;
 mod sharing;
 mod tcp;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,7 +21,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::ProxySet;
 use crate::host::clock::Clock;
 use crate::model::experiment::{Protocol, Proxy};
-use crate::model::fault::Stream;
+use crate::model::fault::{Distribution, Stream};
+use crate::model::http::{HttpEffect, RequestMatch};
 use crate::model::step::{Toxic, ToxicKind};
 use crate::model::units::{Share, Timespan};
 
@@ -25,13 +33,21 @@ fn proxy_to(upstream: SocketAddr, protocol: Protocol) -> Proxy {
     Proxy { name: "p".into(), listen, upstream: upstream.to_string(), protocol, users: None }
 }
 
+fn toxic(name: &str, stream: Stream, kind: ToxicKind) -> Toxic {
+    Toxic { name: name.into(), stream, toxicity: Share::ALL, max_users: None, kind }
+}
+
 fn latency(delay: u64, jitter: u64, stream: Stream) -> Toxic {
     Toxic {
         name: "slow".into(),
         stream,
         toxicity: Share::ALL,
         max_users: None,
-        kind: ToxicKind::Latency { delay: Timespan::millis(delay), jitter: Timespan::millis(jitter) },
+        kind: ToxicKind::Latency {
+            delay: Timespan::millis(delay),
+            jitter: Timespan::millis(jitter),
+            distribution: Distribution::Uniform,
+        },
     }
 }
 
@@ -41,7 +57,10 @@ fn error(status: u16, share: f64) -> Toxic {
         stream: Stream::Downstream,
         toxicity: Share(share),
         max_users: None,
-        kind: ToxicKind::HttpError { status, body: Some("injected".into()), path: None },
+        kind: ToxicKind::Http {
+            only: RequestMatch::default(),
+            effect: HttpEffect::Error { status, body: Some("injected".into()), headers: BTreeMap::new() },
+        },
     }
 }
 

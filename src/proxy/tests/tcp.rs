@@ -174,3 +174,17 @@ async fn an_upstream_is_found_by_its_name() {
     client.write_all(b"x").await.expect("writes");
     assert_eq!(soon(server.read_u8()).await.expect("reads"), b'x');
 }
+
+#[tokio::test]
+async fn it_listens_and_connects_over_ipv6_as_well() {
+    let upstream = TcpListener::bind("[::1]:0").await.expect("this machine has IPv6 on loopback");
+    let mut proxy = proxy_to(upstream.local_addr().expect("address"), Protocol::Tcp);
+    proxy.listen = "[::1]:0".parse().expect("address");
+    let set = ProxySet::new(Clock::Real, 1);
+    let address = set.open(&proxy).await.expect("opens");
+    assert!(address.is_ipv6() && address.port() != 0);
+    let mut client = TcpStream::connect(address).await.expect("connects");
+    let (mut server, _) = soon(upstream.accept()).await.expect("accepts");
+    client.write_all(b"x").await.expect("writes");
+    assert_eq!(soon(server.read_u8()).await.expect("reads"), b'x');
+}

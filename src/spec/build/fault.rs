@@ -5,6 +5,8 @@ use std::ops::Range;
 use super::Context;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
+use super::network;
+use super::request;
 use crate::model::experiment::BlastRadius;
 use crate::model::fault::{FaultKind, FaultSpec, MemorySize, Target};
 use crate::model::units::{Bytes, Timespan};
@@ -155,22 +157,14 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         }
     };
     match kind {
-        FaultKind::NetworkLatency(fault) => {
-            refuse(fault.delay == Timespan::ZERO, "delay", "a delay of nothing breaks nothing", "write more than 0s");
-            refuse(
-                fault.jitter > fault.delay,
-                "jitter",
-                "`jitter` is more than `delay`",
-                "write at most as much: nothing arrives before it was sent",
-            );
-            refuse(fault.delay > HOUR, "delay", "`delay` is longer than an hour", "write a shorter time");
-        }
-        FaultKind::HttpError(fault) => {
-            let right = (400..=599).contains(&fault.status);
-            refuse(!right, "status", &format!("{} is no error", fault.status), "write a status from 400 to 599");
-            let path = fault.path.as_deref().is_none_or(|path| path.starts_with('/'));
-            refuse(!path, "path", "a path begins with `/`", "write the beginning of the path, such as `/api/`");
-        }
+        FaultKind::NetworkLatency(_)
+        | FaultKind::NetworkBandwidth(_)
+        | FaultKind::NetworkDisconnect(_)
+        | FaultKind::NetworkBlackhole(_)
+        | FaultKind::NetworkSlowClose(_)
+        | FaultKind::NetworkSlice(_)
+        | FaultKind::NetworkLimitData(_)
+        | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
         FaultKind::CpuStress(fault) => {
             refuse(fault.load.0 <= 0.0, "load", "a load of 0% breaks nothing", "write more than 0%");
             refuse(
@@ -197,6 +191,6 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
         }
-        FaultKind::ProcessKill(_) | FaultKind::ProcessPause(_) => {}
+        _ => request::settings(context, node, kind),
     }
 }

@@ -3,8 +3,10 @@
 mod fault;
 mod limits;
 mod names;
+mod network;
 mod probe;
 mod proxy;
+mod request;
 mod service;
 
 use std::ops::Range;
@@ -35,6 +37,7 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
     let blast_radius = limits::blast_radius(&context, &file.blast_radius);
     let faults = fault::faults(&context, &file, &names, &blast_radius);
     proxy::choose_protocols(&context, &mut proxies, &faults);
+    network::need_tcp(&context, &proxies, &faults);
     let stop_conditions = limits::stop_conditions(&context, &file, &probes);
     let tags = file.tags.each().iter().filter_map(|tag| context.name(tag.given()?)).collect();
     context.description(&file.description);
@@ -166,6 +169,9 @@ fn check_url(text: &str) -> Result<(), String> {
         Err(_) => Err(format!("`{}` is no URL", super::decode::shorten(text))),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             Err(format!("`{}://` is not spoken here", url.scheme()))
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("a user or password in a URL is shown in plans and reports; send it as a header".to_owned())
         }
         Ok(_) => Ok(()),
     }

@@ -57,10 +57,6 @@ fn listen(
         context.error(&text.span, format!("`{}` is no address to listen on", text.value), help);
         return None;
     };
-    if !address.ip().is_loopback() {
-        let message = format!("`{}` can be reached from outside of this machine", address.ip());
-        context.error(&text.span, message, format!("sockets bind to loopback: write `127.0.0.1:{}`", address.port()));
-    }
     match listening.iter().find(|(other, _)| *other == address && address.port() != 0) {
         None => listening.push((address, text.span.clone())),
         Some((_, first)) => context.decoder.report(

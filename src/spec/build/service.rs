@@ -65,19 +65,16 @@ fn check_ready(context: &Context<'_, '_>, ready: &Spanned<String>) {
     }
 }
 
-fn env(context: &Context<'_, '_>, field: &Field<BTreeMap<String, Field<String>>>) -> BTreeMap<String, Secret> {
+fn env(context: &Context<'_, '_>, field: &Field<BTreeMap<String, Field<Secret>>>) -> BTreeMap<String, Secret> {
     let Some(given) = field.given() else { return BTreeMap::new() };
     let mut env = BTreeMap::new();
     for (name, value) in &given.value {
-        let text = match value {
-            Field::Given(value) => value.value.clone(),
-            Field::Absent | Field::Empty(_) | Field::Broken => String::new(),
-        };
-        if name.is_empty() || name.contains(['=', '\0']) || text.contains('\0') {
+        let value = value.or(Secret::new(""));
+        if name.is_empty() || name.contains(['=', '\0']) || value.reveal().contains('\0') {
             let message = format!("`{name}` cannot be an environment variable");
             context.error(&given.span, message, "a name holds no `=`, and neither name nor value a NUL character");
         }
-        env.insert(name.clone(), Secret::new(text));
+        env.insert(name.clone(), value);
     }
     env
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Silent,
     /// A field is not there.
     Missing(&'static str),
+    /// It is secret, and what is read from it is shown.
+    Shown,
     /// It is of another type than this.
     Type(String),
     /// It is of the right type, but outside of what this takes.
@@ -60,6 +62,10 @@ impl Failure {
         let found = describe(tree, node);
         let (message, help) = match self.kind {
             Kind::Silent => (String::new(), None),
+            Kind::Shown => (
+                format!("{subject} cannot be a secret: it is shown in plans and reports"),
+                Some("secrets go into `headers` and `body` of a probe, and `env` of a service".to_owned()),
+            ),
             Kind::Missing(field) => (format!("`{field}` is missing"), Some(format!("add `{field}: ...` here"))),
             Kind::Type(expected) => mismatch(key, &plain_words(&expected), tree, node),
             Kind::Value(expected) => (format!("{subject} must be {}, not {found}", plain_words(&expected)), None),
@@ -83,7 +89,7 @@ fn mismatch(key: Option<&str>, expected: &str, tree: &Tree, node: NodeId) -> (St
     if found == "empty" {
         return (format!("{subject} is empty"), Some(format!("write {expected}")));
     }
-    let text = tree.scalar(node).map_or("", |scalar| scalar.text.trim());
+    let text = tree.scalar(node).filter(|scalar| scalar.secret.is_none()).map_or("", |scalar| scalar.text.trim());
     let help = if expected.starts_with("a list") {
         Some(as_list(key, text))
     } else if expected.starts_with("a mapping") {

@@ -214,6 +214,7 @@ fn describe(tree: &Tree, node: NodeId) -> String {
     match &tree.node(node).content {
         tree::Content::Sequence(_) => "a list".to_owned(),
         tree::Content::Mapping(_) => "a mapping".to_owned(),
+        tree::Content::Scalar(scalar) if scalar.secret.is_some() => "a secret".to_owned(),
         tree::Content::Scalar(scalar) if !scalar.plain => format!("the text \"{}\"", shorten(&scalar.text)),
         tree::Content::Scalar(scalar) => match resolve(&scalar.text) {
             Plain::Null => "empty".to_owned(),

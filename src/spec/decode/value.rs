@@ -1,11 +1,13 @@
 //! One node as serde sees it.
 
+use serde::de::value::SeqDeserializer;
 use serde::de::{Deserializer, Expected, Visitor};
 
 use super::access::{Attempts, Elements, Entries, Variant};
 use super::failure::{Failure, Kind};
 use super::field::{FIELD, RAW};
 use super::{Decoder, Names};
+use crate::model::secret::Secret;
 use crate::spec::scalar::{Plain, resolve};
 use crate::spec::tree::{Content, NodeId, Scalar};
 
@@ -37,11 +39,20 @@ impl<'de> Value<'_, 'de> {
         self.scalar().filter(|scalar| scalar.plain).map(|scalar| resolve(&scalar.text))
     }
 
+    /// A secret is read as such or not at all.
+    fn refuse_secret(&self) -> Result<(), Failure> {
+        match self.scalar() {
+            Some(scalar) if scalar.secret.is_some() => Err(Failure::new(Kind::Shown).at(self.node)),
+            _ => Ok(()),
+        }
+    }
+
     fn mismatch(&self, visitor: &impl Visitor<'de>) -> Failure {
         Failure::new(Kind::Type((visitor as &dyn Expected).to_string())).at(self.node)
     }
 
     fn number<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.refuse_secret()?;
         let result = match self.plain() {
             Some(Plain::Unsigned(number)) => visitor.visit_u64(number),
             Some(Plain::Signed(number)) => visitor.visit_i64(number),
@@ -49,6 +60,14 @@ impl<'de> Value<'_, 'de> {
             _ => return Err(self.mismatch(&visitor)),
         };
         result.map_err(|failure: Failure| failure.at(self.node))
+    }
+
+    fn secret<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let scalar = self.scalar().ok_or_else(|| self.mismatch(&visitor))?;
+        match &scalar.secret {
+            Some(source) => visitor.visit_seq(SeqDeserializer::new([scalar.text.as_str(), source].into_iter())),
+            None => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn entries<V: Visitor<'de>>(self, fields: Option<Names>, visitor: V) -> Result<V::Value, Failure> {
@@ -84,6 +103,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.decoder.step(self.node)?;
+        self.refuse_secret()?;
         let result = match (&self.decoder.tree.node(self.node).content, self.plain()) {
             (Content::Sequence(_), _) => return self.deserialize_seq(visitor),
             (Content::Mapping(_), _) => return self.deserialize_map(visitor),
@@ -99,6 +119,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
     /// its unit.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.decoder.step(self.node)?;
+        self.refuse_secret()?;
         match self.scalar() {
             Some(scalar) if self.plain() != Some(Plain::Null) => {
                 visitor.visit_borrowed_str(&scalar.text).map_err(|failure: Failure| failure.at(self.node))
@@ -112,6 +133,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.refuse_secret()?;
         match self.plain() {
             Some(Plain::Bool(truth)) => visitor.visit_bool(truth),
             _ => Err(self.mismatch(&visitor)),
@@ -129,6 +151,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
                 visitor.visit_seq(Attempts::at(self))
             }
             RAW => visitor.visit_u64(self.node as u64),
+            Secret::PLACE => self.secret(visitor),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -157,6 +180,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
         words: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
+        self.refuse_secret()?;
         let tree = self.decoder.tree;
         if let ("ProcessSelector", [entry]) = (name, tree.entries(self.node))
             && entry.key == "process"

@@ -1,0 +1,130 @@
+//! The fake machine as recovery sees it.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::life::Life;
+use super::paper::FakePaper;
+use super::{Shared, lock};
+use crate::host::Trouble;
+use crate::host::process::Signal;
+use crate::host::scene::{Paper, Scene};
+use crate::model::dose::ProcessState;
+use crate::model::step::ProcessIdentity;
+
+/// The fake machine in the eyes of one process.
+#[derive(Debug, Clone)]
+pub struct FakeScene {
+    pub(super) world: Shared,
+    pub(super) life: Life,
+}
+
+impl FakeScene {
+    /// Whose eyes these are.
+    pub fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// Whoever has that pid now: what a careless tool would go by.
+    pub fn whoever_has(&self, pid: i32) -> Option<ProcessIdentity> {
+        lock(&self.world).processes.get(&pid).map(|process| process.identity.clone())
+    }
+
+    fn step(&self) -> Result<(), Trouble> {
+        self.life.step().map_err(|error| Trouble::new("act", error))
+    }
+
+    fn paper(&self, path: &Path, file: &Arc<Mutex<super::paper::File>>) -> Arc<dyn Paper> {
+        static HANDLES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let handle = HANDLES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (world, life) = (self.world.clone(), self.life.clone());
+        let (path, file) = (path.to_owned(), Arc::clone(file));
+        Arc::new(FakePaper { world, life, path, file, handle, torn_at: Mutex::default() })
+    }
+}
+
+impl Scene for FakeScene {
+    fn now(&self) -> Duration {
+        lock(&self.world).now
+    }
+
+    fn pause(&self, time: Duration) {
+        let _ = self.life.step();
+        lock(&self.world).now += time;
+    }
+
+    fn boot(&self) -> io::Result<String> {
+        self.life.step()?;
+        Ok(format!("boot {}", lock(&self.world).boot))
+    }
+
+    fn state(&self, process: &ProcessIdentity) -> ProcessState {
+        if self.life.step().is_err() {
+            return ProcessState::Unknown;
+        }
+        let mut world = lock(&self.world);
+        let unknown = world.trials.state_unknown;
+        if world.chance(unknown) { ProcessState::Unknown } else { world.state(process) }
+    }
+
+    fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
+        self.step()?;
+        let sent = {
+            let mut world = lock(&self.world);
+            let trials = world.trials;
+            if world.chance(trials.signal_refused) {
+                return Err(Trouble::new(format!("signal {process}"), "refused this time"));
+            }
+            let lies = world.chance(trials.signal_lies);
+            if lies { world.process(process).is_some() } else { world.signal(process, signal) }
+        };
+        self.step()?;
+        Ok(sent)
+    }
+
+    fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
+        self.step()?;
+        let mut world = lock(&self.world);
+        let fails = world.trials.look_fails;
+        if world.chance(fails) {
+            return Err(Trouble::new("look through all processes", "no descriptors left"));
+        }
+        let ours = world.run == run;
+        Ok(if ours { world.processes_left() } else { Vec::new() })
+    }
+
+    fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
+        self.step()?;
+        let mut world = lock(&self.world);
+        if world.process(leader).is_none() {
+            return Ok(Vec::new());
+        }
+        let all = world.processes.values().filter(|process| process.group == leader.pid);
+        Ok(all.map(|process| process.identity.clone()).collect())
+    }
+
+    fn create(&self, path: &Path, _: u64) -> io::Result<Arc<dyn Paper>> {
+        self.life.step()?;
+        let mut world = lock(&self.world);
+        let fails = world.trials.paper_fails;
+        if world.chance(fails) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if world.files.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let file = Arc::default();
+        world.files.insert(path.to_owned(), Arc::clone(&file));
+        drop(world);
+        self.life.step()?;
+        Ok(self.paper(path, &file))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn Paper>>> {
+        self.life.step()?;
+        let file = lock(&self.world).files.get(path).cloned();
+        Ok(file.map(|file| self.paper(path, &file)))
+    }
+}

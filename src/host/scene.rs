@@ -1,0 +1,113 @@
+//! What recovery asks of a machine on which a tool died: a door that tests swap for a fake.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::durable_log::DurableLog;
+use super::process::{self, Signal};
+use super::{Trouble, files, system, thread};
+use crate::model::dose::ProcessState;
+use crate::model::step::ProcessIdentity;
+
+/// A file of records that outlives whoever writes it.
+pub trait Paper: Debug + Send + Sync {
+    /// All of it, from the beginning.
+    fn read(&self) -> io::Result<Vec<u8>>;
+
+    /// Adds a record and returns once it is durable. After an error the record may be there in part; it is taken off
+    /// before the next is added.
+    fn append(&self, record: &[u8]) -> io::Result<()>;
+
+    /// Cuts off what is behind so many bytes; never makes it longer.
+    fn cut(&self, length: u64) -> io::Result<()>;
+
+    /// Keeps out others that ask for the lock, until this is dropped or its process ends; false when another has it.
+    fn lock(&self) -> io::Result<bool>;
+
+    /// Takes the file away; content when it is gone already. What is open stays readable.
+    fn remove(&self) -> io::Result<()>;
+}
+
+/// The machine on which a tool died, as recovery sees it.
+pub trait Scene {
+    /// Now, on the monotonic clock.
+    fn now(&self) -> Duration;
+
+    /// Waits.
+    fn pause(&self, time: Duration);
+
+    /// The id of this boot of the machine.
+    fn boot(&self) -> io::Result<String>;
+
+    /// The state of this very process; gone when its pid names somebody else by now.
+    fn state(&self, process: &ProcessIdentity) -> ProcessState;
+
+    /// Sends a signal to this very process; false when it is gone.
+    fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble>;
+
+    /// Every living process that carries the id of this run, except the one that asks.
+    fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble>;
+
+    /// Every living process of the group that this very process leads; empty when it is gone.
+    fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble>;
+
+    /// Makes a file that must not be there yet, and takes room for so many bytes. After an error it is not there.
+    fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>>;
+
+    /// Opens a file; none when there is none.
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn Paper>>>;
+}
+
+/// This very machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ThisMachine;
+
+impl Scene for ThisMachine {
+    fn now(&self) -> Duration {
+        thread::now()
+    }
+
+    fn pause(&self, time: Duration) {
+        thread::sleep_until(thread::now() + time);
+    }
+
+    fn boot(&self) -> io::Result<String> {
+        system::boot()
+    }
+
+    fn state(&self, process: &ProcessIdentity) -> ProcessState {
+        process::state(process)
+    }
+
+    fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
+        process::send_signal(process, signal)
+    }
+
+    fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
+        process::marked(run)
+    }
+
+    fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
+        process::group_led_by(leader)
+    }
+
+    fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {
+        let mut created = DurableLog::create(path, room);
+        if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            // Another run that ended just now took the empty folder away.
+            files::create_dir_all(path.parent().unwrap_or(path))?;
+            created = DurableLog::create(path, room);
+        }
+        Ok(Arc::new(created?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn Paper>>> {
+        match DurableLog::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => Ok(Some(Arc::new(opened?))),
+        }
+    }
+}

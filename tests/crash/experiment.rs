@@ -1,0 +1,61 @@
+//! The experiment that breaks everything at once, and its ports.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
+
+/// How many faults it has.
+pub const FAULTS: usize = 7;
+
+/// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
+pub fn free_ports(count: usize) -> Vec<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ports = Vec::new();
+    while ports.len() < count {
+        let port = 20_000 + (rand::random::<u16>() % 12_000);
+        if given.insert(port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            ports.push(port);
+        }
+    }
+    ports
+}
+
+/// Every fault at once, on services of every kind: one that listens, one with children in sessions of their
+/// own, of which one empties its environment, one that
+/// is paused, one that is killed and started again.
+pub fn experiment(ports: &[u16], work: &str, faults: u64) -> String {
+    let [gateway, retriever, generator, bytes, requests] = ports else { panic!("five ports") };
+    format!(
+        "name: everything at once
+services:
+  - name: demo
+    command: [chaos, demo, --gateway-listen, '127.0.0.1:{gateway}', --retriever-listen, '127.0.0.1:{retriever}',
+              --generator-listen, '127.0.0.1:{generator}']
+    ready: http://127.0.0.1:{gateway}/health
+  - {{ name: family, command: [sh, -c, 'setsid sh -c \"sleep 1000 & wait\" & env -i setsid sleep 1000 & wait'] }}
+  - {{ name: held, command: [sleep, '1000'] }}
+  - {{ name: crashes, command: [sleep, '1000'], restart: true }}
+proxies:
+  - {{ name: bytes, listen: '127.0.0.1:{bytes}', upstream: '127.0.0.1:{gateway}' }}
+  - {{ name: requests, listen: '127.0.0.1:{requests}', upstream: '127.0.0.1:{gateway}', protocol: http }}
+steady_state:
+  - {{ name: ask, probe: http, url: 'http://127.0.0.1:{requests}/health', rate: 40/s, timeout: 2s,
+      expect: [success_rate >= 0%] }}
+  - {{ name: fetch, probe: http, url: 'http://127.0.0.1:{bytes}/health', rate: 40/s, timeout: 2s,
+      expect: [success_rate >= 0%] }}
+faults:
+  - {{ name: slow, fault: network.latency, target: {{ proxy: bytes }}, delay: 20ms, duration: {faults}ms }}
+  - {{ name: errors, fault: http.error, target: {{ proxy: requests }}, status: 503, share: 50%, duration: {faults}ms }}
+  - {{ name: cpu, fault: cpu.stress, target: {{ host: local }}, load: 5%, cores: 1, duration: {faults}ms }}
+  - {{ name: memory, fault: memory.stress, target: {{ host: local }}, size: 4MiB, duration: {faults}ms }}
+  - {{ name: disk, fault: disk.stress, target: {{ host: local }}, iops: 20/s, file_size: 1MiB, path: '{work}',
+      duration: {faults}ms }}
+  - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
+  - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
+blast_radius: {{ duration: {faults}ms }}
+baseline: 1s
+recovery: {{ within: 5s }}
+"
+    )
+}

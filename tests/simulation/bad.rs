@@ -1,0 +1,189 @@
+//! Worlds with a known mistake in them: a simulation that does not catch these proves nothing. Each mistake sits in the
+//! door between the tool and its machine, so that all the rest is what it is in truth.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chaos::host::Trouble;
+use chaos::host::fake::FakeScene;
+use chaos::host::process::Signal;
+use chaos::host::scene::{Paper, Scene};
+use chaos::model::dose::ProcessState;
+use chaos::model::step::ProcessIdentity;
+
+/// A mistake that the tool could make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bad {
+    /// What is intended is recorded after it was done.
+    RecordsAfterTheAct,
+    /// Recovery does not look at the newest step.
+    SkipsTheNewest,
+    /// What was signalled is taken for undone, and not looked at again.
+    BelievesItsSignals,
+    /// Signals go to whoever has the pid.
+    TrustsPids,
+    /// Identities are believed across a restart of the machine.
+    IgnoresTheBoot,
+    /// A volatile part that is missing is taken for one that was not begun.
+    IgnoresALostPart,
+    /// A failed write counts as done.
+    IgnoresWriteErrors,
+    /// The guardian does not mind silence.
+    DeafGuardian,
+    /// There is neither a guardian nor a rollback.
+    NobodyRecovers,
+}
+
+/// The fake machine, with a mistake in the door or none.
+#[derive(Debug, Clone)]
+pub struct Door {
+    inner: FakeScene,
+    bad: Option<Bad>,
+    signalled: Arc<Mutex<BTreeSet<i32>>>,
+}
+
+impl Door {
+    pub fn new(inner: FakeScene, bad: Option<Bad>) -> Self {
+        Self { inner, bad, signalled: Arc::default() }
+    }
+
+    /// From here on whoever looks through it has so many steps left.
+    pub fn dies_after(&self, steps: Option<u64>) {
+        if let Some(steps) = steps {
+            self.inner.life().dies_after(steps);
+        }
+    }
+
+    fn signalled(&self) -> std::sync::MutexGuard<'_, BTreeSet<i32>> {
+        self.signalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wrap(&self, inner: Arc<dyn Paper>) -> Arc<dyn Paper> {
+        match self.bad {
+            None => inner,
+            Some(bad) => Arc::new(BadPaper { inner, bad, held_back: Mutex::default() }),
+        }
+    }
+
+    fn meant(&self, process: &ProcessIdentity) -> ProcessIdentity {
+        let trusted = self.inner.whoever_has(process.pid).filter(|_| self.bad == Some(Bad::TrustsPids));
+        trusted.unwrap_or_else(|| process.clone())
+    }
+
+    fn unseen(&self, mut found: Vec<ProcessIdentity>) -> Vec<ProcessIdentity> {
+        if self.bad == Some(Bad::BelievesItsSignals) {
+            found.retain(|process| !self.signalled().contains(&process.pid));
+        }
+        found
+    }
+}
+
+impl Scene for Door {
+    fn now(&self) -> Duration {
+        self.inner.now()
+    }
+
+    fn pause(&self, time: Duration) {
+        self.inner.pause(time);
+    }
+
+    fn boot(&self) -> io::Result<String> {
+        if self.bad == Some(Bad::IgnoresTheBoot) { Ok("boot 1".into()) } else { self.inner.boot() }
+    }
+
+    fn state(&self, process: &ProcessIdentity) -> ProcessState {
+        let believed = self.bad == Some(Bad::BelievesItsSignals) && self.signalled().contains(&process.pid);
+        if believed { ProcessState::Gone } else { self.inner.state(&self.meant(process)) }
+    }
+
+    fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
+        self.signalled().insert(process.pid);
+        self.inner.signal(&self.meant(process), signal)
+    }
+
+    fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
+        Ok(self.unseen(self.inner.marked(run)?))
+    }
+
+    fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
+        Ok(self.unseen(self.inner.group_led_by(leader)?))
+    }
+
+    fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {
+        Ok(self.wrap(self.inner.create(path, room)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn Paper>>> {
+        Ok(self.inner.open(path)?.map(|paper| self.wrap(paper)))
+    }
+}
+
+#[derive(Debug)]
+struct BadPaper {
+    inner: Arc<dyn Paper>,
+    bad: Bad,
+    held_back: Mutex<Vec<u8>>,
+}
+
+impl BadPaper {
+    /// Writes what was held back and this.
+    fn append_late(&self, record: &[u8]) -> io::Result<()> {
+        let mut held_back = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let intent = String::from_utf8_lossy(record).contains(r#""state":"intent""#);
+        if !held_back.is_empty() {
+            self.inner.append(&std::mem::take(&mut *held_back))?;
+        }
+        if intent {
+            *held_back = record.to_vec();
+            return Ok(());
+        }
+        self.inner.append(record)
+    }
+}
+
+impl Paper for BadPaper {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let bytes = self.inner.read()?;
+        Ok(match self.bad {
+            Bad::SkipsTheNewest => without_newest(&bytes),
+            Bad::IgnoresALostPart => without(&bytes, |line| line.starts_with(r#"{"volatile":"#)),
+            _ => bytes,
+        })
+    }
+
+    fn append(&self, record: &[u8]) -> io::Result<()> {
+        match self.bad {
+            Bad::RecordsAfterTheAct => self.append_late(record),
+            Bad::IgnoresWriteErrors => self.inner.append(record).or(Ok(())),
+            _ => self.inner.append(record),
+        }
+    }
+
+    fn cut(&self, length: u64) -> io::Result<()> {
+        // A file that is read in part must not be cut to that.
+        if matches!(self.bad, Bad::SkipsTheNewest | Bad::IgnoresALostPart) { Ok(()) } else { self.inner.cut(length) }
+    }
+
+    fn lock(&self) -> io::Result<bool> {
+        self.inner.lock()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.inner.remove()
+    }
+}
+
+fn without(bytes: &[u8], unwanted: impl Fn(&str) -> bool) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_inclusive('\n').filter(|line| !unwanted(line)).collect::<String>().into_bytes()
+}
+
+fn without_newest(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let number = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["number"].as_u64();
+    let newest = text.lines().filter_map(number).max();
+    without(bytes, |line| newest.is_some() && number(line) == newest)
+}
