@@ -37,6 +37,9 @@ _chaos() {
             chaos,proxy)
                 cmd="chaos__subcmd__proxy"
                 ;;
+            chaos,report)
+                cmd="chaos__subcmd__report"
+                ;;
             chaos,rollback)
                 cmd="chaos__subcmd__rollback"
                 ;;
@@ -56,7 +59,7 @@ _chaos() {
 
     case "${cmd}" in
         chaos)
-            opts="-h -V --help --version run plan validate rollback stop doctor report history compare demo completions"
+            opts="-h -V --help --version run plan validate rollback stop doctor report history compare demo proxy completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,6 +270,28 @@ _chaos() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        chaos__subcmd__report)
+            opts="-h --format --state-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json junit markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         chaos__subcmd__rollback)
             opts="-h --all --scan --state-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -286,7 +311,7 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__run)
-            opts="-q -h --var --dry-run --seed --report --output --state-dir --keep --quiet --help"
+            opts="-q -h --var --policy --approve --dry-run --seed --report --output --state-dir --keep --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
