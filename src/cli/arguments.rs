@@ -48,19 +48,19 @@ Exit codes:
   2   something is missing that runs need, or a policy file can be written by others
   7   RESIDUE: a killed run left something; the output names the command that puts it back";
 
-/// The exit codes of `chaos compare`, as in [`EXIT_CODES`].
-const COMPARE_EXIT_CODES: &str = "\
-Exit codes:
-  0   compared; with --fail-on regression: nothing got worse for sure
-  1   with --fail-on regression: something did
-  2   refused: there is no such run, or it cannot be read";
-
 /// What a newcomer to `chaos proxy` types first.
 const PROXY_HELP: &str = "\
 Examples:
   chaos proxy --config proxies.json
   curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
   curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
+
+/// The exit codes of `chaos compare`, as in [`EXIT_CODES`].
+const COMPARE_EXIT_CODES: &str = "\
+Exit codes:
+  0   compared; with --fail-on regression: nothing got worse for sure
+  1   with --fail-on regression: something did
+  2   refused: there is no such run, or it cannot be read";
 
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
