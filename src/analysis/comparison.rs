@@ -4,12 +4,8 @@ use serde::Serialize;
 
 use super::findings::{Actual, Analysis, ExpectationFindings, Level, ProbeFindings, RecoveryStatus, Standing};
 use super::run::Run;
-use crate::model::expectation::{Expectation, Metric, Must, Operator};
-use crate::model::statistics::wilson;
+use crate::model::expectation::{Expectation, Must, Operator};
 use crate::model::verdict::Verdict;
-
-/// The normal quantile of a 95 % interval.
-const Z: f64 = 1.959_964;
 
 /// A finished run and what it says.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +72,7 @@ pub struct Measured {
     pub shown: String,
     /// Seconds, share, bytes or the value's own unit.
     pub number: Option<f64>,
-    /// The lower end of its 95 % interval, where the analysis has one.
+    /// The lower end of its 95 % interval, where it has one.
     pub low: Option<f64>,
     /// The upper end.
     pub high: Option<f64>,
@@ -184,7 +180,7 @@ fn change(run_a: &Run, run_b: &Run, a: Option<Row<'_>>, b: Option<Row<'_>>, when
     let (probe, row) = b.or(a).map_or_else(Default::default, |(probe, row)| (probe.name.clone(), row.expected.clone()));
     let run = if b.is_some() { run_b } else { run_a };
     let expectation = expectation(run, &probe, &row);
-    let of = |side: Option<Row<'_>>| side.map(|(_, row)| measured(expectation, actual(row, when)));
+    let of = |side: Option<Row<'_>>| side.map(|(_, row)| measured(actual(row, when)));
     let (a, b) = (of(a), of(b));
     let change = match (&a, &b, expectation) {
         (Some(a), Some(b), Some(expectation)) => judge(&expectation.must, a, b),
@@ -205,24 +201,9 @@ fn expectation<'a>(run: &'a Run, probe: &str, text: &str) -> Option<&'a Expectat
     probe.expect.iter().find(|expectation| expectation.text == text)
 }
 
-fn measured(expectation: Option<&Expectation>, actual: &Actual) -> Measured {
-    let interval = expectation.and_then(|expectation| interval(expectation.metric, actual));
-    Measured {
-        shown: actual.shown.clone(),
-        number: actual.number,
-        low: interval.map(|(low, _)| low),
-        high: interval.map(|(_, high)| high),
-        result: actual.result,
-    }
-}
-
-/// The 95 % interval of a number, where the analysis has what it takes: for shares, the one of Wilson.
-fn interval(metric: Metric, actual: &Actual) -> Option<(f64, f64)> {
-    let number = actual.number?;
-    matches!(metric, Metric::SuccessRate | Metric::ErrorRate).then(|| {
-        let samples = actual.samples as u64;
-        wilson((number * actual.samples as f64).round() as u64, samples, Z)
-    })
+fn measured(actual: &Actual) -> Measured {
+    let Actual { shown, number, low, high, result, .. } = actual;
+    Measured { shown: shown.clone(), number: *number, low: *low, high: *high, result: *result }
 }
 
 fn judge(must: &Must, a: &Measured, b: &Measured) -> Change {

@@ -1,9 +1,12 @@
 //! Lines of text within a width: headings, paragraphs and tables.
 
 use comfy_table::presets::{ASCII_NO_BORDERS, NOTHING};
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table};
 
 use crate::diagnostic::clean::clean;
+
+/// A first cell up to here is never broken into lines, in characters.
+const SHORT_NAME: usize = 16;
 
 /// How a text report looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +190,10 @@ impl TextPage {
         for row in rows {
             table.add_row(row.iter().map(|cell| clean(cell)));
         }
+        // A short name is not broken: an id is there to be copied.
+        if let Some(first) = table.column_mut(0).filter(|_| rows.iter().all(|row| is_short(row))) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
+        }
         let lines: Vec<String> = table.lines().collect();
         for line in lines {
             let line = line.trim_end();
@@ -211,6 +218,10 @@ impl TextPage {
         };
         if self.style.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+fn is_short(row: &[String]) -> bool {
+    row.first().is_none_or(|cell| cell.chars().count() <= SHORT_NAME)
 }
 
 fn borderless(width: usize) -> Table {
