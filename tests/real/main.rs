@@ -1,6 +1,7 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
 mod breach;
+mod examples;
 mod guardian;
 mod guardian_alone;
 mod left_behind;
@@ -9,6 +10,7 @@ mod one_at_a_time;
 mod outside;
 mod processes;
 mod prometheus;
+mod redis;
 mod run;
 mod scarce;
 mod services;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::examples::{self, Example};
 use crate::outside::{Seen, look};
 use crate::run::{Ended, Home, free_ports};
 use crate::{installed, lives};
@@ -79,6 +80,26 @@ async fn http2_with_prior_knowledge_passes_to_nginx_and_is_broken_there() {
     }
     assert_eq!(ended.code, Some(1), "{}", ended.home.told());
     assert_eq!(ended.report["doses"][0]["status"], "effective");
+}
+
+#[tokio::test]
+async fn the_example_that_we_ship_runs_as_it_is() {
+    if !(installed("nginx") && installed("curl")) {
+        return;
+    }
+    let ports = free_ports::<2>();
+    let ended = Example::named("nginx").with("PORT_OF_NGINX", ports[0]).with("PORT_OF_PROXY", ports[1]).run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.home.told());
+    for (probe, expected) in
+        [("page", "success_rate >= 90%"), ("page", "p95 <= 500ms"), ("server", "success_rate >= 97%")]
+    {
+        assert_eq!(examples::result_of(&ended, probe, expected), "held");
+    }
+    for dose in ended.report["doses"].as_array().expect("doses") {
+        assert_eq!(dose["status"], "effective", "{dose:#}");
+    }
+    assert_eq!(ended.report["recovery"]["status"], "recovered");
+    assert_eq!(look(&ended.home, &ports), Seen::default());
 }
 
 /// Runs nginx under a fault.

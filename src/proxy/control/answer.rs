@@ -95,9 +95,9 @@ impl Control {
 
     /// A proxy and its toxics, both or none.
     async fn create(&self, wanted: Wanted) -> Result<ProxyState, ApiError> {
-        let Wanted { name, upstream, listen, enabled, toxics } = wanted;
+        let Wanted { name, upstream, listen, protocol, enabled, toxics } = wanted;
         let listen = resolved(&listen).await?;
-        let proxy = Proxy { name: name.clone(), listen, upstream, protocol: Protocol::Tcp, users: None };
+        let proxy = Proxy { name: name.clone(), listen, upstream, protocol, users: None };
         // Nothing passes before its toxics are there.
         self.proxies.open_disabled(&proxy).await?;
         let finished = async {
@@ -148,7 +148,8 @@ impl Control {
         if let Some(there) = self.proxies.find(&wanted.name) {
             let listen = resolved(&wanted.listen).await?;
             let same_place = listen == there.address || listen == there.proxy.listen;
-            if same_place && wanted.upstream == there.proxy.upstream {
+            let same = wanted.upstream == there.proxy.upstream && wanted.protocol == there.proxy.protocol;
+            if same_place && same {
                 return Ok(there);
             }
             self.proxies.close(&wanted.name).await?;
@@ -159,6 +160,9 @@ impl Control {
     async fn update_proxy(&self, name: &str, body: &[u8]) -> Result<Answer, ApiError> {
         let there = self.find(name)?;
         let input: ProxyInput = wire::read(body)?;
+        if input.protocol.is_some_and(|protocol| protocol != there.proxy.protocol) {
+            return Err(ApiError::bad_body("a proxy keeps its protocol: delete it, and create one with the other"));
+        }
         let listen = match &input.listen {
             Some(listen) => resolved(listen).await?,
             None => there.address,
@@ -237,6 +241,7 @@ struct Wanted {
     name: String,
     upstream: String,
     listen: String,
+    protocol: Protocol,
     enabled: bool,
     toxics: Vec<Toxic>,
 }
@@ -255,8 +260,8 @@ impl Wanted {
         if names.len() < toxics.len() {
             return Err(ApiError::toxic_exists());
         }
-        let (listen, enabled) = (input.listen.unwrap_or_default(), input.enabled.unwrap_or(true));
-        Ok(Self { name: input.name, upstream, listen, enabled, toxics })
+        let (listen, protocol) = (input.listen.unwrap_or_default(), input.protocol.unwrap_or_default());
+        Ok(Self { name: input.name, upstream, listen, protocol, enabled: input.enabled.unwrap_or(true), toxics })
     }
 }
 

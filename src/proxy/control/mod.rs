@@ -2,11 +2,13 @@
 //! unchanged. Source: the API section of Toxiproxy's README, and what its clients assert.
 //!
 //! One file a thought: [`server`] takes connections, `route` reads methods and paths, `answer` does what was asked,
-//! `wire` is the JSON, `toxic` turns attributes into toxics and back, `error` has the texts, `metrics` the counters.
+//! `wire` is the JSON, `toxic` turns attributes into toxics and back, `request` does so
+//! for those on HTTP requests, `error` has the texts, `metrics` the counters.
 
 mod answer;
 mod error;
 mod metrics;
+mod request;
 mod route;
 mod server;
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! The API as its clients see it, on real sockets.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -365,4 +370,118 @@ async fn a_client_that_never_reads_holds_up_no_call() {
     // Where Toxiproxy's API froze for 25 s; room for a busy machine.
     tokio::time::timeout(Duration::from_secs(5), calls).await.expect("no call waits for the client");
     drop(deaf);
+}
+
+/// An upstream of HTTP that answers 200 with the same body to everything, and counts.
+async fn web(asked: Arc<AtomicUsize>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let asked = Arc::clone(&asked);
+            let answer = service_fn(move |_: hyper::Request<hyper::body::Incoming>| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                async { Ok::<_, Infallible>(hyper::Response::new(BODY.to_owned())) }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    address
+}
+
+const BODY: &str = "a body of some length, so that there is something to change or to slow down";
+
+/// What a client sees behind the proxy: the status and the body, or none where the connection broke.
+async fn fetched(api: &Api, address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let response = api.client.get(format!("http://{address}{path}")).send().await.ok()?;
+    Some((response.status().as_u16(), response.text().await.ok()?))
+}
+
+#[tokio::test]
+async fn a_proxy_of_http_is_made_and_each_toxic_on_requests_does_what_it_says() {
+    let (api, asked) = (Api::start().await, Arc::new(AtomicUsize::new(0)));
+    let upstream = web(Arc::clone(&asked)).await;
+    let made =
+        api.post("/proxies", json!({ "name": "web", "upstream": upstream.to_string(), "protocol": "http" })).await;
+    assert_eq!((made.status, &made.json()["protocol"]), (201, &json!("http")));
+    let address: SocketAddr = made.json()["listen"].as_str().expect("text").parse().expect("an address");
+    let well = || Some((200, BODY.to_owned()));
+    assert_eq!(fetched(&api, address, "/").await, well());
+    for (kind, attributes) in [
+        ("http_error", json!({ "status": 429, "body": "later" })),
+        ("http_latency", json!({ "latency": 80 })),
+        ("http_abort", json!({})),
+        ("http_abort", json!({ "bytes": 3 })),
+        ("http_timeout", json!({ "timeout": 20 })),
+        ("http_corrupt", json!({ "probability": 1 })),
+        ("http_duplicate", json!({})),
+        ("http_slow_body", json!({ "rate": 1 })),
+    ] {
+        let toxic = json!({ "type": kind, "name": "t", "attributes": attributes });
+        let added = api.post("/proxies/web/toxics", toxic).await;
+        assert_eq!((added.status, &added.json()["type"]), (200, &json!(kind)), "{}", added.text);
+        let (before, start) = (asked.load(Ordering::Relaxed), Clock::Real.now());
+        let seen = fetched(&api, address, "/").await;
+        let took = start.elapsed();
+        match kind {
+            "http_error" => assert_eq!(seen, Some((429, "later".to_owned()))),
+            "http_latency" => assert!(seen == well() && took >= Duration::from_millis(80), "{took:?}"),
+            "http_abort" | "http_timeout" => assert_eq!(seen, None, "{attributes}"),
+            "http_corrupt" => assert!(seen.is_some_and(|(status, body)| status == 200 && body != BODY)),
+            // 76 bytes at 1000 a second, of which the first 20 ms may come at once.
+            "http_slow_body" => assert!(seen == well() && took >= Duration::from_millis(40), "{took:?}"),
+            _ => {
+                assert_eq!(seen, well());
+                let twice = async {
+                    while asked.load(Ordering::Relaxed) < before + 2 {
+                        tokio::task::yield_now().await
+                    }
+                };
+                tokio::time::timeout(Duration::from_secs(5), twice).await.expect("the upstream is asked twice");
+            }
+        }
+        assert_eq!(api.delete("/proxies/web/toxics/t").await.status, 204);
+        assert_eq!(fetched(&api, address, "/").await, well(), "{kind} is gone");
+    }
+}
+
+#[tokio::test]
+async fn a_toxic_on_requests_touches_those_it_means_and_is_changed_while_they_pass() {
+    let (api, upstream) = (Api::start().await, web(Arc::default()).await);
+    let proxy = json!({
+        "name": "web", "upstream": upstream.to_string(), "protocol": "http",
+        "toxics": [{ "type": "http_error", "name": "e", "attributes": { "method": "GET", "path": "/api/*" } }]
+    });
+    let made = api.post("/proxies", proxy).await.json();
+    let expected = json!({ "status": 503, "method": "GET", "path": "/api/*" });
+    assert_eq!(made["toxics"][0]["attributes"], expected);
+    let address: SocketAddr = made["listen"].as_str().expect("text").parse().expect("an address");
+    let status = async |path| fetched(&api, address, path).await.expect("an answer").0;
+    assert_eq!((status("/api/x").await, status("/else").await), (503, 200));
+    let changed = api.patch("/proxies/web/toxics/e", json!({ "attributes": { "status": 500, "path": null } })).await;
+    assert_eq!(changed.json()["attributes"], json!({ "status": 500, "method": "GET" }));
+    assert_eq!((status("/api/x").await, status("/else").await), (500, 500));
+    assert_eq!(api.patch("/proxies/web/toxics/e", json!({ "toxicity": 0 })).await.status, 200);
+    assert_eq!(status("/api/x").await, 200);
+}
+
+#[tokio::test]
+async fn toxics_and_protocols_that_do_not_fit_are_refused() {
+    let (api, upstream) = (Api::start().await, web(Arc::default()).await);
+    api.proxy_to("bytes", upstream).await;
+    assert_eq!(
+        api.get("/proxies/bytes").await.json().get("protocol"),
+        None,
+        "Toxiproxy's clients see Toxiproxy's keys"
+    );
+    let (status, text) = api.post("/proxies/bytes/toxics", json!({ "type": "http_error" })).await.refusal();
+    assert!(status == 400 && text.contains("does not understand requests"), "{status} {text}");
+    api.post("/proxies", json!({ "name": "web", "upstream": upstream.to_string(), "protocol": "http" })).await;
+    let (status, text) = api.post("/proxies/web/toxics", json!({ "type": "slicer" })).await.refusal();
+    assert!(status == 400 && text.contains("acts on bytes"), "{status} {text}");
+    let (status, text) = api.patch("/proxies/web", json!({ "protocol": "tcp" })).await.refusal();
+    assert!(status == 400 && text.contains("keeps its protocol"), "{status} {text}");
+    let unknown = json!({ "name": "x", "upstream": upstream.to_string(), "protocol": "sctp" });
+    assert_eq!(api.post("/proxies", unknown).await.status, 400);
+    assert_eq!(api.get("/proxies/x").await.status, 404);
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::request;
 use super::wire::ToxicInput;
 use crate::model::fault::{Distribution, Stream};
 use crate::model::step::{Toxic, ToxicKind};
@@ -74,9 +75,9 @@ struct LimitData {
 
 /// The toxic that a client asks for: called `<type>_<stream>` and downstream, always, unless it says otherwise.
 pub(super) fn created(input: ToxicInput) -> Result<Toxic, ApiError> {
-    let stream = match input.stream.as_deref().unwrap_or("downstream") {
-        "upstream" => Stream::Upstream,
-        "downstream" => Stream::Downstream,
+    let stream = match input.stream.as_deref() {
+        Some("upstream") => Stream::Upstream,
+        None | Some("downstream") => Stream::Downstream,
         _ => return Err(ApiError::invalid_stream()),
     };
     let name = match input.name {
@@ -127,7 +128,7 @@ fn kind(word: &str, attributes: Map<String, Value>) -> Result<ToxicKind, ApiErro
             ToxicKind::Slicer { average_size: Bytes(average), size_variation: variation, delay }
         }
         "limit_data" => ToxicKind::LimitData { bytes: Bytes(read::<LimitData>(attributes)?.bytes) },
-        _ => return Err(ApiError::invalid_type()),
+        _ => return request::kind(word, attributes),
     })
 }
 
@@ -148,7 +149,8 @@ pub(super) fn attributes(kind: &ToxicKind) -> Option<(&'static str, Map<String, 
             ("slicer", written(&Slicer { average_size, size_variation, delay }))
         }
         ToxicKind::LimitData { bytes } => ("limit_data", written(&LimitData { bytes: bytes.0 })),
-        _ => return None,
+        ToxicKind::Http { only, effect } => request::attributes(only, effect),
+        ToxicKind::Down => return None,
     })
 }
 
@@ -156,21 +158,21 @@ const fn unlimited(limit: u64) -> u64 {
     if limit == NO_LIMIT { 0 } else { limit }
 }
 
-fn millis(millis: u64) -> Timespan {
+pub(super) fn millis(millis: u64) -> Timespan {
     Timespan::millis(millis.min(LONGEST_MILLIS))
 }
 
-fn in_millis(time: Timespan) -> u64 {
+pub(super) fn in_millis(time: Timespan) -> u64 {
     u64::try_from(time.0.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An attribute that is null is one that is not named.
-fn read<T: DeserializeOwned>(mut attributes: Map<String, Value>) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(mut attributes: Map<String, Value>) -> Result<T, ApiError> {
     attributes.retain(|_, value| !value.is_null());
     serde_json::from_value(Value::Object(attributes)).map_err(ApiError::bad_body)
 }
 
-fn written(attributes: &impl Serialize) -> Map<String, Value> {
+pub(super) fn written(attributes: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(attributes) {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),

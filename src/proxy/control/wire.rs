@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::toxic;
+use crate::model::experiment::Protocol;
 use crate::model::fault::Stream;
 use crate::model::step::Toxic;
 use crate::proxy::ProxyState;
@@ -18,6 +19,8 @@ pub(super) struct ProxyInput {
     pub(super) listen: Option<String>,
     pub(super) upstream: Option<String>,
     pub(super) enabled: Option<bool>,
+    /// Ours: what it understands; bytes when absent.
+    pub(super) protocol: Option<Protocol>,
     /// Ours: toxics that come with the proxy.
     pub(super) toxics: Option<Vec<ToxicInput>>,
 }
@@ -46,7 +49,14 @@ pub(super) struct ProxyOutput {
     listen: String,
     upstream: String,
     enabled: bool,
+    /// Only where it is not Toxiproxy's: some clients are strict about keys.
+    #[serde(skip_serializing_if = "is_tcp")]
+    protocol: Protocol,
     toxics: Vec<ToxicOutput>,
+}
+
+fn is_tcp(protocol: &Protocol) -> bool {
+    *protocol == Protocol::Tcp
 }
 
 /// A toxic as clients read it.
@@ -79,6 +89,7 @@ impl From<&ProxyState> for ProxyOutput {
             listen: state.address.to_string(),
             upstream: state.proxy.upstream.clone(),
             enabled: state.enabled,
+            protocol: state.proxy.protocol,
             toxics: toxics(&state.toxics),
         }
     }

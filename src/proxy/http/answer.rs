@@ -24,7 +24,8 @@ pub(super) fn plain(status: StatusCode, text: Bytes) -> Response<Body> {
 
 /// An answer with headers that an experiment asks for.
 pub(super) fn injected(status: u16, text: &str, headers: &BTreeMap<String, String>) -> Response<Body> {
-    // The experiment's reader lets no other status through than 400 to 599, and no header that cannot be sent.
+    // Neither the experiment's reader nor the control API lets another status through than 400 to 599, or a header that
+    // cannot be sent.
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let mut response = plain(status, Bytes::copy_from_slice(text.as_bytes()));
     for (name, value) in headers {
