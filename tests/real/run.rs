@@ -83,6 +83,8 @@ impl Home {
         command.current_dir(self.path("work")).env("HOME", self.path("work")).env("TMPDIR", self.path("work"));
         // Tests go side by side, whatever they break.
         command.env("CHAOS_LOCK_DIR", &self.locks);
+        // What a killed run leaves there goes with the folder.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
         command.env(MARK, self.folder.path()).env_remove("XDG_STATE_HOME").env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null()).stdout(to("report.json")).stderr(to("stderr"));
         command
