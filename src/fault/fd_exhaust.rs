@@ -68,7 +68,7 @@ pub(super) fn dose(settings: &FdExhaust, victims: &[LimitReading]) -> Dose {
             (None, _) => "gone".to_owned(),
         };
         let asked = format!("{} left", settings.leave);
-        words::part(&victim.name, asked, measured, victim.left.map_or(f64::NAN, |left| left as f64))
+        words::part(&victim.name, asked, measured, victim.left.unwrap_or(0) as f64)
     });
     let wrong = victims.iter().find(|victim| victim.soft != Some(victim.set));
     let ineffective = match wrong {

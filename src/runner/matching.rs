@@ -72,16 +72,20 @@ pub(super) fn near_names(name: &str, all: &[Seen]) -> String {
     format!("near misses: {}", some(near))
 }
 
-/// Those whose command lines hold the longest plain part of the pattern.
+/// Those whose command lines hold a word of the pattern, the most alike first.
 pub(super) fn near_commands(pattern: &str, all: &[Seen]) -> String {
-    let words = pattern.split(['*', '?', ' ']).filter(|word| word.len() > 2);
-    let longest = words.max_by_key(|word| word.len()).unwrap_or(pattern);
-    let lines = all.iter().map(|seen| seen.command.join(" ")).filter(|line| line.contains(longest));
-    let near: BTreeSet<String> = lines.map(|line| line.chars().take(80).collect()).collect();
+    const SHOWN: usize = 80;
+    let words: Vec<&str> = pattern.split(['*', '?', ' ']).filter(|word| word.len() > 2).collect();
+    let lines = all.iter().map(|seen| seen.command.join(" "));
+    let near: BTreeSet<String> = lines
+        .filter(|line| words.iter().any(|word| line.contains(word)))
+        .map(|line| line.chars().take(SHOWN).collect())
+        .collect();
+    let mut near: Vec<String> = near.into_iter().collect();
+    near.sort_by_key(|line| strsim::levenshtein(line, pattern));
     if near.is_empty() {
-        return format!(
-            "no command line holds `{longest}`; the pattern is for the whole line, `ps -e -o args` lists all"
-        );
+        return "no command line holds a word of it; the pattern is for the whole line, `ps -e -o args` lists all"
+            .to_owned();
     }
     format!("the pattern is for the whole line; near misses: {}", some(near.iter().map(String::as_str)))
 }
