@@ -17,5 +17,6 @@ pub mod statistics;
 pub mod step;
 #[cfg(test)]
 pub mod testing;
+pub mod traffic;
 pub mod units;
 pub mod verdict;

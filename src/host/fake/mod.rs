@@ -20,6 +20,7 @@ use crate::model::dose::{Meter, ProcessState, Reading, ToxicReading, WorkerReadi
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::traffic::ProxyTraffic;
 
 pub use life::{Death, Life, Turns};
 pub use scene::FakeScene;
@@ -333,6 +334,11 @@ impl Machine for FakeMachine {
 
     fn affected_users(&self) -> u64 {
         u64::from(self.broken())
+    }
+
+    /// No byte passes through memory.
+    fn traffic(&self) -> Vec<ProxyTraffic> {
+        Vec::new()
     }
 }
 
