@@ -42,8 +42,10 @@ fn broken<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a FaultSpec> {
 }
 
 fn is_apart(seen: &Seen<'_>, fault: &FaultSpec) -> bool {
+    let apart_from = |name: &str| seen.probe.independent_of.iter().any(|other| other == name);
     match &fault.target {
-        Target::Proxy(name) | Target::Service(name) => seen.probe.independent_of.contains(name),
+        Target::Proxy(name) => apart_from(name),
+        Target::Process(target) => target.by.service().is_some_and(apart_from),
         // Everybody uses the machine.
         Target::Host => false,
     }
