@@ -10,8 +10,8 @@ use crate::model::probe::ProbeKind;
 
 /// So many times the requests of before are an amplification.
 const AMPLIFIED: f64 = 1.5;
-/// Over so many looks at the counters the requests of one step are counted: about a second.
-const STEP: usize = 5;
+/// Over so many looks at the counters the requests of one step are counted: a good half of a second.
+const STEP: usize = 3;
 /// Fewer steps than this have no spread worth the name.
 const STEPS: usize = 3;
 /// Fewer looks than this show nothing constant.
