@@ -15,7 +15,7 @@ use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
 use crate::host::clock::Clock;
 use crate::host::output::{self, Stream};
-use crate::host::{Facts, files, process, system};
+use crate::host::{Facts, files, process};
 use crate::model::experiment::Experiment;
 use crate::model::fault::FaultKind;
 use crate::model::policy::Policy;
@@ -94,8 +94,13 @@ impl Gate {
     fn judged(&self, loaded: &Loaded, digest: &str, purpose: Purpose<'_>) -> anyhow::Result<Option<Surroundings>> {
         let experiment = &loaded.experiment;
         let surroundings = surroundings(experiment)?;
-        let request =
-            Request { experiment, steps: &steps(experiment, &facts()), digest, purpose, surroundings: &surroundings };
+        let request = Request {
+            experiment,
+            steps: &steps(experiment, &Facts::here()),
+            digest,
+            purpose,
+            surroundings: &surroundings,
+        };
         let mut refusals = policy::judge(&request, &self.policies);
         refusals.extend(not_approved(digest, purpose));
         if !refusals.is_empty() {
@@ -160,14 +165,9 @@ fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
     digest::digest(experiment, &steps(experiment, &anywhere())).context("cannot digest the plan")
 }
 
-/// What is known of this machine.
-pub(super) fn facts() -> Facts {
-    Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
-}
-
 /// A machine that is the same everywhere, so that a digest is too.
 fn anywhere() -> Facts {
-    Facts { cores: (0..1024).collect(), memory_available: 1 << 40 }
+    Facts { cores: (0..1024).collect(), memory_available: 1 << 40, ..Facts::default() }
 }
 
 fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {

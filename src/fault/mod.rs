@@ -1,7 +1,9 @@
 //! What can be broken: one file a fault, settings in, reversible steps out. Pure: it decides, `host` acts.
 
+mod cpu_limit;
 mod cpu_stress;
 mod disk_stress;
+mod group_limit;
 mod http_abort;
 mod http_corrupt;
 mod http_duplicate;
@@ -9,6 +11,8 @@ mod http_error;
 mod http_latency;
 mod http_slow_body;
 mod http_timeout;
+mod io_limit;
+mod memory_limit;
 mod memory_stress;
 mod network_bandwidth;
 mod network_blackhole;
@@ -18,6 +22,7 @@ mod network_latency;
 mod network_limit_data;
 mod network_slice;
 mod network_slow_close;
+mod pids_limit;
 mod process_kill;
 mod process_pause;
 mod request;
@@ -67,6 +72,10 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::CpuStress(settings) => cpu_stress::plan(fault, settings, facts),
         FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
         FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
+        FaultKind::CpuLimit(settings) => cpu_limit::plan(fault, settings, facts),
+        FaultKind::MemoryLimit(settings) => memory_limit::plan(fault, settings, facts),
+        FaultKind::IoLimit(settings) => io_limit::plan(fault, settings, facts),
+        FaultKind::PidsLimit(settings) => pids_limit::plan(fault, settings, facts),
         FaultKind::ProcessKill(settings) => Ok(process_kill::plan(fault, settings)),
         FaultKind::ProcessPause(_) => Ok(process_pause::plan(fault)),
     }
@@ -101,6 +110,10 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
+        (FaultKind::CpuLimit(settings), Reading::Group(group)) => cpu_limit::dose(settings, group),
+        (FaultKind::MemoryLimit(settings), Reading::Group(group)) => memory_limit::dose(settings, group),
+        (FaultKind::IoLimit(settings), Reading::Group(group)) => io_limit::dose(settings, group),
+        (FaultKind::PidsLimit(settings), Reading::Group(group)) => pids_limit::dose(settings, group),
         (FaultKind::ProcessKill(settings), Reading::Service { state, replaced }) => {
             process_kill::dose(settings, *state, *replaced)
         }

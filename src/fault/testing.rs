@@ -9,7 +9,7 @@ use crate::model::testing::experiment;
 use crate::model::units::Timespan;
 
 pub(super) fn facts() -> Facts {
-    Facts { cores: vec![0, 1], memory_available: 4 << 30 }
+    Facts { cores: vec![0, 1], memory_available: 4 << 30, ..Facts::default() }
 }
 
 pub(super) fn fault(kind: FaultKind, target: Target) -> FaultSpec {
@@ -24,7 +24,7 @@ pub(super) fn conforms(fault: &FaultSpec) {
     for step in &plan.steps {
         assert!(mirrors(&step.apply, &step.undo, &step.verify), "{step:?} is not undone by its undo");
     }
-    assert_eq!(fault.target.kind(), fault.kind.takes());
+    assert!(fault.kind.takes().contains(&fault.target.kind()));
     let alien = match plan.meter {
         crate::model::dose::Meter::Worker { .. } => crate::model::dose::Reading::Toxic(Default::default()),
         _ => crate::model::dose::Reading::Worker(Default::default()),
@@ -41,6 +41,9 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
         ) => (proxy, &toxic.name) == (p, t) && (p, t) == (q, u),
         (Act::StartWorker { worker, .. }, Undo::StopWorker { worker: w }, Check::WorkerGone { worker: v }) => {
             worker == w && w == v
+        }
+        (Act::LimitGroup { name, .. }, Undo::RestoreGroup { name: n }, Check::GroupRestored { name: m }) => {
+            name == n && n == m
         }
         (Act::PauseService { service }, Undo::ResumeService { service: s }, Check::ServiceRunning { service: r })
         | (Act::KillService { service, .. }, Undo::ReviveService { service: s }, Check::ServiceReady { service: r }) => {

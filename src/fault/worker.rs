@@ -2,17 +2,18 @@
 
 use crate::fault::FaultPlan;
 use crate::model::dose::Meter;
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, Target};
 use crate::model::step::{Act, Check, Job, Step, Undo};
 
 /// The plan of any fault that is one worker process.
 pub(super) fn worker_plan(fault: &FaultSpec, job: Job) -> FaultPlan {
     let worker = fault.name.clone();
+    let beside = Some(fault.target.clone()).filter(|target| matches!(target, Target::Service(_)));
     FaultPlan {
         meter: Meter::Worker { worker: worker.clone() },
         needs: "nothing: the worker is an ordinary process of ours",
         steps: vec![Step {
-            apply: Act::StartWorker { worker: worker.clone(), job },
+            apply: Act::StartWorker { worker: worker.clone(), job, beside },
             undo: Undo::StopWorker { worker: worker.clone() },
             verify: Check::WorkerGone { worker },
         }],

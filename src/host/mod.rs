@@ -23,7 +23,7 @@ pub mod this_process;
 pub mod thread;
 pub mod workers;
 
-pub use linux::cgroups;
+pub use linux::cgroup;
 pub use linux::powers;
 pub use linux::trial;
-pub use machine::{Checked, Facts, Machine, Prober, Trouble};
+pub use machine::{Checked, Facts, Machine, Prepared, Prober, Trouble};

@@ -1,7 +1,10 @@
 //! What is to be done about a step that its tool left behind. Pure: `recover` acts.
 
+use std::path::PathBuf;
+
 use super::Entry;
-use crate::model::step::{Persistence, ProcessIdentity, Undo};
+use crate::model::cgroup::GroupSetting;
+use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,10 @@ pub enum Measure {
     /// Whatever was started is killed. The process is known unless the act was cut short; the mark of the run tells
     /// even then.
     Kill(Option<ProcessIdentity>),
+    /// These values are set again, where ours are still there.
+    Restore(Vec<GroupSetting>),
+    /// These control groups are removed, and whoever is in them.
+    RemoveGroups(Vec<PathBuf>),
     /// The process goes on. Not known when the act was cut short; then it is killed with its service.
     Continue(Option<ProcessIdentity>),
 }
@@ -32,7 +39,10 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
+    let Receipt { settings, groups, .. } = entry.receipt.clone();
     match entry.step.undo {
+        Undo::RestoreGroup { .. } => Measure::Restore(settings),
+        Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::ResumeService { .. } => Measure::Continue(process),
         Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
@@ -45,6 +55,7 @@ mod tests {
     use super::{Holder, Measure, measure};
     use crate::journal::testing::step;
     use crate::journal::{Entry, Owner, State};
+    use crate::model::cgroup::GroupSetting;
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
 
     fn entry(undo: Undo, process: Option<ProcessIdentity>) -> Entry {
@@ -62,6 +73,17 @@ mod tests {
         assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
         let paused = entry(Undo::ResumeService { service: "s".into() }, process.clone());
         assert_eq!(measure(&paused, true), Measure::Continue(process));
+    }
+
+    #[test]
+    fn values_are_set_back_as_the_intent_knew_them_already() {
+        let setting =
+            GroupSetting { file: "/g/pids.max".into(), device: None, before: "max".into(), ours: vec!["5".into()] };
+        let mut limited = entry(Undo::RestoreGroup { name: "few".into() }, None);
+        limited.receipt.settings = vec![setting.clone()];
+        limited.state = State::Intent;
+        assert_eq!(measure(&limited, true), Measure::Restore(vec![setting]));
+        assert_eq!(measure(&limited, false), Measure::GoneWith(Holder::Boot));
     }
 
     #[test]

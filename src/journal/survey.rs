@@ -1,12 +1,14 @@
 //! What a run left on the machine, by its journal and by the mark that its processes carry. Looks only.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::apart::{self, Damage, Whole};
 use super::replay::{Measure, measure};
 use super::{Entry, FORMAT, Header, open_steps};
 use crate::host::Trouble;
 use crate::host::scene::{Scene, ThisMachine};
+use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::step::ProcessIdentity;
 
@@ -96,11 +98,39 @@ impl Remains {
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
         let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
             Measure::Continue(process) => process.clone(),
-            Measure::Kill(_) | Measure::GoneWith(_) => None,
+            Measure::Kill(_) | Measure::GoneWith(_) | Measure::Restore(_) | Measure::RemoveGroups(_) => None,
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
         paused.filter(|process| !goes_on(process)).collect()
+    }
+
+    /// The values of control groups that are still ours. What cannot be read counts as ours.
+    pub(super) fn values_on(&self, scene: &impl Scene) -> Vec<GroupSetting> {
+        let settings = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::Restore(settings) => Some(settings.iter().rev()),
+            _ => None,
+        });
+        let is_ours = |setting: &&GroupSetting| {
+            scene.value(setting).map_or(true, |now| setting.whose(now.as_deref()) == Whose::Ours)
+        };
+        settings.flatten().filter(is_ours).cloned().collect()
+    }
+
+    /// The control groups of ours that are there. What cannot be seen counts as there.
+    pub(super) fn groups_on(&self, scene: &impl Scene) -> Vec<PathBuf> {
+        let groups = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::RemoveGroups(groups) => Some(groups),
+            _ => None,
+        });
+        groups.flatten().filter(|group| scene.has_group(group).unwrap_or(true)).cloned().collect()
+    }
+
+    /// What is left in control groups, for people.
+    pub fn in_groups(&self) -> Vec<String> {
+        let values = self.values_on(&ThisMachine).into_iter().map(|setting| format!("{setting} is limited still"));
+        let groups = self.groups_on(&ThisMachine).into_iter().map(|group| format!("{} is there", group.display()));
+        values.chain(groups).collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
@@ -108,5 +138,6 @@ impl Remains {
         (self.part_missing && self.same_boot)
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
+            || !self.in_groups().is_empty()
     }
 }

@@ -1,7 +1,16 @@
 //! What is to be said of a step that could not be put back, case by case: beside the command of [`Undo::by_hand`], where
 //! there is one.
 
+use std::path::PathBuf;
+
+use super::cgroup::GroupSetting;
 use super::step::{Receipt, Undo};
+
+/// Paths as words of a command.
+fn words<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
+    let words: Vec<String> = paths.into_iter().map(|path| format!("'{}'", path.display())).collect();
+    words.join(" ")
+}
 
 impl Undo {
     /// What is left when the tool could not do it, what ends it, and how to see by hand whether it is there.
@@ -20,6 +29,22 @@ impl Undo {
                 let see = pid.map_or_else(|| "ps axeww | grep CHAOS_RUN=".to_owned(), |pid| format!("ps -p {pid}"));
                 format!("worker {worker} may live; it is killed with the tool's process at the latest; see: {see}")
             }
+            (Self::RestoreGroup { name }, _) => {
+                let each = receipt.settings.iter().map(|setting| {
+                    let GroupSetting { before, .. } = setting;
+                    format!("{setting} was `{before}` and was set to `{}`", setting.last())
+                });
+                format!(
+                    "the limit {name} may be in place: {}; a value that somebody else set meanwhile is left to them; look with: \
+                     cat {}",
+                    each.collect::<Vec<_>>().join(", "),
+                    words(receipt.settings.iter().map(|setting| &setting.file))
+                )
+            }
+            (Self::RemoveGroup { service }, _) => format!(
+                "the control group of service {service} may be there; it limits nobody, and goes once nobody is in it: ls -d {}",
+                words(&receipt.groups)
+            ),
             (Self::ResumeService { service }, Some(pid)) => format!(
                 "service {service} may be stopped; see: ps -o stat= -p {pid} begins with T while it is; it is killed with the \
                  tool's process at the latest"
@@ -62,7 +87,9 @@ mod tests {
             Undo::RemoveToxic { proxy, toxic: "slow".into() },
             Undo::StopWorker { worker: "slow".into() },
             Undo::ResumeService { service: service.clone() },
-            Undo::ReviveService { service },
+            Undo::ReviveService { service: service.clone() },
+            Undo::RemoveGroup { service },
+            Undo::RestoreGroup { name: "slow".into() },
             Undo::None { because: "slow".into() },
         ];
         // One that is not in the list above does not compile here before it is.
@@ -74,6 +101,8 @@ mod tests {
                 | Undo::StopWorker { .. }
                 | Undo::ResumeService { .. }
                 | Undo::ReviveService { .. }
+                | Undo::RemoveGroup { .. }
+                | Undo::RestoreGroup { .. }
                 | Undo::None { .. } => {}
             })
             .collect()
@@ -83,7 +112,7 @@ mod tests {
     fn what_is_left_is_named_in_every_case_and_no_two_are_told_alike() {
         let process = Some(ProcessIdentity { pid: 77, pidfs_inode: 1, start_ticks: 1 });
         let address = Some(([127, 0, 0, 1], 9102).into());
-        for receipt in [Receipt::default(), Receipt { process, address }] {
+        for receipt in [Receipt::default(), Receipt { process, address, ..Receipt::default() }] {
             let told: Vec<String> = every_undo().iter().map(|undo| undo.when_left(&receipt)).collect();
             let named = |text: &String| ["demo", "generator", "slow"].iter().any(|name| text.contains(name));
             assert!(told.iter().all(named), "{told:?}");

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, GroupSetting, Limit};
 use super::experiment::{Proxy, Service};
-use super::fault::{Distribution, KillSignal, Stream};
+use super::fault::{Distribution, KillSignal, Stream, Target};
 use super::http::{HttpEffect, RequestMatch};
 use super::units::{Bytes, Rate, Share, Timespan};
 
@@ -48,6 +49,28 @@ pub enum Act {
         worker: String,
         /// What it does.
         job: Job,
+        /// Whose control group it is put into, so that this target feels it and not the whole machine; nobody's when
+        /// absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beside: Option<Target>,
+    },
+    /// Makes a control group for a service that is about to start.
+    MakeGroup {
+        /// The service's name.
+        service: String,
+        /// What it is to control.
+        controllers: Vec<Controller>,
+        /// Whether the run can do without.
+        needed: bool,
+    },
+    /// Limits what is in the control group of a target.
+    LimitGroup {
+        /// The fault's name, unique in the run.
+        name: String,
+        /// Whose group.
+        target: Target,
+        /// The limit.
+        limit: Limit,
     },
     /// Stops a process of ours with SIGSTOP.
     PauseService {
@@ -99,6 +122,16 @@ pub enum Undo {
         /// Its name.
         worker: String,
     },
+    /// Takes the control group of a service away.
+    RemoveGroup {
+        /// The service's name.
+        service: String,
+    },
+    /// Gives a control group the values back that it had, where ours are still there.
+    RestoreGroup {
+        /// The fault's name.
+        name: String,
+    },
     /// Lets a paused service go on, by SIGCONT to the very process that was paused.
     ResumeService {
         /// The service's name.
@@ -141,6 +174,16 @@ pub enum Check {
     WorkerGone {
         /// Its name.
         worker: String,
+    },
+    /// The service has no control group of its own.
+    GroupGone {
+        /// The service's name.
+        service: String,
+    },
+    /// The control group has the values that it had.
+    GroupRestored {
+        /// The fault's name.
+        name: String,
     },
     /// The service's process is not stopped.
     ServiceRunning {
@@ -288,6 +331,12 @@ pub struct Receipt {
     /// The address that listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<std::net::SocketAddr>,
+    /// The values that are changed, in the order in which they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<GroupSetting>,
+    /// The control groups that are made, or that a worker is put into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<PathBuf>,
 }
 
 impl fmt::Display for Act {
@@ -298,7 +347,17 @@ impl fmt::Display for Act {
             }
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
             Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
-            Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
+            Self::StartWorker { worker, job, beside: None } => write!(f, "start worker {worker}: {job}"),
+            Self::StartWorker { worker, job, beside: Some(target) } => {
+                write!(f, "start worker {worker} in the control group of {}: {job}", target.describe())
+            }
+            Self::MakeGroup { service, controllers, .. } => {
+                let controllers: Vec<String> = controllers.iter().map(ToString::to_string).collect();
+                write!(f, "make a control group for service {service} ({})", controllers.join(", "))
+            }
+            Self::LimitGroup { target, limit, .. } => {
+                write!(f, "limit the control group of {}: {limit}", target.describe())
+            }
             Self::PauseService { service } => write!(f, "pause service {service} (SIGSTOP)"),
             Self::KillService { service, signal } => write!(f, "kill service {service} ({})", signal.name()),
         }
@@ -312,6 +371,8 @@ impl fmt::Display for Undo {
             Self::CloseProxy { proxy } => write!(f, "close proxy {proxy}"),
             Self::RemoveToxic { proxy, toxic } => write!(f, "proxy {proxy}: remove toxic {toxic}"),
             Self::StopWorker { worker } => write!(f, "stop worker {worker}"),
+            Self::RemoveGroup { service } => write!(f, "remove the control group of service {service}"),
+            Self::RestoreGroup { .. } => f.write_str("set the old values again, where ours are still there"),
             Self::ResumeService { service } => write!(f, "resume service {service} (SIGCONT)"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
@@ -326,6 +387,8 @@ impl fmt::Display for Check {
             Self::ProxyGone { proxy } => write!(f, "proxy {proxy} listens no more"),
             Self::ToxicGone { proxy, toxic } => write!(f, "proxy {proxy} has no toxic {toxic}"),
             Self::WorkerGone { worker } => write!(f, "worker {worker} is gone"),
+            Self::GroupGone { service } => write!(f, "service {service} has no control group of its own"),
+            Self::GroupRestored { .. } => f.write_str("the values of the control group are the old ones"),
             Self::ServiceRunning { service } => write!(f, "service {service} is not stopped"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
@@ -380,6 +443,8 @@ impl Act {
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
+            | Self::MakeGroup { .. }
+            | Self::LimitGroup { .. }
             | Self::PauseService { .. }
             | Self::KillService { .. } => Persistence::Volatile,
         }
@@ -402,12 +467,26 @@ impl KillSignal {
 impl Undo {
     /// The command a person can run when the tool could not; none when the end of the tool's process undoes it.
     pub fn by_hand(&self, receipt: &Receipt) -> Option<String> {
-        let pid = receipt.process.as_ref().map(|process| process.pid)?;
+        let pid = || receipt.process.as_ref().map(|process| process.pid);
         match self {
-            Self::StopService { .. } => Some(format!("kill -KILL -- -{pid}")),
-            Self::StopWorker { .. } => Some(format!("kill -KILL {pid}")),
-            Self::ResumeService { .. } => Some(format!("kill -CONT {pid}")),
+            Self::StopService { .. } => Some(format!("kill -KILL -- -{}", pid()?)),
+            Self::StopWorker { .. } => Some(format!("kill -KILL {}", pid()?)),
+            Self::ResumeService { .. } => Some(format!("kill -CONT {}", pid()?)),
+            Self::RestoreGroup { .. } => {
+                let settings = receipt.settings.iter().rev();
+                let writes = settings.map(|it| format!("echo '{}' > '{}'", it.line(&it.before), it.file.display()));
+                joined(writes, " && ")
+            }
+            Self::RemoveGroup { .. } => {
+                joined(receipt.groups.iter().map(|group| format!("rmdir '{}'", group.display())), "; ")
+            }
             Self::CloseProxy { .. } | Self::RemoveToxic { .. } | Self::ReviveService { .. } | Self::None { .. } => None,
         }
     }
+}
+
+/// None when there is nothing to join.
+fn joined(parts: impl Iterator<Item = String>, between: &str) -> Option<String> {
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join(between))
 }

@@ -1,9 +1,10 @@
 //! The real machine: proxies and workers of ours, processes and files through `host`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::groups::Groups;
 use super::readiness;
 use crate::guard::policy::{self, ProcessPlace};
 use crate::guard::protected;
@@ -11,13 +12,13 @@ use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Facts, Machine, Prober, Trouble, system};
+use crate::host::{Checked, Facts, Machine, Prepared, Prober, Trouble};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Service};
-use crate::model::fault::KillSignal;
+use crate::model::fault::{KillSignal, Target};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
 use crate::probe::{ServiceView, Surroundings, prepare};
 use crate::proxy::ProxySet;
 
@@ -28,6 +29,7 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
+    groups: Groups,
     policies: Vec<Policy>,
     /// The processes that faults hit, by service: the dose is judged against them.
     hit: Mutex<BTreeMap<String, ProcessIdentity>>,
@@ -42,6 +44,7 @@ impl LinuxMachine {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
+            groups: Groups::new(clock, run_of(&logs)),
             services: Arc::new(Services::new(clock, logs)),
             specs: specs.collect(),
             policies: Vec::new(),
@@ -61,7 +64,7 @@ impl LinuxMachine {
     }
 
     async fn start(&self, service: &Service) -> Result<Receipt, Trouble> {
-        let process = self.services.start(service).await?;
+        let process = self.services.start_in(service, self.groups.of_service(&service.name)).await?;
         readiness::awaited(service, &self.services, &self.surroundings()).await?;
         Ok(of_process(process))
     }
@@ -144,6 +147,41 @@ impl LinuxMachine {
         }
     }
 
+    /// Who a target is now.
+    fn target<'a>(&self, target: &'a Target) -> Result<(&'a str, ProcessIdentity), Trouble> {
+        let what = || format!("find {}", target.describe());
+        let Target::Service(service) = target else { return Err(Trouble::new(what(), "it is no process")) };
+        let process = self.services.current(service).ok_or_else(|| Trouble::new(what(), "it does not run"))?;
+        Ok((service, process))
+    }
+
+    async fn start_worker(
+        &self,
+        worker: &str,
+        job: &Job,
+        beside: Option<&Target>,
+        receipt: Receipt,
+    ) -> Result<Receipt, Trouble> {
+        if let Some((service, process)) = beside.and_then(|target| self.target(target).ok()) {
+            self.groups.beside(worker, service, &process, job);
+        }
+        let started = self.workers.start_in(worker, job, &receipt.groups).await;
+        let started = started.map_err(|trouble| match self.groups.killed_beside(worker) {
+            Some(why) => Trouble { why: format!("{}: {why}", trouble.why), ..trouble },
+            None => trouble,
+        })?;
+        Ok(Receipt { process: Some(started), ..receipt })
+    }
+
+    /// Whether the very process whose group a fault limits has ended; one that is started again comes into the same group.
+    fn limited_gone(&self, name: &str) -> Option<String> {
+        let process = self.groups.limited_process(name)?;
+        let running = self.services.running();
+        let again = self.specs.values().any(|spec| spec.restart && self.groups.is_of(name, &spec.name));
+        let gone = !again && !running.values().any(|now| *now == process);
+        gone.then(|| format!("{process}, whose control group is limited, ended"))
+    }
+
     fn process_hit(&self, service: &str) -> Option<ProcessIdentity> {
         self.hit.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
     }
@@ -185,10 +223,32 @@ impl Machine for LinuxMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
+        Facts::here()
     }
 
-    async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
+    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+        match act {
+            Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
+            Act::LimitGroup { target, limit, .. } => {
+                let (service, process) = self.target(target)?;
+                self.may_be_hit(&act.to_string(), &process)?;
+                self.groups.prepare_limit(service, process, limit)
+            }
+            Act::StartWorker { worker, job, beside: Some(target) } => {
+                let (service, process) = self.target(target)?;
+                self.may_be_hit(&act.to_string(), &process)?;
+                Ok(self.groups.prepare_beside(worker, service, &process, job))
+            }
+            Act::StartService { .. }
+            | Act::OpenProxy { .. }
+            | Act::AddToxic { .. }
+            | Act::StartWorker { beside: None, .. }
+            | Act::PauseService { .. }
+            | Act::KillService { .. } => Ok(Prepared::default()),
+        }
+    }
+
+    async fn apply(&self, act: &Act, receipt: Receipt) -> Result<Receipt, Trouble> {
         match act {
             Act::StartService { service } => self.start(service).await,
             Act::OpenProxy { proxy } => {
@@ -199,7 +259,12 @@ impl Machine for LinuxMachine {
                 self.proxies.add_toxic(proxy, toxic)?;
                 Ok(Receipt::default())
             }
-            Act::StartWorker { worker, job } => self.workers.start(worker, job).await.map(of_process),
+            Act::MakeGroup { service, .. } => self.groups.make_own(service, receipt),
+            Act::LimitGroup { name, target, limit } => {
+                let (service, _) = self.target(target)?;
+                self.groups.limit(name, service, limit, receipt).await
+            }
+            Act::StartWorker { worker, job, beside } => self.start_worker(worker, job, beside.as_ref(), receipt).await,
             Act::PauseService { service } => self.signal(service, Signal::Stop),
             Act::KillService { service, signal } => self.signal(service, Signal::Kill(*signal)),
         }
@@ -211,6 +276,8 @@ impl Machine for LinuxMachine {
             Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
             Undo::RemoveToxic { proxy, toxic } => Ok(self.proxies.remove_toxic(proxy, toxic)?),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
+            Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
+            Undo::RestoreGroup { .. } => self.groups.restore(receipt),
             Undo::ResumeService { service } => {
                 self.resume(service, receipt);
                 Ok(())
@@ -226,6 +293,8 @@ impl Machine for LinuxMachine {
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
+            Check::GroupGone { .. } => self.groups.gone(receipt),
+            Check::GroupRestored { .. } => self.groups.restored(receipt),
             Check::ServiceRunning { service } => self.goes_on(service, receipt),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
@@ -238,7 +307,12 @@ impl Machine for LinuxMachine {
                 let reading = self.proxies.reading(proxy, toxic).map(Reading::Toxic);
                 reading.ok_or_else(|| Trouble::new(format!("read toxic {toxic} of proxy {proxy}"), "there is none"))
             }
+            Meter::Group { name } => self.groups.reading(name).map(Reading::Group),
             Meter::Worker { worker } => {
+                if let Some(how) = self.workers.ended(worker) {
+                    let why = self.groups.killed_beside(worker).map(|why| format!("; {why}")).unwrap_or_default();
+                    return Err(Trouble::new(format!("read worker {worker}"), format!("it ended with {how}{why}")));
+                }
                 let reading = self.workers.reading(worker).map(Reading::Worker);
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
@@ -264,6 +338,7 @@ impl Machine for LinuxMachine {
                 (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
             }
             Meter::Service { service } => self.service_gone(service),
+            Meter::Group { name } => self.limited_gone(name),
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,
         }
@@ -272,6 +347,12 @@ impl Machine for LinuxMachine {
     fn affected_users(&self) -> u64 {
         self.proxies.affected_users()
     }
+}
+
+/// The id of the run whose folder this is; another one where it is not named so, as in tests.
+fn run_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    uuid::Uuid::parse_str(&name).unwrap_or_else(|_| uuid::Uuid::now_v7()).to_string()
 }
 
 fn of_process(process: ProcessIdentity) -> Receipt {

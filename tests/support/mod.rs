@@ -10,7 +10,7 @@ use chaos::journal::{Journal, MemoryStore, Store};
 use chaos::model::event::{Event, EventKind, RunHeader};
 use chaos::model::expectation::{Expectation, Limit, Metric, Must, Operator, StopCondition, Subject};
 use chaos::model::experiment::{BlastRadius, Experiment, Protocol, Proxy, Recovery, Scope, Service};
-use chaos::model::fault::{CpuStress, FaultKind, FaultSpec, ProcessKill, ProcessPause, Target};
+use chaos::model::fault::{CpuLimit, CpuStress, FaultKind, FaultSpec, ProcessKill, ProcessPause, Target};
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
 use chaos::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
@@ -83,15 +83,19 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
     }
 }
 
-/// The four ways in which faults are undone: by a toxic, a worker, a signal, a restart.
+/// The five ways in which faults are undone: by a toxic, a worker, a signal, a restart, a value that is set back.
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
-    let (kind, target) = match way % 4 {
+    let (kind, target) = match way % 5 {
         0 => {
             let error = HttpError::default();
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
         }
         1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),
         2 => (FaultKind::ProcessPause(ProcessPause {}), Target::Service("demo".into())),
+        3 => {
+            let limit = CpuLimit { quota: Share(0.5), cores: 1 };
+            (FaultKind::CpuLimit(limit), Target::Service("demo".into()))
+        }
         _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::Service("demo".into())),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }

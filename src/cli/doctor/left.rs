@@ -105,8 +105,10 @@ fn residue(remains: &Remains, left: Result<&[ProcessIdentity], &Trouble>, stoppe
     what.extend(
         Some(stopped).filter(|stopped| !stopped.is_empty()).map(|stopped| format!("{} stopped", names(stopped))),
     );
+    let in_groups = remains.in_groups();
+    what.extend(in_groups.iter().cloned());
     let real = match left {
-        Ok([]) => missing || !stopped.is_empty(),
+        Ok([]) => !in_groups.is_empty() || missing || !stopped.is_empty(),
         Ok(left) => {
             what.push(format!("{} of it live", names(left)));
             true

@@ -15,8 +15,8 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::clock::Clock;
-use super::{Checked, Facts, Machine, Prober, Trouble};
-use crate::model::dose::{Meter, ProcessState, Reading, ToxicReading, WorkerReading};
+use super::{Checked, Facts, Machine, Prepared, Prober, Trouble};
+use crate::model::dose::{GroupReading, Meter, ProcessState, Reading, ToxicReading, WorkerReading};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
@@ -52,6 +52,8 @@ pub struct Trials {
     pub look_fails: f64,
     /// The state of a process cannot be seen.
     pub state_unknown: f64,
+    /// Somebody else sets a value of a control group that we just set.
+    pub value_taken: f64,
     /// A file cannot be made, written or cut; a record may get there in part, or whole.
     pub paper_fails: f64,
     /// A sample fails although nothing is broken.
@@ -117,6 +119,12 @@ impl FakeMachine {
     /// Whatever faults act on is gone from now on.
     pub fn lose_targets(&self) {
         self.world().targets_gone = true;
+    }
+
+    /// Somebody else sets every value that we set.
+    pub fn take_values(&self) {
+        let mut world = self.world();
+        world.take_values();
     }
 
     /// What happened on it.
@@ -242,10 +250,15 @@ impl Machine for FakeMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts { cores: vec![0, 1], memory_available: 8 << 30 }
+        Facts { cores: vec![0, 1], memory_available: 8 << 30, ..Facts::default() }
     }
 
-    async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
+    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+        self.step().await;
+        Ok(Prepared { receipt: self.world().prepare(act), notes: Vec::new() })
+    }
+
+    async fn apply(&self, act: &Act, prepared: Receipt) -> Result<Receipt, Trouble> {
         self.take_time().await;
         self.step().await;
         let now = self.follow_clock();
@@ -255,7 +268,7 @@ impl Machine for FakeMachine {
             if world.chance(trials.act_fails) {
                 return Err(Trouble::new(act.to_string(), "the dice say no"));
             }
-            let receipt = world.make(act, now)?;
+            let receipt = world.make(act, &prepared, now)?;
             (world.chance(trials.act_fails_late), world.chance(trials.act_hangs), receipt)
         };
         self.step().await;
@@ -290,12 +303,15 @@ impl Machine for FakeMachine {
         done
     }
 
-    async fn check(&self, check: &Check, _: &Receipt) -> Checked {
+    async fn check(&self, check: &Check, receipt: &Receipt) -> Checked {
         self.step().await;
         let mut world = self.world();
         let trials = world.trials;
         if world.chance(trials.check_unknown) {
             return Checked::Unknown { because: "the dice hide it".to_owned() };
+        }
+        if let Some(file) = world.taken_by_others(receipt) {
+            return Checked::Others { because: format!("{} is somebody else's now", file.display()) };
         }
         match gone_after(check) {
             Some(thing) if world.is_there(&thing) => Checked::No { because: format!("{thing} is still there") },
@@ -309,6 +325,10 @@ impl Machine for FakeMachine {
             Meter::Worker { .. } => {
                 let second = Duration::from_secs(1);
                 Reading::Worker(WorkerReading { elapsed: second, cpu: second, ..WorkerReading::default() })
+            }
+            Meter::Group { .. } => {
+                let elapsed = Duration::from_secs(1);
+                Reading::Group(GroupReading { elapsed, periods: 10, throttled: 5, ..GroupReading::default() })
             }
             Meter::Service { service } if self.world().is_there(&format!("killed {service}")) => {
                 Reading::Service { state: ProcessState::Gone, replaced: false }
@@ -366,6 +386,9 @@ fn thing_of(act: &Act) -> String {
         Act::OpenProxy { proxy } => format!("proxy {}", proxy.name),
         Act::AddToxic { proxy, toxic } => format!("toxic {} on {proxy}", toxic.name),
         Act::StartWorker { worker, .. } => format!("worker {worker}"),
+        // What only belongs to a service is no fault.
+        Act::MakeGroup { service, .. } => format!("service {service}'s group"),
+        Act::LimitGroup { name, .. } => format!("limit {name}"),
         Act::PauseService { service } => format!("paused {service}"),
         Act::KillService { service, .. } => format!("killed {service}"),
     }
@@ -377,6 +400,8 @@ fn undone_by(undo: &Undo) -> Option<String> {
         Undo::CloseProxy { proxy } => format!("proxy {proxy}"),
         Undo::RemoveToxic { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Undo::StopWorker { worker } => format!("worker {worker}"),
+        Undo::RemoveGroup { service } => format!("service {service}'s group"),
+        Undo::RestoreGroup { name } => format!("limit {name}"),
         Undo::ResumeService { service } => format!("paused {service}"),
         Undo::ReviveService { service } => format!("killed {service}"),
         Undo::None { .. } => return None,
@@ -389,6 +414,8 @@ fn gone_after(check: &Check) -> Option<String> {
         Check::ProxyGone { proxy } => format!("proxy {proxy}"),
         Check::ToxicGone { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Check::WorkerGone { worker } => format!("worker {worker}"),
+        Check::GroupGone { service } => format!("service {service}'s group"),
+        Check::GroupRestored { name } => format!("limit {name}"),
         Check::ServiceRunning { service } => format!("paused {service}"),
         Check::ServiceReady { service } => format!("killed {service}"),
         Check::Nothing => return None,

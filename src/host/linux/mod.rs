@@ -1,6 +1,6 @@
 //! The real machine: Linux.
 
-pub mod cgroups;
+pub mod cgroup;
 pub(in crate::host) mod child;
 pub(in crate::host) mod holders;
 pub(in crate::host) mod identity;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Context;
+use super::group_limit;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
@@ -50,10 +51,11 @@ fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft
     let head = context.decoder.tree.head(node);
     let target = context.require(&file.target, "target", &head).and_then(|given| target(context, given, names));
     if let (Some(kind), Some(target), Some(place)) = (&kind, &target, file.target.given())
-        && target.kind() != kind.takes()
+        && !kind.takes().contains(&target.kind())
     {
         let message = format!("`{}` cannot act on {}", kind.word(), target.describe());
-        context.error(&place.span, message, format!("write `target: {}`", kind.takes().example()));
+        let examples: Vec<String> = kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
+        context.error(&place.span, message, format!("write {}", examples.join(" or ")));
     }
     if let Some(kind) = &kind {
         settings(context, node, kind);
@@ -190,6 +192,9 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
             refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
+        }
+        FaultKind::CpuLimit(_) | FaultKind::MemoryLimit(_) | FaultKind::IoLimit(_) | FaultKind::PidsLimit(_) => {
+            group_limit::settings(kind, refuse);
         }
         _ => request::settings(context, node, kind),
     }
