@@ -41,8 +41,8 @@ pub(super) fn dose(settings: &IoLimit, reading: &GroupReading) -> Dose {
         limit.map(|limit| (words::part(what, format!("at most {limit}"), rate, rate.0), rate.0 / limit.0))
     };
     let all = [
-        bytes("bytes read", settings.read, reading.bytes[0]),
-        bytes("bytes written", settings.write, reading.bytes[1]),
+        bytes("bytes read", settings.read_bps, reading.bytes[0]),
+        bytes("bytes written", settings.write_bps, reading.bytes[1]),
         operations("reads", settings.read_iops, reading.operations[0]),
         operations("writes", settings.write_iops, reading.operations[1]),
     ];
@@ -64,8 +64,8 @@ mod tests {
     use crate::model::units::{ByteRate, Rate};
 
     fn settings() -> IoLimit {
-        let (read, write_iops) = (Some(ByteRate(1e6)), Some(Rate(50.0)));
-        IoLimit { path: "/var".into(), read, write: None, read_iops: None, write_iops }
+        let (read_bps, write_iops) = (Some(ByteRate(1e6)), Some(Rate(50.0)));
+        IoLimit { path: "/var".into(), read_bps, write_bps: None, read_iops: None, write_iops }
     }
 
     fn reading(bytes_read: u64, writes: u64) -> GroupReading {

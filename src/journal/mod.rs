@@ -17,6 +17,7 @@ mod read;
 pub mod recover;
 pub mod replay;
 pub mod scan;
+pub mod scan_groups;
 mod store;
 pub mod survey;
 #[cfg(test)]

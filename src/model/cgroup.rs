@@ -67,9 +67,9 @@ pub enum Limit {
         /// The folder.
         path: PathBuf,
         /// Bytes read a second.
-        read: Option<ByteRate>,
+        read_bps: Option<ByteRate>,
         /// Bytes written a second.
-        write: Option<ByteRate>,
+        write_bps: Option<ByteRate>,
         /// Operations that read a second.
         read_iops: Option<Rate>,
         /// Operations that write a second.
@@ -110,8 +110,8 @@ impl fmt::Display for Limit {
             Self::Cpu { quota, cores: 1 } => write!(f, "at most {quota} of a core"),
             Self::Cpu { quota, cores } => write!(f, "at most {quota} of each of {cores} cores"),
             Self::Memory { size, .. } => write!(f, "at most {size} of memory"),
-            Self::Io { path, read, write, read_iops, write_iops } => {
-                let bytes = [("read", read), ("written", write)];
+            Self::Io { path, read_bps, write_bps, read_iops, write_iops } => {
+                let bytes = [("read", read_bps), ("written", write_bps)];
                 let bytes = bytes.iter().filter_map(|(how, rate)| rate.map(|rate| format!("{rate} {how}")));
                 let operations = [("reads", read_iops), ("writes", write_iops)];
                 let operations = operations.iter().filter_map(|(how, rate)| rate.map(|rate| format!("{rate} {how}")));
@@ -210,8 +210,8 @@ mod tests {
         assert_eq!(Limit::Cpu { quota: Share(0.2), cores: 1 }.to_string(), "at most 20% of a core");
         let io = Limit::Io {
             path: "/var".into(),
-            read: Some(ByteRate(1048576.0)),
-            write: None,
+            read_bps: Some(ByteRate(1048576.0)),
+            write_bps: None,
             read_iops: None,
             write_iops: Some(Rate(50.0)),
         };

@@ -560,10 +560,10 @@ pub struct IoLimit {
     pub path: PathBuf,
     /// Bytes read a second.
     #[serde(default)]
-    pub read: Option<ByteRate>,
+    pub read_bps: Option<ByteRate>,
     /// Bytes written a second.
     #[serde(default)]
-    pub write: Option<ByteRate>,
+    pub write_bps: Option<ByteRate>,
     /// Operations that read a second.
     #[serde(default)]
     pub read_iops: Option<Rate>,
@@ -605,8 +605,8 @@ impl MemoryLimit {
 
 impl IoLimit {
     fn limit(&self) -> Limit {
-        let Self { path, read, write, read_iops, write_iops } = self.clone();
-        Limit::Io { path, read, write, read_iops, write_iops }
+        let Self { path, read_bps, write_bps, read_iops, write_iops } = self.clone();
+        Limit::Io { path, read_bps, write_bps, read_iops, write_iops }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::host::cgroup::{self, Counters, Place, Source};
 use crate::host::clock::Clock;
-use crate::host::{Checked, Prepared, Trouble};
+use crate::host::{Checked, Prepared, Trouble, process};
 use crate::model::cgroup::{Controller, GroupSetting, Limit, Whose};
 use crate::model::dose::GroupReading;
 use crate::model::step::{Job, ProcessIdentity, Receipt};
@@ -55,7 +55,7 @@ impl Groups {
 
     /// Where a group for a service can be made. What only the account of CPU time is for may be missing.
     pub fn prepare_own(&self, service: &str, controllers: &[Controller], needed: bool) -> Result<Prepared, Trouble> {
-        let what = format!("make a control group for service {service}");
+        let what = || format!("make a control group for service {service}");
         let hierarchies = cgroup::hierarchies()?;
         let listing = cgroup::our_listing()?;
         let mut groups: Vec<PathBuf> = Vec::new();
@@ -65,7 +65,7 @@ impl Groups {
                 Err(_) if *controller == Controller::CpuAccount => {}
                 Err((_, why)) if needed => {
                     let help = "root may make some, and whoever a group was handed to; `chaos doctor` says more";
-                    return Err(Trouble::new(what, why).help(help));
+                    return Err(Trouble::new(what(), why).help(help));
                 }
                 Err((_, why)) => {
                     let note = format!(
@@ -78,7 +78,9 @@ impl Groups {
         }
         groups.sort();
         groups.dedup();
-        let name = cgroup::name(&self.run, service);
+        let us = process::this()
+            .ok_or_else(|| Trouble::new(what(), "our own identity cannot be read: is /proc mounted?"))?;
+        let name = cgroup::name(&self.run, process::pid_namespace().unwrap_or_default(), &us, service);
         let groups = groups.into_iter().map(|parent| parent.join(&name)).collect();
         Ok(Prepared { receipt: Receipt { groups, ..Receipt::default() }, ..Prepared::default() })
     }

@@ -29,14 +29,14 @@ pub(super) fn settings(kind: &FaultKind, refuse: impl Fn(bool, &str, &str, &str)
             refuse(fault.ramp > LONGEST_RAMP, "ramp", "`ramp` is longer than 30s", "write a shorter time");
         }
         FaultKind::IoLimit(fault) => {
-            let none = fault.read.is_none()
-                && fault.write.is_none()
+            let none = fault.read_bps.is_none()
+                && fault.write_bps.is_none()
                 && fault.read_iops.is_none()
                 && fault.write_iops.is_none();
-            let help = "write `read`, `write`, `read_iops` or `write_iops`, such as `read: 1MiB/s`";
+            let help = "write `read_bps`, `write_bps`, `read_iops` or `write_iops`, such as `read_bps: 1MiB/s`";
             refuse(none, "fault", "this `io.limit` limits nothing", help);
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory on the disk");
-            for (key, rate) in [("read", fault.read), ("write", fault.write)] {
+            for (key, rate) in [("read_bps", fault.read_bps), ("write_bps", fault.write_bps)] {
                 let little = rate.is_some_and(|rate| rate.0 < 1.0);
                 refuse(little, key, "less than a byte a second cannot be set", "write 1B/s or more");
             }

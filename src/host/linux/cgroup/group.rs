@@ -11,8 +11,9 @@ use super::{Hierarchy, Place, place};
 use crate::host::Trouble;
 use crate::host::linux::identity;
 use crate::model::cgroup::Controller;
+use crate::model::step::ProcessIdentity;
 
-/// How the name of a group of ours begins; the id of the run and the service follow.
+/// How the name of a group of ours begins; the id of the run, whose it is, and the service follow.
 const PREFIX: &str = "chaos-";
 /// The length of the id of a run.
 const RUN: usize = 36;
@@ -20,17 +21,23 @@ const RUN: usize = 36;
 const DEEPEST: u32 = 16;
 
 /// A group of ours that is there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ours {
     /// The id of the run that made it.
     pub run: String,
+    /// The inode of the pid name space in which its tool runs.
+    pub namespace: u64,
+    /// The tool.
+    pub tool: ProcessIdentity,
     /// Its folder.
     pub folder: PathBuf,
 }
 
-/// The name of the group of a service in a run. Two services never share one, whatever they are called.
-pub fn name(run: &str, service: &str) -> String {
-    let mut name = format!("{PREFIX}{run}-");
+/// The name of the group of a service in a run: `chaos-RUN-NAMESPACE.PID.INODE.START-SERVICE`, the four numbers telling
+/// the tool, so that its end can be seen. Two services never share a name, whatever they are called.
+pub fn name(run: &str, namespace: u64, tool: &ProcessIdentity, service: &str) -> String {
+    let ProcessIdentity { pid, pidfs_inode, start_ticks } = tool;
+    let mut name = format!("{PREFIX}{run}-{namespace}.{pid}.{pidfs_inode}.{start_ticks}-");
     for byte in service.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
@@ -40,11 +47,16 @@ pub fn name(run: &str, service: &str) -> String {
     name
 }
 
-/// The run that made a group of this name; none when it is not of ours.
-pub fn run_of(name: &str) -> Option<&str> {
-    let (run, service) = name.strip_prefix(PREFIX)?.split_at_checked(RUN)?;
+/// Whose a group of this name is; none when it is not of ours.
+fn read_name(name: &str) -> Option<(String, u64, ProcessIdentity)> {
+    let (run, rest) = name.strip_prefix(PREFIX)?.split_at_checked(RUN)?;
     let whole = uuid::Uuid::parse_str(run).is_ok_and(|id| id.to_string() == run);
-    (whole && service.starts_with('-')).then_some(run)
+    let (tool, _) = rest.strip_prefix('-')?.split_once('-')?;
+    let mut numbers = tool.split('.').map(str::parse::<u64>);
+    let mut number = || numbers.next()?.ok();
+    let (namespace, pid, pidfs_inode, start_ticks) = (number()?, number()?, number()?, number()?);
+    let tool = ProcessIdentity { pid: pid.try_into().ok()?, pidfs_inode, start_ticks };
+    whole.then(|| (run.to_owned(), namespace, tool))
 }
 
 /// The groups below which a group with these controllers can be made, one of each hierarchy: in version 1 the one we are
@@ -149,7 +161,8 @@ pub fn is_there(folder: &Path) -> Result<bool, Trouble> {
 /// is gone; an error as long as somebody is in it: a killed process takes a moment to be gone.
 pub fn remove(folder: &Path) -> Result<(), Trouble> {
     let trouble = |error: io::Error| Trouble::new(format!("remove the control group {}", folder.display()), error);
-    for pid in members(folder)? {
+    // Whom we cannot see, in another pid name space, is listed as 0.
+    for pid in members(folder)?.into_iter().filter(|pid| *pid > 0) {
         kill(pid);
     }
     let mut groups = with_those_below(folder).map_err(trouble)?;
@@ -179,15 +192,15 @@ fn kill(pid: i32) {
 pub fn ours(hierarchies: &[Hierarchy]) -> Vec<Ours> {
     let mut found = Vec::new();
     hierarchies.iter().for_each(|hierarchy| find(&hierarchy.place, DEEPEST, &mut found));
-    found.sort();
+    found.sort_by(|one, other| (&one.run, &one.folder).cmp(&(&other.run, &other.folder)));
     found
 }
 
 fn find(folder: &Path, depth: u32, found: &mut Vec<Ours>) {
     for below in folders_in(folder).unwrap_or_default() {
         let name = below.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match run_of(&name) {
-            Some(run) => found.push(Ours { run: run.to_owned(), folder: below }),
+        match read_name(&name) {
+            Some((run, namespace, tool)) => found.push(Ours { run, namespace, tool, folder: below }),
             None if depth > 1 => find(&below, depth - 1, found),
             None => {}
         }
@@ -228,9 +241,10 @@ fn is_gone(error: &io::Error) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::{Hierarchy, is_there, make, members, name, ours, parents, remove, run_of};
+    use super::{Hierarchy, is_there, make, members, name, ours, parents, read_name, remove};
     use crate::host::linux::cgroup::testing::folder;
     use crate::model::cgroup::Controller;
+    use crate::model::step::ProcessIdentity;
 
     const RUN: &str = "01a1fc08-8999-710d-a0a1-cb0d5a1f2584";
 
@@ -239,13 +253,17 @@ mod tests {
         Hierarchy { version, place: place.to_owned(), root: "/".into(), controllers, refused: None }
     }
 
+    fn tool() -> ProcessIdentity {
+        ProcessIdentity { pid: 7, pidfs_inode: 8, start_ticks: 9 }
+    }
+
     #[test]
     fn the_name_of_a_group_says_whose_it_is() {
-        let demo = name(RUN, "the demo/1");
-        assert_eq!(demo, format!("chaos-{RUN}-the%20demo%2f1"));
-        assert_eq!(run_of(&demo), Some(RUN));
-        for other in ["chaos-monkey", "chaos-", "chaos-01a1fc08-8999-710d-a0a1-cb0d5a1f2584", "docker-x", ""] {
-            assert_eq!(run_of(other), None, "{other}");
+        let demo = name(RUN, 5, &tool(), "the demo/1");
+        assert_eq!(demo, format!("chaos-{RUN}-5.7.8.9-the%20demo%2f1"));
+        assert_eq!(read_name(&demo), Some((RUN.to_owned(), 5, tool())));
+        for other in ["chaos-monkey", "chaos-", "chaos-01a1fc08-8999-710d-a0a1-cb0d5a1f2584-demo", "docker-x", ""] {
+            assert_eq!(read_name(other), None, "{other}");
         }
     }
 
@@ -276,7 +294,7 @@ mod tests {
     #[test]
     fn groups_of_ours_are_found_however_deep_and_removed_with_those_below() {
         let top = folder(&[]);
-        let group = top.path().join("a").join(name(RUN, "demo"));
+        let group = top.path().join("a").join(name(RUN, 5, &tool(), "demo"));
         for made in [&top.path().join("a"), &group, &group.join("below"), &top.path().join("chaos-other")] {
             make(made).expect("makes it");
             make(made).expect("is content");

@@ -133,8 +133,8 @@ fn pids(group: &Path, most: PidsRoom) -> io::Result<Vec<GroupSetting>> {
 
 /// The four numbers: bytes read and written, operations read and written.
 fn numbers(limit: &Limit) -> [Option<u64>; 4] {
-    let Limit::Io { read, write, read_iops, write_iops, .. } = limit else { return [None; 4] };
-    let bytes = [read, write].map(|rate| rate.map(|rate| rate.0.round() as u64));
+    let Limit::Io { read_bps, write_bps, read_iops, write_iops, .. } = limit else { return [None; 4] };
+    let bytes = [read_bps, write_bps].map(|rate| rate.map(|rate| rate.0.round() as u64));
     let operations = [read_iops, write_iops].map(|rate| rate.map(|rate| rate.0.round() as u64));
     [bytes[0], bytes[1], operations[0], operations[1]]
 }
@@ -238,8 +238,8 @@ mod tests {
     }
 
     fn io_limit() -> Limit {
-        let (read, write_iops) = (Some(ByteRate(1048576.0)), Some(Rate(50.0)));
-        Limit::Io { path: "/".into(), read, write: None, read_iops: None, write_iops }
+        let (read_bps, write_iops) = (Some(ByteRate(1048576.0)), Some(Rate(50.0)));
+        Limit::Io { path: "/".into(), read_bps, write_bps: None, read_iops: None, write_iops }
     }
 
     #[test]
