@@ -31,7 +31,15 @@ pub(super) fn plan(arguments: &PlanArguments) -> anyhow::Result<u8> {
 
 fn planned(experiment: &Experiment, facts: &Facts, digest: String) -> Plan {
     let faults = experiment.faults.iter().map(|spec| match fault::plan(spec, experiment, facts) {
-        Ok(plan) => PlannedFault { steps: plan.steps, needs: plan.needs.to_owned(), impossible: None },
+        Ok(plan) => PlannedFault {
+            steps: plan.steps,
+            needs: [Some(plan.needs.to_owned()), fault::instead(spec, facts)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("; "),
+            impossible: None,
+        },
         Err(why) => PlannedFault { steps: Vec::new(), needs: "more than there is".to_owned(), impossible: Some(why) },
     });
     let earlier = earlier::run(experiment);

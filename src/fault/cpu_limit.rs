@@ -54,13 +54,13 @@ mod tests {
 
     #[test]
     fn is_one_value_that_is_set_back() {
-        conforms(&fault(FaultKind::CpuLimit(settings(0.2, 1)), Target::Service("demo".into())));
+        conforms(&fault(FaultKind::CpuLimit(settings(0.2, 1)), Target::service("demo")));
     }
 
     #[test]
     fn as_much_as_there_is_is_no_limit() {
         let all = settings(1.0, 2);
-        let refused = plan(&fault(FaultKind::CpuLimit(all.clone()), Target::Service("demo".into())), &all, &facts());
+        let refused = plan(&fault(FaultKind::CpuLimit(all.clone()), Target::service("demo")), &all, &facts());
         assert_eq!(refused, Err("100% of 2 core(s) is no limit on a machine with 2".to_owned()));
     }
 

@@ -1,6 +1,7 @@
 //! What every fault that limits the control group of its target shares.
 
 use crate::fault::FaultPlan;
+use crate::fault::victims::whom;
 use crate::host::Facts;
 use crate::model::cgroup::{Controller, Limit};
 use crate::model::dose::{GroupReading, Meter};
@@ -13,12 +14,13 @@ const NEEDS: &str = "root, or control groups that were handed to this user";
 /// The plan of any limit: values are set, and set back if they are still ours.
 pub(super) fn limit_plan(fault: &FaultSpec, limit: Limit, facts: &Facts) -> Result<FaultPlan, String> {
     cannot(&fault.target, limit.controller(), facts).map_or(Ok(()), Err)?;
+    let whom = whom(fault, facts)?;
     let name = fault.name.clone();
     Ok(FaultPlan {
         meter: Meter::Group { name: name.clone() },
         needs: NEEDS,
         steps: vec![Step {
-            apply: Act::LimitGroup { name: name.clone(), target: fault.target.clone(), limit },
+            apply: Act::LimitGroup { name: name.clone(), whom, limit },
             undo: Undo::RestoreGroup { name: name.clone() },
             verify: Check::GroupRestored { name },
         }],
@@ -27,7 +29,7 @@ pub(super) fn limit_plan(fault: &FaultSpec, limit: Limit, facts: &Facts) -> Resu
 
 /// Why a service of ours cannot be given a control group with this controller; none when it can.
 pub(super) fn cannot(target: &Target, controller: Controller, facts: &Facts) -> Option<String> {
-    let Target::Service(service) = target else { return None };
+    let service = target.process()?.by.service()?;
     let why = facts.no_groups.get(&controller)?;
     Some(format!("service {service} cannot have a control group of its own: {why}"))
 }
@@ -53,7 +55,7 @@ mod tests {
     fn a_machine_without_control_groups_says_why() {
         let no_groups = [(Controller::Cpu, "nothing is mounted".to_owned())].into();
         let bare = Facts { no_groups, ..facts() };
-        let demo = Target::Service("demo".into());
+        let demo = Target::service("demo");
         let why = cannot(&demo, Controller::Cpu, &bare).expect("cannot");
         assert_eq!(why, "service demo cannot have a control group of its own: nothing is mounted");
         assert_eq!(cannot(&demo, Controller::Memory, &bare), None);

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn is_some_values_that_are_set_back() {
-        conforms(&fault(FaultKind::IoLimit(settings()), Target::Service("demo".into())));
+        conforms(&fault(FaultKind::IoLimit(settings()), Target::service("demo")));
     }
 
     #[test]

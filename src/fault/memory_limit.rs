@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn is_one_value_that_is_set_back() {
-        conforms(&fault(FaultKind::MemoryLimit(settings()), Target::Service("demo".into())));
+        conforms(&fault(FaultKind::MemoryLimit(settings()), Target::service("demo")));
     }
 
     #[test]

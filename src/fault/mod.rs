@@ -29,6 +29,7 @@ mod request;
 #[cfg(test)]
 mod testing;
 mod toxic;
+mod victims;
 mod words;
 mod worker;
 
@@ -76,9 +77,16 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::MemoryLimit(settings) => memory_limit::plan(fault, settings, facts),
         FaultKind::IoLimit(settings) => io_limit::plan(fault, settings, facts),
         FaultKind::PidsLimit(settings) => pids_limit::plan(fault, settings, facts),
-        FaultKind::ProcessKill(settings) => Ok(process_kill::plan(fault, settings)),
-        FaultKind::ProcessPause(_) => Ok(process_pause::plan(fault)),
+        FaultKind::ProcessKill(settings) => process_kill::plan(fault, settings, facts),
+        FaultKind::ProcessPause(_) => process_pause::plan(fault, facts),
     }
+}
+
+/// What will be done on this machine instead of what a fault asks for, and why.
+pub fn instead(fault: &FaultSpec, facts: &Facts) -> Option<String> {
+    let controller = fault.kind.acts_in_a_group().filter(|_| fault.kind.limit().is_none())?;
+    let why = group_limit::cannot(&fault.target, controller, facts)?;
+    Some(format!("the whole machine will feel it instead: {why}"))
 }
 
 /// What the fault was asked to do against what the meter showed just before the undo, after it `lasted` so long;
@@ -114,12 +122,8 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::MemoryLimit(settings), Reading::Group(group)) => memory_limit::dose(settings, group),
         (FaultKind::IoLimit(settings), Reading::Group(group)) => io_limit::dose(settings, group),
         (FaultKind::PidsLimit(settings), Reading::Group(group)) => pids_limit::dose(settings, group),
-        (FaultKind::ProcessKill(settings), Reading::Service { state, replaced }) => {
-            process_kill::dose(settings, *state, *replaced)
-        }
-        (FaultKind::ProcessPause(_), Reading::Service { state, replaced }) => {
-            process_pause::dose(*state, *replaced, lasted)
-        }
+        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => process_kill::dose(settings, victims),
+        (FaultKind::ProcessPause(_), Reading::Processes(victims)) => process_pause::dose(victims, lasted),
         (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
     }
 }

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn is_one_value_that_is_set_back() {
-        conforms(&fault(FaultKind::PidsLimit(settings()), Target::Service("demo".into())));
+        conforms(&fault(FaultKind::PidsLimit(settings()), Target::service("demo")));
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use crate::fault::FaultPlan;
 use crate::model::dose::Meter;
-use crate::model::fault::{FaultSpec, Target};
+use crate::model::fault::FaultSpec;
 use crate::model::step::{Act, Check, Job, Step, Undo};
+use crate::model::target::Victims;
 
-/// The plan of any fault that is one worker process.
-pub(super) fn worker_plan(fault: &FaultSpec, job: Job) -> FaultPlan {
+/// The plan of any fault that is one worker process: in the control group of these, where it is meant for somebody.
+pub(super) fn worker_plan(fault: &FaultSpec, job: Job, beside: Option<Victims>) -> FaultPlan {
     let worker = fault.name.clone();
-    let beside = Some(fault.target.clone()).filter(|target| matches!(target, Target::Service(_)));
     FaultPlan {
         meter: Meter::Worker { worker: worker.clone() },
         needs: "nothing: the worker is an ordinary process of ours",

@@ -36,8 +36,8 @@ fn of_act(act: &Act) -> Vec<Claim> {
         | Act::AddToxic { .. }
         | Act::MakeGroup { .. }
         | Act::LimitGroup { .. }
-        | Act::PauseService { .. }
-        | Act::KillService { .. } => Vec::new(),
+        | Act::Pause { .. }
+        | Act::Kill { .. } => Vec::new(),
     }
 }
 
@@ -65,6 +65,7 @@ mod tests {
     use super::{Claim, claims};
     use crate::model::experiment::{Protocol, Proxy};
     use crate::model::step::{Act, Check, Job, Step, Undo};
+    use crate::model::testing::whom;
     use crate::model::units::{Bytes, Share};
 
     fn step(apply: Act) -> Step {
@@ -99,6 +100,6 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_run_alone_is_no_claim() {
-        assert!(claims(&[step(Act::PauseService { service: "demo".into() })]).is_empty());
+        assert!(claims(&[step(Act::Pause { whom: whom("demo") })]).is_empty());
     }
 }

@@ -10,9 +10,11 @@ use crate::host::clock::Clock;
 use crate::host::{cgroup, system};
 use crate::model::cgroup::Controller;
 use crate::model::dose::{Meter, Reading};
+use crate::model::fault::FaultSpec;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
 use crate::model::step::{Act, Check, Receipt, Undo};
+use crate::model::target::{ProcessTarget, Victim};
 
 /// Why something could not be done on this machine, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +51,8 @@ pub struct Facts {
     pub memory_available: u64,
     /// Why no service of ours can have a control group of its own, by what that is to control; nothing where it can.
     pub no_groups: BTreeMap<Controller, String>,
+    /// Those that were chosen to be hit by the fault that is planned; nobody where nothing is looked at.
+    pub victims: Vec<Victim>,
 }
 
 impl Facts {
@@ -58,6 +62,7 @@ impl Facts {
             cores: system::cores(),
             memory_available: system::memory().map_or(0, |memory| memory.available),
             no_groups: cgroup::missing(),
+            victims: Vec::new(),
         }
     }
 }
@@ -69,6 +74,17 @@ pub struct Prepared {
     pub receipt: Receipt,
     /// What is done otherwise than asked, and why; or what is likely to come of it.
     pub notes: Vec<String>,
+}
+
+/// Those that a fault is to hit, and out of how many.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chosen {
+    /// The chosen, each with its children where they are meant.
+    pub victims: Vec<Victim>,
+    /// How many of those that matched are among them, children aside.
+    pub instances: usize,
+    /// How many matched, children aside.
+    pub matching: usize,
 }
 
 /// The answer to a [`Check`].
@@ -109,6 +125,11 @@ pub trait Machine: Send + Sync + 'static {
 
     /// What is known now.
     fn facts(&self) -> impl Future<Output = Facts> + Send;
+
+    /// Finds who matches the target of a fault now, refuses if any of them must not be hit, and chooses those that it may
+    /// hit: the same for the same run's seed.
+    fn choose(&self, fault: &FaultSpec, target: &ProcessTarget)
+    -> impl Future<Output = Result<Chosen, Trouble>> + Send;
 
     /// Looks at what an act is about to change, so that its undo is known before. Changes nothing. An error says that the
     /// act cannot or must not be done.

@@ -18,8 +18,8 @@ pub enum Measure {
     Restore(Vec<GroupSetting>),
     /// These control groups are removed, and whoever is in them.
     RemoveGroups(Vec<PathBuf>),
-    /// The process goes on. Not known when the act was cut short; then it is killed with its service.
-    Continue(Option<ProcessIdentity>),
+    /// The processes go on. They are known also when the act was cut short.
+    Continue(Vec<ProcessIdentity>),
 }
 
 /// What a step ended with.
@@ -40,11 +40,11 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
     }
     let process = entry.receipt.process.clone();
     let Receipt { settings, groups, .. } = entry.receipt.clone();
-    match entry.step.undo {
+    match &entry.step.undo {
         Undo::RestoreGroup { .. } => Measure::Restore(settings),
         Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
-        Undo::ResumeService { .. } => Measure::Continue(process),
+        Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
         Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
@@ -57,6 +57,7 @@ mod tests {
     use crate::journal::{Entry, Owner, State};
     use crate::model::cgroup::GroupSetting;
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
+    use crate::model::testing::whom;
 
     fn entry(undo: Undo, process: Option<ProcessIdentity>) -> Entry {
         let mut step = step();
@@ -70,9 +71,9 @@ mod tests {
     fn processes_are_killed_or_continued_as_the_receipt_names_them() {
         let process = Some(ProcessIdentity { pid: 7, pidfs_inode: 8, start_ticks: 9 });
         let worker = entry(Undo::StopWorker { worker: "w".into() }, process.clone());
-        assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
-        let paused = entry(Undo::ResumeService { service: "s".into() }, process.clone());
-        assert_eq!(measure(&paused, true), Measure::Continue(process));
+        assert_eq!(measure(&worker, true), Measure::Kill(process));
+        let paused = entry(Undo::Resume { whom: whom("s") }, None);
+        assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
     }
 
     #[test]

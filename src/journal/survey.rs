@@ -96,13 +96,13 @@ impl Remains {
     }
 
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
-        let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
-            Measure::Continue(process) => process.clone(),
-            Measure::Kill(_) | Measure::GoneWith(_) | Measure::Restore(_) | Measure::RemoveGroups(_) => None,
+        let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Continue(processes) => processes.as_slice(),
+            Measure::Kill(_) | Measure::GoneWith(_) | Measure::Restore(_) | Measure::RemoveGroups(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
-        paused.filter(|process| !goes_on(process)).collect()
+        paused.filter(|process| !goes_on(process)).cloned().collect()
     }
 
     /// The values of control groups that are still ours. What cannot be read counts as ours.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::{Controller, GroupSetting, Limit};
 use super::experiment::{Proxy, Service};
-use super::fault::{Distribution, KillSignal, Stream, Target};
+use super::fault::{Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
+use super::target::Victims;
 use super::units::{Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
@@ -52,7 +53,7 @@ pub enum Act {
         /// Whose control group it is put into, so that this target feels it and not the whole machine; nobody's when
         /// absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        beside: Option<Target>,
+        beside: Option<Victims>,
     },
     /// Makes a control group for a service that is about to start.
     MakeGroup {
@@ -68,19 +69,19 @@ pub enum Act {
         /// The fault's name, unique in the run.
         name: String,
         /// Whose group.
-        target: Target,
+        whom: Victims,
         /// The limit.
         limit: Limit,
     },
-    /// Stops a process of ours with SIGSTOP.
-    PauseService {
-        /// The service's name.
-        service: String,
+    /// Stops processes with SIGSTOP.
+    Pause {
+        /// Which.
+        whom: Victims,
     },
-    /// Kills a process of ours.
-    KillService {
-        /// The service's name.
-        service: String,
+    /// Kills processes.
+    Kill {
+        /// Which.
+        whom: Victims,
         /// The signal.
         signal: KillSignal,
     },
@@ -132,10 +133,10 @@ pub enum Undo {
         /// The fault's name.
         name: String,
     },
-    /// Lets a paused service go on, by SIGCONT to the very process that was paused.
-    ResumeService {
-        /// The service's name.
-        service: String,
+    /// Lets paused processes go on, by SIGCONT to the very processes that were paused.
+    Resume {
+        /// Which.
+        whom: Victims,
     },
     /// Sees to it that a service runs and is ready, starting it again where need be.
     ReviveService {
@@ -185,10 +186,10 @@ pub enum Check {
         /// The fault's name.
         name: String,
     },
-    /// The service's process is not stopped.
-    ServiceRunning {
-        /// The service's name.
-        service: String,
+    /// None of the processes is stopped.
+    Running {
+        /// Which.
+        whom: Victims,
     },
     /// The service runs and is ready.
     ServiceReady {
@@ -348,18 +349,16 @@ impl fmt::Display for Act {
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
             Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
             Self::StartWorker { worker, job, beside: None } => write!(f, "start worker {worker}: {job}"),
-            Self::StartWorker { worker, job, beside: Some(target) } => {
-                write!(f, "start worker {worker} in the control group of {}: {job}", target.describe())
+            Self::StartWorker { worker, job, beside: Some(whom) } => {
+                write!(f, "start worker {worker} in the control group of {whom}: {job}")
             }
             Self::MakeGroup { service, controllers, .. } => {
                 let controllers: Vec<String> = controllers.iter().map(ToString::to_string).collect();
                 write!(f, "make a control group for service {service} ({})", controllers.join(", "))
             }
-            Self::LimitGroup { target, limit, .. } => {
-                write!(f, "limit the control group of {}: {limit}", target.describe())
-            }
-            Self::PauseService { service } => write!(f, "pause service {service} (SIGSTOP)"),
-            Self::KillService { service, signal } => write!(f, "kill service {service} ({})", signal.name()),
+            Self::LimitGroup { whom, limit, .. } => write!(f, "limit the control group of {whom}: {limit}"),
+            Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
+            Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
         }
     }
 }
@@ -373,7 +372,7 @@ impl fmt::Display for Undo {
             Self::StopWorker { worker } => write!(f, "stop worker {worker}"),
             Self::RemoveGroup { service } => write!(f, "remove the control group of service {service}"),
             Self::RestoreGroup { .. } => f.write_str("set the old values again, where ours are still there"),
-            Self::ResumeService { service } => write!(f, "resume service {service} (SIGCONT)"),
+            Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
         }
@@ -389,7 +388,7 @@ impl fmt::Display for Check {
             Self::WorkerGone { worker } => write!(f, "worker {worker} is gone"),
             Self::GroupGone { service } => write!(f, "service {service} has no control group of its own"),
             Self::GroupRestored { .. } => f.write_str("the values of the control group are the old ones"),
-            Self::ServiceRunning { service } => write!(f, "service {service} is not stopped"),
+            Self::Running { whom } => write!(f, "{whom} is not stopped"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
         }
@@ -445,8 +444,20 @@ impl Act {
             | Self::StartWorker { .. }
             | Self::MakeGroup { .. }
             | Self::LimitGroup { .. }
-            | Self::PauseService { .. }
-            | Self::KillService { .. } => Persistence::Volatile,
+            | Self::Pause { .. }
+            | Self::Kill { .. } => Persistence::Volatile,
+        }
+    }
+
+    /// Whom it hits, where it hits processes that were there already.
+    pub const fn whom(&self) -> Option<&Victims> {
+        match self {
+            Self::Pause { whom } | Self::Kill { whom, .. } | Self::LimitGroup { whom, .. } => Some(whom),
+            Self::StartService { .. }
+            | Self::OpenProxy { .. }
+            | Self::AddToxic { .. }
+            | Self::StartWorker { .. }
+            | Self::MakeGroup { .. } => None,
         }
     }
 }
@@ -467,11 +478,11 @@ impl KillSignal {
 impl Undo {
     /// The command a person can run when the tool could not; none when the end of the tool's process undoes it.
     pub fn by_hand(&self, receipt: &Receipt) -> Option<String> {
-        let pid = || receipt.process.as_ref().map(|process| process.pid);
+        let pid = receipt.process.as_ref().map(|process| process.pid);
         match self {
-            Self::StopService { .. } => Some(format!("kill -KILL -- -{}", pid()?)),
-            Self::StopWorker { .. } => Some(format!("kill -KILL {}", pid()?)),
-            Self::ResumeService { .. } => Some(format!("kill -CONT {}", pid()?)),
+            Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
+            Self::StopWorker { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
+            Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
             Self::RestoreGroup { .. } => {
                 let settings = receipt.settings.iter().rev();
                 let writes = settings.map(|it| format!("echo '{}' > '{}'", it.line(&it.before), it.file.display()));

@@ -1,7 +1,7 @@
 //! The control groups of a run: those that its services are given, the limits on them, and the workers in them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -10,8 +10,9 @@ use crate::host::cgroup::{self, Counters, Place, Source};
 use crate::host::clock::Clock;
 use crate::host::{Checked, Prepared, Trouble, process};
 use crate::model::cgroup::{Controller, GroupSetting, Limit, Whose};
-use crate::model::dose::GroupReading;
-use crate::model::step::{Job, ProcessIdentity, Receipt};
+use crate::model::dose::{GroupReading, ProcessState};
+use crate::model::step::{Job, Receipt};
+use crate::model::target::Victims;
 use crate::model::units::Timespan;
 
 /// The control groups of a run.
@@ -35,8 +36,7 @@ struct State {
 
 #[derive(Debug, Clone)]
 struct Limited {
-    process: ProcessIdentity,
-    service: String,
+    whom: Victims,
     source: Source,
     settings: Vec<GroupSetting>,
     since: Instant,
@@ -96,19 +96,17 @@ impl Groups {
         receipt.groups.iter().try_for_each(|group| cgroup::remove(group))
     }
 
-    /// The values of a limit on the group of a process, as they are now.
-    pub fn prepare_limit(&self, service: &str, process: ProcessIdentity, limit: &Limit) -> Result<Prepared, Trouble> {
-        let place = self.own_place(service, &process, limit.controller())?;
+    /// The values of a limit on the group of these, as they are now.
+    pub fn prepare_limit(&self, whom: &Victims, limit: &Limit) -> Result<Prepared, Trouble> {
+        let place = self.place(whom, limit.controller())?;
         let planned = cgroup::settings(limit, &place)?;
-        let receipt = Receipt { process: Some(process), settings: planned.settings, ..Receipt::default() };
+        let receipt = Receipt { settings: planned.settings, ..Receipt::default() };
         Ok(Prepared { receipt, notes: planned.notes })
     }
 
     /// Sets the values, in steps where there are several for one.
-    pub async fn limit(&self, name: &str, service: &str, limit: &Limit, receipt: Receipt) -> Result<Receipt, Trouble> {
-        let process = receipt.process.clone();
-        let process = process.ok_or_else(|| Trouble::new(format!("limit service {service}"), "it does not run"))?;
-        let source = self.source(service, &process, limit.controller(), &receipt.settings)?;
+    pub async fn limit(&self, name: &str, whom: &Victims, limit: &Limit, receipt: Receipt) -> Result<Receipt, Trouble> {
+        let source = self.source(whom, limit.controller(), &receipt.settings)?;
         let over = if let Limit::Memory { ramp, .. } = limit { *ramp } else { Timespan::ZERO };
         for setting in &receipt.settings {
             let steps = u32::try_from(setting.ours.len()).unwrap_or(1).max(1);
@@ -120,8 +118,7 @@ impl Groups {
             }
         }
         let (since, then) = (self.clock.now(), Counters::read(&source));
-        let service = service.to_owned();
-        let limited = Limited { process, service, source, settings: receipt.settings.clone(), since, then };
+        let limited = Limited { whom: whom.clone(), source, settings: receipt.settings.clone(), since, then };
         self.state().limited.insert(name.to_owned(), limited);
         Ok(receipt)
     }
@@ -167,39 +164,31 @@ impl Groups {
         Ok(GroupReading { elapsed, not_in_place, ..Counters::read(&limited.source).since(&limited.then) })
     }
 
-    /// The process that a limit was meant for.
-    pub fn limited_process(&self, name: &str) -> Option<ProcessIdentity> {
-        self.state().limited.get(name).map(|limited| limited.process.clone())
+    /// Those whose group a fault limits.
+    pub fn limited(&self, name: &str) -> Option<Victims> {
+        self.state().limited.get(name).map(|limited| limited.whom.clone())
     }
 
-    /// Whether this service is the one that a limit is meant for.
-    pub fn is_of(&self, name: &str, service: &str) -> bool {
-        self.state().limited.get(name).is_some_and(|limited| limited.service == service)
-    }
-
-    /// The group of a process that a worker is put into; where there is none of its own, why, and what is done instead.
-    pub fn prepare_beside(&self, worker: &str, service: &str, process: &ProcessIdentity, job: &Job) -> Prepared {
+    /// The group of these that a worker is put into; where there is none of their own, why, and what is done instead.
+    pub fn prepare_beside(&self, worker: &str, whom: &Victims, job: &Job) -> Prepared {
         let controller = controller_of(job);
-        match self.own_place(service, process, controller) {
+        match self.place(whom, controller) {
             Ok(place) => {
                 let mut groups = vec![place.folder];
-                groups.extend(self.account(service, controller));
+                groups.extend(self.account(whom, controller));
                 groups.dedup();
                 Prepared { receipt: Receipt { groups, ..Receipt::default() }, ..Prepared::default() }
             }
             Err(trouble) => Prepared {
-                notes: vec![format!(
-                    "{worker} is felt by the whole machine, and not by service {service} alone: {}",
-                    trouble.why
-                )],
+                notes: vec![format!("{worker} is felt by the whole machine, and not by {whom} alone: {}", trouble.why)],
                 ..Prepared::default()
             },
         }
     }
 
     /// A worker is about to be put into a group.
-    pub fn beside(&self, worker: &str, service: &str, process: &ProcessIdentity, job: &Job) {
-        if let Ok(source) = self.source(service, process, controller_of(job), &[]) {
+    pub fn beside(&self, worker: &str, whom: &Victims, job: &Job) {
+        if let Ok(source) = self.source(whom, controller_of(job), &[]) {
             let then = Counters::read(&source);
             self.state().beside.insert(worker.to_owned(), (source, then));
         }
@@ -218,33 +207,64 @@ impl Groups {
         })
     }
 
-    /// The group of a process, if it is one that we made for its service.
-    fn own_place(&self, service: &str, process: &ProcessIdentity, controller: Controller) -> Result<Place, Trouble> {
-        let place = cgroup::place_of(process.pid, &cgroup::hierarchies()?, controller)?;
-        let own = self.of_service(service).iter().any(|own| place.folder.starts_with(own));
-        if own {
-            return Ok(place);
+    /// The one group of these for a controller: one that we made, or one that nobody else is in.
+    fn place(&self, whom: &Victims, controller: Controller) -> Result<Place, Trouble> {
+        let what = || format!("use the control group of {whom}");
+        let hierarchies = cgroup::hierarchies()?;
+        let mut places = Vec::new();
+        for victim in &whom.chosen {
+            let place = cgroup::place_of(victim.process.pid, &hierarchies, controller)?;
+            // What was seen was this very process only if it lives still.
+            if process::state(&victim.process) == ProcessState::Gone {
+                return Err(Trouble::new(what(), format!("{victim} ended just before")));
+            }
+            if !places.contains(&place) {
+                places.push(place);
+            }
         }
-        let what = format!("use the control group of service {service}");
-        Err(Trouble::new(what, format!("it shares {} with others", place.folder.display())))
+        match places.as_slice() {
+            [] => Err(Trouble::new(what(), "nobody was chosen")),
+            [place] => self.alone(whom, place).map(|()| place.clone()).map_err(|why| Trouble::new(what(), why)),
+            several => Err(Trouble::new(what(), format!("they are in {} control groups", several.len()))),
+        }
     }
 
-    fn source(
-        &self,
-        service: &str,
-        process: &ProcessIdentity,
-        controller: Controller,
-        settings: &[GroupSetting],
-    ) -> Result<Source, Trouble> {
-        let place = self.own_place(service, process, controller)?;
+    /// Whether nobody but these, and whom they started, is in a group. What we made is ours.
+    fn alone(&self, whom: &Victims, place: &Place) -> Result<(), String> {
+        let service = whom.target.by.service().unwrap_or_default();
+        if self.of_service(service).iter().any(|own| place.folder.starts_with(own)) {
+            return Ok(());
+        }
+        let group = place.folder.display();
+        if place.is_root {
+            return Err(format!("{group} is the root group, in which everybody is who has no other"));
+        }
+        let ours = |pid: i32| whom.identities().any(|one| one.pid == pid);
+        for pid in cgroup::members(&place.folder).map_err(|trouble| trouble.to_string())? {
+            if pid <= 0 {
+                return Err(format!("{group} holds others, too, in another pid name space"));
+            }
+            let Some(other) = process::identity(pid) else { continue };
+            let profile = process::profile(&other).map_err(|trouble| trouble.to_string())?;
+            let stranger = profile.filter(|profile| !ours(pid) && !profile.ancestors.iter().any(|one| ours(*one)));
+            if let Some(stranger) = stranger {
+                return Err(format!("{group} holds others, too, such as {} ({other})", stranger.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&self, whom: &Victims, controller: Controller, settings: &[GroupSetting]) -> Result<Source, Trouble> {
+        let place = self.place(whom, controller)?;
         let device = settings.iter().find_map(|setting| setting.device.clone());
-        Ok(Source { place, account: self.account(service, controller), device })
+        Ok(Source { place, account: self.account(whom, controller), device })
     }
 
     /// The group of a service that accounts for its CPU time, in version 1.
-    fn account(&self, service: &str, controller: Controller) -> Option<PathBuf> {
-        let accounts = |group: &PathBuf| Path::new(group).join("cpuacct.usage").exists();
-        self.of_service(service).into_iter().find(accounts).filter(|_| controller == Controller::Cpu)
+    fn account(&self, whom: &Victims, controller: Controller) -> Option<PathBuf> {
+        let accounts = |group: &PathBuf| group.join("cpuacct.usage").exists();
+        let own = self.of_service(whom.target.by.service()?);
+        own.into_iter().find(accounts).filter(|_| controller == Controller::Cpu)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

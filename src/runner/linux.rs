@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::groups::Groups;
 use super::readiness;
-use crate::guard::policy::{self, ProcessPlace};
-use crate::guard::protected;
+use super::targets::Targets;
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Facts, Machine, Prepared, Prober, Trouble};
+use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Service};
-use crate::model::fault::{KillSignal, Target};
+use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
 use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
+use crate::model::target::Victims;
 use crate::probe::{ServiceView, Surroundings, prepare};
 use crate::proxy::ProxySet;
 
@@ -30,9 +30,7 @@ pub struct LinuxMachine {
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
     groups: Groups,
-    policies: Vec<Policy>,
-    /// The processes that faults hit, by service: the dose is judged against them.
-    hit: Mutex<BTreeMap<String, ProcessIdentity>>,
+    targets: Targets,
 }
 
 impl LinuxMachine {
@@ -40,15 +38,16 @@ impl LinuxMachine {
     pub fn new(experiment: &Experiment, seed: u64, logs: PathBuf) -> Self {
         let clock = Clock::Real;
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
+        let run = run_of(&logs);
+        let services = Arc::new(Services::new(clock, logs));
         Self {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
-            groups: Groups::new(clock, run_of(&logs)),
-            services: Arc::new(Services::new(clock, logs)),
+            groups: Groups::new(clock, run),
+            targets: Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed),
+            services,
             specs: specs.collect(),
-            policies: Vec::new(),
-            hit: Mutex::default(),
         }
     }
 
@@ -78,49 +77,20 @@ impl LinuxMachine {
     /// The same under these policies: what they protect is hit by no fault.
     #[must_use = "the machine is returned"]
     pub fn under(mut self, policies: Vec<Policy>) -> Self {
-        self.policies = policies;
+        self.targets.protect(policies);
         self
     }
 
-    /// Looks at a process just before a fault hits it, as it is now, and refuses if it must not be hit.
-    fn may_be_hit(&self, what: &str, process: &ProcessIdentity) -> Result<(), Trouble> {
-        let refused = |why: &str| Trouble::new(what, format!("{process} must not be hit: {why}"));
-        let profile = process::profile(process)?.ok_or_else(|| Trouble::new(what, "its process ended just before"))?;
-        if let Some(why) = protected::why(&profile, &process::relatives()?) {
-            return Err(refused(why));
+    /// Whether none of them is stopped any more.
+    fn go_on(&self, whom: &Victims) -> Checked {
+        for victim in &whom.chosen {
+            match self.targets.state(victim) {
+                ProcessState::Stopped => return no(format!("{victim} is still stopped")),
+                ProcessState::Unknown => return unknown(format!("the state of {victim} cannot be read")),
+                ProcessState::Running | ProcessState::Gone => {}
+            }
         }
-        let place = ProcessPlace { uid: profile.uid, cgroups: profile.cgroups };
-        policy::hits(&place, &self.policies).map_err(|why| refused(&why))
-    }
-
-    /// Signals the very process that the service is now, and remembers which that was.
-    fn signal(&self, service: &str, signal: Signal) -> Result<Receipt, Trouble> {
-        let what = format!("signal service {service}");
-        let process = self.services.current(service).ok_or_else(|| Trouble::new(&what, "it does not run"))?;
-        self.may_be_hit(&what, &process)?;
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), process.clone());
-        if self.services.signal(service, &process, signal) {
-            Ok(of_process(process))
-        } else {
-            Err(Trouble::new(what, "its process ended just before"))
-        }
-    }
-
-    /// SIGCONT to the process that was stopped: known from the receipt, or, when the act was cut short, from the hit.
-    fn resume(&self, service: &str, receipt: &Receipt) {
-        if let Some(process) = receipt.process.clone().or_else(|| self.process_hit(service)) {
-            self.services.signal(service, &process, Signal::Continue);
-        }
-    }
-
-    /// Whether that process is not stopped any more.
-    fn goes_on(&self, service: &str, receipt: &Receipt) -> Checked {
-        let process = receipt.process.clone().or_else(|| self.process_hit(service));
-        match process.map(|process| self.services.state(service, &process)) {
-            Some(ProcessState::Stopped) => no("its process is still stopped"),
-            Some(ProcessState::Unknown) => unknown("the state of its process cannot be read"),
-            Some(ProcessState::Running | ProcessState::Gone) | None => Checked::Yes,
-        }
+        Checked::Yes
     }
 
     /// Stops a service. With the last one goes whatever left its group on the way, such as a daemon: it carries our mark.
@@ -147,23 +117,16 @@ impl LinuxMachine {
         }
     }
 
-    /// Who a target is now.
-    fn target<'a>(&self, target: &'a Target) -> Result<(&'a str, ProcessIdentity), Trouble> {
-        let what = || format!("find {}", target.describe());
-        let Target::Service(service) = target else { return Err(Trouble::new(what(), "it is no process")) };
-        let process = self.services.current(service).ok_or_else(|| Trouble::new(what(), "it does not run"))?;
-        Ok((service, process))
-    }
-
+    /// Starts a worker, beside these where it is meant for them alone.
     async fn start_worker(
         &self,
         worker: &str,
         job: &Job,
-        beside: Option<&Target>,
+        beside: Option<&Victims>,
         receipt: Receipt,
     ) -> Result<Receipt, Trouble> {
-        if let Some((service, process)) = beside.and_then(|target| self.target(target).ok()) {
-            self.groups.beside(worker, service, &process, job);
+        if let Some(whom) = beside {
+            self.groups.beside(worker, whom, job);
         }
         let started = self.workers.start_in(worker, job, &receipt.groups).await;
         let started = started.map_err(|trouble| match self.groups.killed_beside(worker) {
@@ -173,33 +136,12 @@ impl LinuxMachine {
         Ok(Receipt { process: Some(started), ..receipt })
     }
 
-    /// Whether the very process whose group a fault limits has ended; one that is started again comes into the same group.
+    /// Whether those whose group a fault limits have ended; who is started again comes into the same group.
     fn limited_gone(&self, name: &str) -> Option<String> {
-        let process = self.groups.limited_process(name)?;
-        let running = self.services.running();
-        let again = self.specs.values().any(|spec| spec.restart && self.groups.is_of(name, &spec.name));
-        let gone = !again && !running.values().any(|now| *now == process);
-        gone.then(|| format!("{process}, whose control group is limited, ended"))
-    }
-
-    fn process_hit(&self, service: &str) -> Option<ProcessIdentity> {
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
-    }
-
-    fn read_service(&self, service: &str) -> Result<Reading, Trouble> {
-        let hit = self.process_hit(service);
-        let hit = hit.ok_or_else(|| Trouble::new(format!("look at service {service}"), "no fault touched it"))?;
-        let replaced = self.services.current(service).is_some_and(|now| now != hit);
-        let now = self.services.current(service).unwrap_or(hit);
-        Ok(Reading::Service { state: self.services.state(service, &now), replaced })
-    }
-
-    /// Whether the very process that a fault hit has ended.
-    fn service_gone(&self, service: &str) -> Option<String> {
-        let hit = self.process_hit(service)?;
-        let gone = self.services.state(service, &hit) == ProcessState::Gone;
-        let how = self.services.ended(service).map(|how| format!(" with {how}")).unwrap_or_default();
-        gone.then(|| format!("service {service} ({hit}) ended{how}"))
+        let whom = self.groups.limited(name)?;
+        let service = whom.target.by.service().and_then(|service| self.specs.get(service));
+        let again = service.is_some_and(|service| service.restart);
+        if again { None } else { self.targets.gone(&whom) }
     }
 
     async fn ready(&self, name: &str) -> Checked {
@@ -226,25 +168,21 @@ impl Machine for LinuxMachine {
         Facts::here()
     }
 
+    async fn choose(&self, fault: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
+        self.targets.choose(fault, target)
+    }
+
     async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
         match act {
             Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
-            Act::LimitGroup { target, limit, .. } => {
-                let (service, process) = self.target(target)?;
-                self.may_be_hit(&act.to_string(), &process)?;
-                self.groups.prepare_limit(service, process, limit)
-            }
-            Act::StartWorker { worker, job, beside: Some(target) } => {
-                let (service, process) = self.target(target)?;
-                self.may_be_hit(&act.to_string(), &process)?;
-                Ok(self.groups.prepare_beside(worker, service, &process, job))
-            }
+            Act::LimitGroup { whom, limit, .. } => self.groups.prepare_limit(whom, limit),
+            Act::StartWorker { worker, job, beside: Some(whom) } => Ok(self.groups.prepare_beside(worker, whom, job)),
             Act::StartService { .. }
             | Act::OpenProxy { .. }
             | Act::AddToxic { .. }
             | Act::StartWorker { beside: None, .. }
-            | Act::PauseService { .. }
-            | Act::KillService { .. } => Ok(Prepared::default()),
+            | Act::Pause { .. }
+            | Act::Kill { .. } => Ok(Prepared::default()),
         }
     }
 
@@ -260,13 +198,10 @@ impl Machine for LinuxMachine {
                 Ok(Receipt::default())
             }
             Act::MakeGroup { service, .. } => self.groups.make_own(service, receipt),
-            Act::LimitGroup { name, target, limit } => {
-                let (service, _) = self.target(target)?;
-                self.groups.limit(name, service, limit, receipt).await
-            }
+            Act::LimitGroup { name, whom, limit } => self.groups.limit(name, whom, limit, receipt).await,
             Act::StartWorker { worker, job, beside } => self.start_worker(worker, job, beside.as_ref(), receipt).await,
-            Act::PauseService { service } => self.signal(service, Signal::Stop),
-            Act::KillService { service, signal } => self.signal(service, Signal::Kill(*signal)),
+            Act::Pause { whom } => self.targets.signal(whom, Signal::Stop).map(|()| Receipt::default()),
+            Act::Kill { whom, signal } => self.targets.signal(whom, Signal::Kill(*signal)).map(|()| Receipt::default()),
         }
     }
 
@@ -278,10 +213,7 @@ impl Machine for LinuxMachine {
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
             Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
             Undo::RestoreGroup { .. } => self.groups.restore(receipt),
-            Undo::ResumeService { service } => {
-                self.resume(service, receipt);
-                Ok(())
-            }
+            Undo::Resume { whom } => self.targets.resume(whom),
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -295,7 +227,7 @@ impl Machine for LinuxMachine {
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
             Check::GroupGone { .. } => self.groups.gone(receipt),
             Check::GroupRestored { .. } => self.groups.restored(receipt),
-            Check::ServiceRunning { service } => self.goes_on(service, receipt),
+            Check::Running { whom } => self.go_on(whom),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }
@@ -316,7 +248,7 @@ impl Machine for LinuxMachine {
                 let reading = self.workers.reading(worker).map(Reading::Worker);
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
-            Meter::Service { service } => self.read_service(service),
+            Meter::Processes { whom } => Ok(Reading::Processes(self.targets.read(whom))),
         }
     }
 
@@ -337,7 +269,7 @@ impl Machine for LinuxMachine {
             Meter::Toxic { proxy, .. } => {
                 (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
             }
-            Meter::Service { service } => self.service_gone(service),
+            Meter::Processes { whom } => self.targets.gone(whom),
             Meter::Group { name } => self.limited_gone(name),
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,

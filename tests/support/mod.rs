@@ -91,12 +91,9 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
         }
         1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),
-        2 => (FaultKind::ProcessPause(ProcessPause {}), Target::Service("demo".into())),
-        3 => {
-            let limit = CpuLimit { quota: Share(0.5), cores: 1 };
-            (FaultKind::CpuLimit(limit), Target::Service("demo".into()))
-        }
-        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::Service("demo".into())),
+        2 => (FaultKind::ProcessPause(ProcessPause {}), Target::service("demo")),
+        3 => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),
+        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }
 }
