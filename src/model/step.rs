@@ -356,7 +356,7 @@ impl fmt::Display for Act {
                 let controllers: Vec<String> = controllers.iter().map(ToString::to_string).collect();
                 write!(f, "make a control group for service {service} ({})", controllers.join(", "))
             }
-            Self::LimitGroup { whom, limit, .. } => write!(f, "limit the control group of {whom}: {limit}"),
+            Self::LimitGroup { name, whom, limit } => write!(f, "limit {name} on the control group of {whom}: {limit}"),
             Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
             Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
         }

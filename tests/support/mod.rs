@@ -92,8 +92,8 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
         }
         1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),
         2 => (FaultKind::ProcessPause(ProcessPause {}), Target::service("demo")),
-        3 => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),
-        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
+        3 => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
+        _ => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }
 }
