@@ -3,6 +3,7 @@
 mod cpu_limit;
 mod cpu_stress;
 mod disk_stress;
+mod fd_exhaust;
 mod group_limit;
 mod http_abort;
 mod http_corrupt;
@@ -25,6 +26,7 @@ mod network_slow_close;
 mod pids_limit;
 mod process_kill;
 mod process_pause;
+mod process_slow;
 mod request;
 #[cfg(test)]
 mod testing;
@@ -79,6 +81,8 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::PidsLimit(settings) => pids_limit::plan(fault, settings, facts),
         FaultKind::ProcessKill(settings) => process_kill::plan(fault, settings, facts),
         FaultKind::ProcessPause(_) => process_pause::plan(fault, facts),
+        FaultKind::ProcessSlow(settings) => process_slow::plan(fault, settings, facts),
+        FaultKind::FdExhaust(settings) => fd_exhaust::plan(fault, settings, facts),
     }
 }
 
@@ -122,8 +126,12 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::MemoryLimit(settings), Reading::Group(group)) => memory_limit::dose(settings, group),
         (FaultKind::IoLimit(settings), Reading::Group(group)) => io_limit::dose(settings, group),
         (FaultKind::PidsLimit(settings), Reading::Group(group)) => pids_limit::dose(settings, group),
-        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => process_kill::dose(settings, victims),
+        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => {
+            process_kill::dose(settings, victims, lasted)
+        }
         (FaultKind::ProcessPause(_), Reading::Processes(victims)) => process_pause::dose(victims, lasted),
+        (FaultKind::ProcessSlow(settings), Reading::Worker(worker)) => process_slow::dose(settings, worker),
+        (FaultKind::FdExhaust(settings), Reading::OpenFiles(limits)) => fd_exhaust::dose(settings, limits),
         (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
     }
 }

@@ -37,7 +37,10 @@ fn of_act(act: &Act) -> Vec<Claim> {
         | Act::MakeGroup { .. }
         | Act::LimitGroup { .. }
         | Act::Pause { .. }
-        | Act::Kill { .. } => Vec::new(),
+        | Act::Kill { .. }
+        | Act::KeepKilling { .. }
+        | Act::TakeCharge { .. }
+        | Act::LimitOpenFiles { .. } => Vec::new(),
     }
 }
 
@@ -45,6 +48,7 @@ fn of_job(job: &Job) -> Vec<Claim> {
     match job {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
+        Job::Slow { .. } => Vec::new(),
         Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
     }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::host::clock::Clock;
+use crate::host::process::OpenFiles;
 use crate::host::{cgroup, system};
 use crate::model::cgroup::Controller;
 use crate::model::dose::{Meter, Reading};
@@ -15,6 +16,7 @@ use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
 use crate::model::step::{Act, Check, Receipt, Undo};
 use crate::model::target::{ProcessTarget, Victim};
+use crate::model::traffic::ProxyTraffic;
 
 /// Why something could not be done on this machine, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +55,8 @@ pub struct Facts {
     pub no_groups: BTreeMap<Controller, String>,
     /// Those that were chosen to be hit by the fault that is planned; nobody where nothing is looked at.
     pub victims: Vec<Victim>,
+    /// What those have open, where it must be known.
+    pub open_files: Vec<OpenFiles>,
 }
 
 impl Facts {
@@ -62,7 +66,7 @@ impl Facts {
             cores: system::cores(),
             memory_available: system::memory().map_or(0, |memory| memory.available),
             no_groups: cgroup::missing(),
-            victims: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -81,6 +85,8 @@ pub struct Prepared {
 pub struct Chosen {
     /// The chosen, each with its children where they are meant.
     pub victims: Vec<Victim>,
+    /// What they have open, where the fault must know it.
+    pub open_files: Vec<OpenFiles>,
     /// How many of those that matched are among them, children aside.
     pub instances: usize,
     /// How many matched, children aside.
@@ -162,4 +168,7 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Distinct users touched by any toxic so far.
     fn affected_users(&self) -> u64;
+
+    /// What has passed the open proxies so far, by name.
+    fn traffic(&self) -> Vec<ProxyTraffic>;
 }

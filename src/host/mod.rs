@@ -28,3 +28,4 @@ pub use linux::cgroup;
 pub use linux::powers;
 pub use linux::trial;
 pub use machine::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
+pub use process::OpenFiles;

@@ -15,7 +15,7 @@ use crate::host::scene::{Paper, Scene, ThisMachine};
 use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// How long killed processes may take to be gone before they are called residue.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -214,13 +214,18 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         for process in &stopped {
             send(scene, process, Signal::Continue, &mut account);
         }
-        // A limit may be what keeps a process from ending.
-        let limited = remains.values_on(scene);
-        for setting in &limited {
-            tell(scene.set_value(setting, &setting.before), &mut account);
+        let limited = remains.limited_on(scene);
+        for (process, limit) in &limited {
+            trouble(scene.restore_file_limit(process, *limit).map(drop), &mut account);
         }
+        // A limit may be what keeps a process from ending.
+        let values = remains.values_on(scene);
+        for setting in &values {
+            trouble(scene.set_value(setting, &setting.before), &mut account);
+        }
+        let all_back = stopped.is_empty() && limited.is_empty() && values.is_empty();
         match remains.processes_on(scene) {
-            Ok(left) if left.is_empty() && stopped.is_empty() && limited.is_empty() => {
+            Ok(left) if left.is_empty() && all_back => {
                 let groups = remains.groups_on(scene);
                 // Who was killed just now is in its group for a moment still: that is no trouble yet.
                 let removed = groups.iter().filter(|group| scene.remove_group(group).is_ok()).count();
@@ -260,14 +265,15 @@ fn kill(scene: &impl Scene, process: &ProcessIdentity, account: &mut Account) {
 
 /// Whether it was sent; a trouble is told once.
 fn send(scene: &impl Scene, process: &ProcessIdentity, signal: Signal, account: &mut Account) -> bool {
-    tell(scene.signal(process, signal), account).unwrap_or(false)
+    let sent = scene.signal(process, signal);
+    trouble(sent.as_ref().map(drop).map_err(Clone::clone), account);
+    sent.unwrap_or(false)
 }
 
-/// What was done; a trouble is told once.
-fn tell<T>(done: Result<T, Trouble>, account: &mut Account) -> Option<T> {
-    let told = done.as_ref().err().map(ToString::to_string);
+/// A trouble is told once.
+fn trouble(done: Result<(), Trouble>, account: &mut Account) {
+    let told = done.err().map(|trouble| trouble.to_string());
     account.troubles.extend(told.filter(|trouble| !account.troubles.contains(trouble)));
-    done.ok()
 }
 
 /// Reads every step back and writes down how it stands. What cannot be written is told: the undo counts all the same,
@@ -290,7 +296,7 @@ fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
     for (entry, measure) in &remains.steps {
         let told_before = entry.state == State::Conflict;
         let undone = match measure {
-            Measure::Restore(settings) => values_back(scene, settings, told_before),
+            Measure::RestoreValues(settings) => values_back(scene, settings, told_before),
             Measure::RemoveGroups(groups) => groups_gone(scene, groups),
             _ => read_back(scene, measure, left.as_deref()),
         };
@@ -341,9 +347,10 @@ fn read_back(
         (Measure::GoneWith(Holder::Tool), _) => Ok("gone with the tool's process".to_owned()),
         (Measure::GoneWith(Holder::Service), Ok([])) => Ok("its service is stopped for good".to_owned()),
         (Measure::Continue(processes), _) => go_on(scene, processes),
+        (Measure::Restore(limits), _) => restored(scene, limits),
         (Measure::Kill(Some(process)), Ok([])) => Ok(format!("{process} and all of its group are gone")),
         (Measure::Kill(None), Ok([])) => Ok("no process of the run is left".to_owned()),
-        (Measure::Restore(_) | Measure::RemoveGroups(_), _) => Err("it was not looked at".to_owned()),
+        (Measure::RestoreValues(_) | Measure::RemoveGroups(_), _) => Err("it was not looked at".to_owned()),
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
     }
@@ -358,6 +365,18 @@ fn go_on(scene: &impl Scene, processes: &[ProcessIdentity]) -> Result<String, St
         ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
     });
     Ok(states.collect::<Result<Vec<_>, _>>()?.join(", "))
+}
+
+/// Whether each limit is what it was. One that somebody else set meanwhile is left alone, and told.
+fn restored(scene: &impl Scene, limits: &[(ProcessIdentity, SoftLimit)]) -> Result<String, String> {
+    let all = limits.iter().map(|(process, limit)| match scene.file_limit(process) {
+        Ok(None) => Ok(format!("{process} is gone")),
+        Ok(Some(now)) if now == limit.before => Ok(format!("the limit of {process} is {now} again")),
+        Ok(Some(now)) if now == limit.set => Err(format!("the limit of {process} is {now} still")),
+        Ok(Some(now)) => Err(limit.conflict(process, now)),
+        Err(trouble) => Err(trouble.to_string()),
+    });
+    Ok(all.collect::<Result<Vec<_>, _>>()?.join(", "))
 }
 
 fn record(journal: &mut Journal, entry: &Entry, state: State) -> std::io::Result<()> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Entry;
 use crate::model::cgroup::GroupSetting;
-use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Persistence, ProcessIdentity, Receipt, SoftLimit, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +15,13 @@ pub enum Measure {
     /// even then.
     Kill(Option<ProcessIdentity>),
     /// These values are set again, where ours are still there.
-    Restore(Vec<GroupSetting>),
+    RestoreValues(Vec<GroupSetting>),
     /// These control groups are removed, and whoever is in them.
     RemoveGroups(Vec<PathBuf>),
     /// The processes go on. They are known also when the act was cut short.
     Continue(Vec<ProcessIdentity>),
+    /// These limits of open files are what they were, where they are as they were set.
+    Restore(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 /// What a step ended with.
@@ -41,11 +43,16 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
     let process = entry.receipt.process.clone();
     let Receipt { settings, groups, .. } = entry.receipt.clone();
     match &entry.step.undo {
-        Undo::RestoreGroup { .. } => Measure::Restore(settings),
+        Undo::RestoreGroup { .. } => Measure::RestoreValues(settings),
         Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
-        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
+        Undo::RestoreOpenFiles { whom, limits } => {
+            Measure::Restore(whom.identities().cloned().zip(limits.iter().copied()).collect())
+        }
+        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } | Undo::StopKilling { .. } => {
+            Measure::GoneWith(Holder::Tool)
+        }
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
 }
@@ -83,7 +90,7 @@ mod tests {
         let mut limited = entry(Undo::RestoreGroup { name: "few".into() }, None);
         limited.receipt.settings = vec![setting.clone()];
         limited.state = State::Intent;
-        assert_eq!(measure(&limited, true), Measure::Restore(vec![setting]));
+        assert_eq!(measure(&limited, true), Measure::RestoreValues(vec![setting]));
         assert_eq!(measure(&limited, false), Measure::GoneWith(Holder::Boot));
     }
 

@@ -10,7 +10,7 @@ use crate::host::Trouble;
 use crate::host::scene::{Scene, ThisMachine};
 use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,11 @@ impl Remains {
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
         let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
             Measure::Continue(processes) => processes.as_slice(),
-            Measure::Kill(_) | Measure::GoneWith(_) | Measure::Restore(_) | Measure::RemoveGroups(_) => &[],
+            Measure::Kill(_)
+            | Measure::Restore(_)
+            | Measure::GoneWith(_)
+            | Measure::RestoreValues(_)
+            | Measure::RemoveGroups(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
@@ -108,7 +112,7 @@ impl Remains {
     /// The values of control groups that are still ours. What cannot be read counts as ours.
     pub(super) fn values_on(&self, scene: &impl Scene) -> Vec<GroupSetting> {
         let settings = self.steps.iter().filter_map(|(_, measure)| match measure {
-            Measure::Restore(settings) => Some(settings.iter().rev()),
+            Measure::RestoreValues(settings) => Some(settings.iter().rev()),
             _ => None,
         });
         let is_ours = |setting: &&GroupSetting| {
@@ -133,11 +137,25 @@ impl Remains {
         values.chain(groups).collect()
     }
 
+    /// The limits that are seen to be as this run set them, or that cannot be seen.
+    pub(super) fn limited_on(&self, scene: &impl Scene) -> Vec<(ProcessIdentity, SoftLimit)> {
+        let limits = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Restore(limits) => limits.as_slice(),
+            _ => &[],
+        });
+        let ours = |(process, limit): &&(ProcessIdentity, SoftLimit)| match scene.file_limit(process) {
+            Ok(now) => now == Some(limit.set),
+            Err(_) => true,
+        };
+        limits.filter(ours).cloned().collect()
+    }
+
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
     pub fn are_real(&self) -> bool {
         (self.part_missing && self.same_boot)
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
+            || !self.limited_on(&ThisMachine).is_empty()
             || !self.in_groups().is_empty()
     }
 }

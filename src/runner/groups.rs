@@ -274,7 +274,7 @@ impl Groups {
 
 const fn controller_of(job: &Job) -> Controller {
     match job {
-        Job::Cpu { .. } => Controller::Cpu,
+        Job::Cpu { .. } | Job::Slow { .. } => Controller::Cpu,
         Job::Memory { .. } => Controller::Memory,
         Job::Disk { .. } => Controller::Io,
     }

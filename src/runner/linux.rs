@@ -5,22 +5,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::groups::Groups;
-use super::readiness;
+use super::killing::Killing;
 use super::targets::Targets;
+use super::{limits, readiness};
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
 use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
 use crate::model::dose::{Meter, ProcessState, Reading};
-use crate::model::experiment::{Experiment, Service};
+use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
 use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
 use crate::model::target::Victims;
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::probe::{ServiceView, Surroundings, prepare};
-use crate::proxy::ProxySet;
+use crate::proxy::{ProxySet, ProxyState};
 
 /// This machine, for one run.
 pub struct LinuxMachine {
@@ -30,7 +32,8 @@ pub struct LinuxMachine {
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
     groups: Groups,
-    targets: Targets,
+    targets: Arc<Targets>,
+    killing: Killing,
 }
 
 impl LinuxMachine {
@@ -40,12 +43,14 @@ impl LinuxMachine {
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
         let run = run_of(&logs);
         let services = Arc::new(Services::new(clock, logs));
+        let targets = Arc::new(Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed));
         Self {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
             groups: Groups::new(clock, run),
-            targets: Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed),
+            killing: Killing::new(clock, Arc::clone(&targets)),
+            targets,
             services,
             specs: specs.collect(),
         }
@@ -76,9 +81,19 @@ impl LinuxMachine {
 
     /// The same under these policies: what they protect is hit by no fault.
     #[must_use = "the machine is returned"]
-    pub fn under(mut self, policies: Vec<Policy>) -> Self {
+    pub fn under(self, policies: Vec<Policy>) -> Self {
         self.targets.protect(policies);
         self
+    }
+
+    /// Lets those go on whom a worker slows down, the moment it ends, however it does.
+    fn let_go_with(&self, worker: &str, whom: &Victims) {
+        let (end, targets, whom) = (self.workers.end_of(worker), Arc::clone(&self.targets), whom.clone());
+        tokio::spawn(async move {
+            end.await;
+            // What cannot be let go now is let go by the undo, and read back.
+            let _ = targets.resume(&whom);
+        });
     }
 
     /// Whether none of them is stopped any more.
@@ -133,6 +148,9 @@ impl LinuxMachine {
             Some(why) => Trouble { why: format!("{}: {why}", trouble.why), ..trouble },
             None => trouble,
         })?;
+        if let Job::Slow { whom, .. } = job {
+            self.let_go_with(worker, whom);
+        }
         Ok(Receipt { process: Some(started), ..receipt })
     }
 
@@ -182,7 +200,10 @@ impl Machine for LinuxMachine {
             | Act::AddToxic { .. }
             | Act::StartWorker { beside: None, .. }
             | Act::Pause { .. }
-            | Act::Kill { .. } => Ok(Prepared::default()),
+            | Act::Kill { .. }
+            | Act::KeepKilling { .. }
+            | Act::TakeCharge { .. }
+            | Act::LimitOpenFiles { .. } => Ok(Prepared::default()),
         }
     }
 
@@ -202,6 +223,15 @@ impl Machine for LinuxMachine {
             Act::StartWorker { worker, job, beside } => self.start_worker(worker, job, beside.as_ref(), receipt).await,
             Act::Pause { whom } => self.targets.signal(whom, Signal::Stop).map(|()| Receipt::default()),
             Act::Kill { whom, signal } => self.targets.signal(whom, Signal::Kill(*signal)).map(|()| Receipt::default()),
+            Act::KeepKilling { whom, signal, every } => {
+                self.killing.start(whom, *signal, *every);
+                Ok(Receipt::default())
+            }
+            Act::TakeCharge { whom } => self.targets.judge(whom).map(|()| Receipt::default()),
+            Act::LimitOpenFiles { whom, limits, .. } => {
+                self.targets.judge(whom)?;
+                limits::lower(whom, limits).map(|()| Receipt::default())
+            }
         }
     }
 
@@ -214,6 +244,11 @@ impl Machine for LinuxMachine {
             Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
             Undo::RestoreGroup { .. } => self.groups.restore(receipt),
             Undo::Resume { whom } => self.targets.resume(whom),
+            Undo::StopKilling { whom } => {
+                self.killing.stop(&whom.target).await;
+                Ok(())
+            }
+            Undo::RestoreOpenFiles { whom, limits } => limits::restore(whom, limits),
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -228,6 +263,8 @@ impl Machine for LinuxMachine {
             Check::GroupGone { .. } => self.groups.gone(receipt),
             Check::GroupRestored { .. } => self.groups.restored(receipt),
             Check::Running { whom } => self.go_on(whom),
+            Check::KillingStopped { whom } => yes_if(!self.killing.goes_on(&whom.target), "it goes on"),
+            Check::OpenFilesRestored { whom, limits } => limits::restored(whom, limits),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }
@@ -239,8 +276,9 @@ impl Machine for LinuxMachine {
                 let reading = self.proxies.reading(proxy, toxic).map(Reading::Toxic);
                 reading.ok_or_else(|| Trouble::new(format!("read toxic {toxic} of proxy {proxy}"), "there is none"))
             }
+            Meter::OpenFiles { whom, limits } => limits::read(whom, limits).map(Reading::OpenFiles),
             Meter::Group { name } => self.groups.reading(name).map(Reading::Group),
-            Meter::Worker { worker } => {
+            Meter::Worker { worker } | Meter::Slowed { worker, .. } => {
                 if let Some(how) = self.workers.ended(worker) {
                     let why = self.groups.killed_beside(worker).map(|why| format!("; {why}")).unwrap_or_default();
                     return Err(Trouble::new(format!("read worker {worker}"), format!("it ended with {how}{why}")));
@@ -269,7 +307,9 @@ impl Machine for LinuxMachine {
             Meter::Toxic { proxy, .. } => {
                 (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
             }
-            Meter::Processes { whom } => self.targets.gone(whom),
+            Meter::Processes { whom } | Meter::Slowed { whom, .. } | Meter::OpenFiles { whom, .. } => {
+                self.targets.gone(whom)
+            }
             Meter::Group { name } => self.limited_gone(name),
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,
@@ -279,6 +319,17 @@ impl Machine for LinuxMachine {
     fn affected_users(&self) -> u64 {
         self.proxies.affected_users()
     }
+
+    fn traffic(&self) -> Vec<ProxyTraffic> {
+        self.proxies.list().iter().map(passed).collect()
+    }
+}
+
+/// What an experiment is told of a proxy.
+fn passed(state: &ProxyState) -> ProxyTraffic {
+    let counts = RequestCounts { begun: state.traffic.requests, in_flight: state.traffic.in_flight };
+    let requests = (state.proxy.protocol == Protocol::Http).then_some(counts);
+    ProxyTraffic { proxy: state.proxy.name.clone(), open: state.traffic.active, requests }
 }
 
 /// The id of the run whose folder this is; another one where it is not named so, as in tests.

@@ -7,9 +7,9 @@ use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuLimit, CpuStress, DiskStress, FaultKind, IoLimit, MemoryLimit, MemoryStress, NetworkBandwidth, NetworkBlackhole,
-    NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, PidsLimit,
-    ProcessKill, ProcessPause,
+    CpuLimit, CpuStress, DiskStress, FaultKind, FdExhaust, IoLimit, MemoryLimit, MemoryStress, NetworkBandwidth,
+    NetworkBlackhole, NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose,
+    PidsLimit, ProcessKill, ProcessPause, ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -35,7 +35,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 24] = [
+pub static FAULTS: [Entry<FaultKind>; 26] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -60,6 +60,8 @@ pub static FAULTS: [Entry<FaultKind>; 24] = [
     entry!("pids.limit", FaultKind::PidsLimit, PidsLimit),
     entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
+    entry!("process.slow", FaultKind::ProcessSlow, ProcessSlow),
+    entry!("fd.exhaust", FaultKind::FdExhaust, FdExhaust),
 ];
 
 /// The probes, in the order of [`ProbeKind::WORDS`].

@@ -11,12 +11,13 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository, skip};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 27] = [
+const ENDS: [(&str, i32); 33] = [
     ("cpu-limit", 1),
     ("cpu-pressure", 0),
     ("cut-answers", 1),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
+    ("exhausted-descriptors", 0),
     ("failing-dependency-with-breaker", 0),
     ("failing-dependency-without-breaker", 1),
     ("http-abort", 0),
@@ -28,16 +29,21 @@ const ENDS: [(&str, i32); 27] = [
     ("http-timeout", 0),
     ("io-limit", 0),
     ("killed-service", 0),
+    ("leaking-pool", 0),
     ("memory-limit", 0),
     ("memory-pressure", 0),
     ("observe-first", 0),
     ("paused-service", 0),
     ("pids-limit", 0),
+    ("retry-storm", 0),
+    ("shared-pool", 1),
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
     ("slow-line", 0),
+    ("slowed-service", 0),
     ("stop-condition", 4),
     ("stress-in-its-own-group", 0),
+    ("stuck-breaker", 5),
     ("three-ways-to-be-gone", 0),
 ];
 
@@ -212,6 +218,13 @@ fn a_killed_and_a_hung_generator_go_unnoticed_behind_a_fallback() {
 }
 
 #[test]
+fn a_crawling_generator_and_one_without_descriptors_go_unnoticed_behind_a_fallback() {
+    let (crawling, full) = both(|| side_by_side("slowed-service"), || side_by_side("exhausted-descriptors"));
+    crawling.held().effective();
+    full.held().effective();
+}
+
+#[test]
 fn a_stop_condition_ends_the_harm_within_seconds_and_steps_go_through() {
     let (stopped, steps) = both(|| side_by_side("stop-condition"), || side_by_side("error-rate-in-steps"));
     let stopped = stopped.ends("STOPPED", "stopped", 4).says("stopped by `ask.error_rate > 20%`");
@@ -283,6 +296,23 @@ fn a_service_that_changes_nothing_may_be_asked_twice() {
     let parts = twice.report["doses"][0]["parts"].as_array().expect("parts");
     let sent_twice = parts.iter().find(|part| part["what"] == "sent twice").expect("is measured");
     assert!(sent_twice["number"].as_f64() > Some(100.0), "50 a second for 6 s: {sent_twice}");
+}
+
+#[test]
+fn what_users_do_not_notice_is_told_by_advice() {
+    let (storm, leak) = both(|| side_by_side("retry-storm"), || side_by_side("leaking-pool"));
+    let (storm, leak) = (storm.held().effective(), leak.held().effective());
+    assert!(storm.rules().contains(&"R02"), "{}", storm.done);
+    assert!(leak.rules().contains(&"R21"), "{}", leak.done);
+}
+
+#[test]
+fn what_is_shared_and_what_never_tries_again_deviates() {
+    let (shared, stuck) = both(|| side_by_side("shared-pool"), || side_by_side("stuck-breaker"));
+    let shared = shared.deviated().effective();
+    assert!(shared.rules().contains(&"R12") && shared.rules().contains(&"R13"), "{}", shared.done);
+    let stuck = stuck.ends("NOT RECOVERED", "not_recovered", 5).effective();
+    assert!(stuck.rules().contains(&"R06"), "{}", stuck.done);
 }
 
 #[test]

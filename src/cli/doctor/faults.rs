@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 
+use crate::host::process::{self, Limited};
 use crate::host::storage::Storage;
 use crate::host::trial::Trials;
 use crate::host::{Trouble, cgroup, system};
 use crate::model::cgroup::Controller;
 use crate::model::fault::FaultKind;
+use crate::model::step::SoftLimit;
 use crate::model::units::Bytes;
 use crate::report::doctor::{Finding, Section, State};
 
@@ -26,6 +28,8 @@ enum Need {
     Signals,
     /// To make control groups with this controller.
     Group(Controller),
+    /// To lower a limit of open files and to raise it again.
+    Limits,
 }
 
 /// Every fault that exists.
@@ -54,7 +58,8 @@ fn need(word: &str) -> Option<Need> {
         "memory.limit" => Some(Need::Group(Controller::Memory)),
         "io.limit" => Some(Need::Group(Controller::Io)),
         "pids.limit" => Some(Need::Group(Controller::Pids)),
-        "process.kill" | "process.pause" => Some(Need::Signals),
+        "process.kill" | "process.pause" | "process.slow" => Some(Need::Signals),
+        "fd.exhaust" => Some(Need::Limits),
         _ if word.starts_with("network.") || word.starts_with("http.") => Some(Need::Proxy),
         _ => None,
     }
@@ -77,8 +82,25 @@ fn tried(need: Need, trials: &Result<Trials, Trouble>) -> Result<String, String>
         Need::Group(controller) => group(controller, &cgroup::missing()),
         Need::Signals => {
             trials?.signals.clone()?;
-            Ok("works on services of the run: a child of ours was stopped, let go on and killed".to_owned())
+            Ok("works on processes of this user: a child of ours was stopped, let go on and killed".to_owned())
         }
+        Need::Limits => limits().map_err(|trouble| trouble.to_string()),
+    }
+}
+
+/// Lowers our own limit by one and restores it.
+fn limits() -> Result<String, Trouble> {
+    let unknown = || Trouble::new("look at our own limit of open files", "is /proc mounted?");
+    let us = process::this().ok_or_else(unknown)?;
+    let (before, _) = process::file_limit(&us)?.ok_or_else(unknown)?;
+    let limit = SoftLimit { before, set: before.saturating_sub(1) };
+    let lowered = process::set_file_limit(&us, before, limit.set)?;
+    let restored = process::set_file_limit(&us, limit.set, before)?;
+    match (lowered, restored) {
+        (Limited::Set, Limited::Set) => {
+            Ok("works on processes of this user: our own limit was lowered and restored".to_owned())
+        }
+        other => Err(Trouble::new("lower and restore our own limit of open files", format!("{other:?}"))),
     }
 }
 
@@ -91,6 +113,7 @@ const fn help(need: Need) -> &'static str {
             "run as root, or in a control group that was handed to you: systemd-run --user --scope -p Delegate=yes"
         }
         Need::Signals => "Linux 5.3 or newer is needed",
+        Need::Limits => "does a security module forbid prlimit?",
     }
 }
 

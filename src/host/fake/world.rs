@@ -12,11 +12,11 @@ use super::life::Life;
 use super::paper::File;
 use super::{Deed, Trials};
 use crate::host::Trouble;
-use crate::host::process::Signal;
+use crate::host::process::{Limited, OpenFiles, Signal};
 use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::fault::ProcessTarget;
-use crate::model::step::{Act, ProcessIdentity, Receipt};
+use crate::model::step::{Act, Job, ProcessIdentity, Receipt, SoftLimit};
 use crate::model::target::{Victim, Victims};
 
 /// Where control groups are.
@@ -25,6 +25,8 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const UNLIMITED: &str = "max";
 /// A value that somebody else set.
 const THEIRS: &str = "somebody else's";
+/// The soft limit of open files that everybody begins with.
+const FILE_LIMIT: u64 = 1024;
 
 pub(super) struct World {
     pub dice: ChaCha8Rng,
@@ -72,6 +74,8 @@ pub(super) struct Process {
     pub target: bool,
     pub stopped: bool,
     dies_with_tool: bool,
+    /// Its soft limit of open files.
+    pub file_limit: u64,
     /// No signal has an effect on it.
     stuck: bool,
     /// Killed, and not gone before this moment.
@@ -91,6 +95,8 @@ enum Thing {
     Value(GroupSetting, bool),
     /// A control group.
     Group(PathBuf),
+    /// These processes have these limits.
+    Limited(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 impl World {
@@ -102,6 +108,7 @@ impl World {
             ours: false,
             target: false,
             stopped: false,
+            file_limit: FILE_LIMIT,
             dies_with_tool: false,
             stuck: false,
             dies_at: None,
@@ -153,6 +160,9 @@ impl World {
             None => false,
             Some(Thing::InTool(_)) => self.tool_lives(),
             Some(Thing::Processes(all)) => all.iter().any(|one| self.process(one).is_some()),
+            Some(Thing::Limited(all)) => {
+                all.iter().any(|(one, limit)| self.process(one).is_some_and(|process| process.file_limit == limit.set))
+            }
             Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
             Some(Thing::Value(setting, _)) => setting.whose(Some(&self.value(&setting))) == Whose::Ours,
             Some(Thing::Group(folder)) => self.groups.contains(&folder),
@@ -298,6 +308,13 @@ impl World {
         let mut process = None;
         let thing = match act {
             Act::StartService { .. } | Act::StartWorker { .. } => {
+                if let Act::StartWorker { job: Job::Slow { whom, .. }, .. } = act {
+                    // It is stopped at whatever moment the worker dies.
+                    for victim in self.living(act, whom)? {
+                        let stopped = self.dice.random_bool(0.5);
+                        self.process(&victim).into_iter().for_each(|process| process.stopped = stopped);
+                    }
+                }
                 let all = self.start(matches!(act, Act::StartWorker { .. }), stuck);
                 process = all.first().cloned();
                 Thing::Processes(all)
@@ -325,6 +342,17 @@ impl World {
                 (_, [setting]) => self.limit(setting, stuck),
                 _ => return Err(Trouble::new(act.to_string(), "nothing was prepared")),
             },
+            Act::KeepKilling { .. } => Thing::InTool(stuck),
+            Act::TakeCharge { whom } => Thing::Stopped(self.living(act, whom)?),
+            Act::LimitOpenFiles { whom, limits, .. } => {
+                let victims = self.living(act, whom)?;
+                for (victim, limit) in victims.iter().zip(limits) {
+                    if let Some(process) = self.process(victim) {
+                        process.file_limit = limit.set;
+                    }
+                }
+                Thing::Limited(victims.into_iter().zip(limits.iter().copied()).collect())
+            }
             Act::OpenProxy { .. } | Act::AddToxic { .. } => Thing::InTool(stuck),
         };
         if super::is_fault(&name) {
@@ -351,6 +379,9 @@ impl World {
                 }
             }
             Thing::Group(folder) => self.remove_group(&folder)?,
+            Thing::Limited(all) => all.into_iter().for_each(|(one, limit)| {
+                self.restore_file_limit(&one, limit);
+            }),
             Thing::Stopped(all) => {
                 for one in all {
                     if let Some(process) = self.process(&one).filter(|process| !process.stuck) {
@@ -368,6 +399,29 @@ impl World {
             self.revive(service);
         }
         Ok(())
+    }
+
+    /// As a kernel does it: only what is as it was set is restored.
+    pub fn restore_file_limit(&mut self, identity: &ProcessIdentity, limit: SoftLimit) -> Limited {
+        let Some(process) = self.process(identity) else { return Limited::Gone };
+        match process.file_limit {
+            now if now == limit.set && process.stuck => Limited::Set,
+            now if now == limit.set || now == limit.before => {
+                process.file_limit = limit.before;
+                Limited::Set
+            }
+            other => Limited::Other(other),
+        }
+    }
+
+    /// What these have open, with room for many more.
+    pub fn open_files(&mut self, victims: &[Victim]) -> Vec<OpenFiles> {
+        let identities = victims.iter().map(|victim| victim.process.clone());
+        let all = identities.filter_map(|process| {
+            let soft = self.process(&process)?.file_limit;
+            Some(OpenFiles { process, soft, hard: 4096, open: vec![0, 1, 2] })
+        });
+        all.collect()
     }
 
     /// Those whom an act hits; a trouble when one of them is gone.
@@ -441,6 +495,7 @@ impl World {
             ours: true,
             target: false,
             stopped: false,
+            file_limit: FILE_LIMIT,
             dies_with_tool,
             stuck,
             dies_at: None,
@@ -467,6 +522,7 @@ impl World {
                 ours: false,
                 target: false,
                 stopped,
+                file_limit: FILE_LIMIT,
                 dies_with_tool: false,
                 stuck: false,
                 dies_at: None,
