@@ -54,7 +54,7 @@ services:
   - name: target
     command: [bash, -c, '{script}']
 steady_state:
-  - {{ name: alive, probe: process, service: target, measure: alive, rate: 20/s, expect: [success_rate >= 0%] }}
+  - {{ name: alive, probe: process, target: {{ service: target }}, measure: alive, rate: 20/s, expect: [success_rate >= 0%] }}
 faults:
 {faults}
 blast_radius: {{ duration: {most}s }}
@@ -136,7 +136,7 @@ async fn no_more_processes_are_started_than_there_may_be() {
         return;
     }
     // bash tries again for a while when it is refused a process.
-    let faults = on_target("pids.limit", "leave: 0", 2);
+    let faults = on_target("pids.limit", "max: 1", 2);
     let run = applied(Home::new(), &experiment("while :; do /bin/true; sleep 0.1; done", &faults, 2)).await;
     let max = file_in(&groups_of(&run_of(&run.home)), &["pids.max"]);
     assert_ne!(read(&max), "max");
