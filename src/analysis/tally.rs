@@ -71,7 +71,7 @@ impl Tally {
         for sample in samples {
             tally.count(probe, sample);
             words.hear(sample);
-            if sample.measurement.outcome == Outcome::Timeout {
+            if sample.outcome() == Outcome::Timeout {
                 censored = probe.timeout.0.as_secs_f64();
             }
         }
@@ -159,7 +159,7 @@ impl Tally {
 
     fn count(&mut self, probe: &ProbeSpec, sample: &Sample) {
         self.total += 1;
-        let outcome = sample.measurement.outcome;
+        let outcome = sample.outcome();
         let latency = sample.latency().as_secs_f64();
         match outcome {
             Outcome::Ok => {
@@ -175,7 +175,7 @@ impl Tally {
         }
         if outcome.is_data() {
             self.all_latencies.push(latency);
-            self.values.extend(sample.measurement.value);
+            self.values.extend(sample.value());
         }
     }
 
@@ -214,9 +214,9 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn hear(&mut self, sample: &'a Sample) {
-        if let Some(words) = sample.measurement.detail.as_deref() {
+        if let Some(words) = sample.detail() {
             let place = self.said.len();
-            let key = (sample.measurement.outcome.word(), words);
+            let key = (sample.outcome().word(), words);
             self.said.entry(key).or_insert((0, Reverse(place))).0 += 1;
         }
     }

@@ -1,13 +1,14 @@
 //! `chaos run`: reads the file, runs the experiment, prints the report.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::arguments::{FileArguments, Output, RunArguments};
+use super::listener::Listener;
 use super::policy::Gate;
 use super::run_folder::{self, RunFolder};
 use super::{OUR_BUG, REFUSED, claims, colour, experiment_file, prune, residue};
@@ -22,7 +23,7 @@ use crate::host::signals::{self, Cancel, CancelHandle};
 use crate::host::{dice, files, process, runtime_folder, this_process};
 use crate::journal::guardian::Guardian;
 use crate::journal::{Header, Journal, apart};
-use crate::model::event::{Event, EventKind, RunHeader};
+use crate::model::event::RunHeader;
 use crate::model::experiment::Experiment;
 use crate::model::verdict::Mode;
 use crate::report::{self, Format};
@@ -49,9 +50,9 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     header.folder = Some(folder.path().to_owned());
     let machine = LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned());
     let machine = machine.under(gate.into_policies());
-    let (ending, events) = guarded(header, &folder, machine, locks, arguments.quiet)?;
+    let (ending, run) = guarded(header, &folder, machine, locks, arguments.quiet)?;
     // From here on something may have been touched: no failure of ours may end as a refusal.
-    let Some(run) = Run::fold(&as_stored(events)) else { return Ok(our_bug("the run told nothing")) };
+    let Some(run) = run else { return Ok(our_bug("the run told nothing")) };
     let analysis = analysis::analyse(&run);
     tell(arguments, &formats, &run, &analysis);
     prune::prune(&state, arguments.keep);
@@ -66,7 +67,7 @@ fn guarded(
     machine: LinuxMachine,
     locks: Locks,
     quiet: bool,
-) -> anyhow::Result<(Ending, Vec<Event>)> {
+) -> anyhow::Result<(Ending, Option<Run>)> {
     let journal = begin_journal(&folder.journal(), &header.run)?;
     process::mark_children(&header.run, folder.state());
     let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment), &locks);
@@ -79,17 +80,6 @@ fn guarded(
     guardian.dismiss();
     locks.release();
     done
-}
-
-/// The header as the event log has it, secrets masked: a report of the stored run says the same.
-fn as_stored(mut events: Vec<Event>) -> Vec<Event> {
-    if let Some(first) = events.first_mut() {
-        let stored = serde_json::to_string(first).and_then(|line| serde_json::from_str(&line));
-        if let Ok(stored) = stored {
-            *first = stored;
-        }
-    }
-    events
 }
 
 /// A runtime whose threads live as long as the process: workers die with the thread that made them.
@@ -112,7 +102,7 @@ fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
     }
 }
 
-/// Runs it and listens: console, event log and memory are three folds over the one stream.
+/// Runs it and listens.
 async fn perform(
     header: RunHeader,
     folder: &RunFolder,
@@ -120,19 +110,21 @@ async fn perform(
     journal: Journal,
     (handle, cancel): (CancelHandle, Cancel),
     quiet: bool,
-) -> anyhow::Result<(Ending, Vec<Event>)> {
+) -> anyhow::Result<(Ending, Option<Run>)> {
     this_process::allow_many_open_files();
     let stop = folder.stop_request();
     let name = move |signal| if signal == "SIGTERM" && stop.exists() { "chaos stop" } else { signal };
     signals::listen_for(handle, name).context("cannot listen to signals")?;
-    let log = EventLog::create(&folder.events())?;
-    let console = Console::new(if quiet { Look::Silent } else { look() });
+    let look = if quiet { Look::Silent } else { look() };
+    let listener = Listener::new(Console::new(look), &folder.events())?;
     let (sender, receiver) = unbounded_channel();
+    let runtime = tokio::runtime::Handle::current();
     // The listener has a thread of its own: a terminal that is held (Ctrl-S) must not hold up the way back.
-    let listener = std::thread::Builder::new().name("console".into()).spawn(move || listen(receiver, console, log))?;
+    let thread = std::thread::Builder::new().name("console".into());
+    let listener = thread.spawn(move || listener.listen(receiver, &runtime))?;
     let ending = runner::run(header, Arc::new(machine), journal, cancel, sender).await;
-    let events = tokio::task::spawn_blocking(move || listener.join()).await;
-    Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
+    let run = tokio::task::spawn_blocking(move || listener.join()).await;
+    Ok((ending, run.ok().and_then(Result::ok).flatten()))
 }
 
 /// Its room is taken here, on disk and in the runtime folder, so that a disk that is full later does not keep the way
@@ -146,48 +138,6 @@ fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
 
 fn look() -> Look {
     if colour::can_redraw(Stream::Stderr) { Look::Live } else { Look::Plain }
-}
-
-fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log: EventLog) -> Vec<Event> {
-    let mut events = Vec::new();
-    while let Some(event) = receiver.blocking_recv() {
-        console.see(&event);
-        let stored = log.see(&event);
-        let at = event.at;
-        events.push(event);
-        if let Err(error) = stored {
-            let text = format!("the events are not stored from here on, only this report has them all: {error}");
-            let note = Event { at, kind: EventKind::Note { text } };
-            console.see(&note);
-            events.push(note);
-        }
-    }
-    events
-}
-
-/// The stored events of a run, a line each.
-struct EventLog {
-    file: Option<BufWriter<std::fs::File>>,
-}
-
-impl EventLog {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = files::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self { file: Some(BufWriter::new(file)) })
-    }
-
-    /// A log that cannot be written any more is given up, the run is not: its memory still has every event. The error
-    /// is told once.
-    fn see(&mut self, event: &Event) -> std::io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let written = serde_json::to_writer(&mut *file, event).map_err(std::io::Error::from);
-        let written = written.and_then(|()| file.write_all(b"\n"));
-        let flushed = match &event.kind {
-            EventKind::Sample(_) => written,
-            _ => written.and_then(|()| file.flush()),
-        };
-        flushed.inspect_err(|_| self.file = None)
-    }
 }
 
 /// How each report is written, by its extension; refused before the run when it could not be written after it.

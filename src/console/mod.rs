@@ -57,6 +57,9 @@ impl Console {
         }
     }
 
+    /// Shows how it stands at this moment of the run.
+    pub fn draw(&mut self, _at: Duration) {}
+
     fn write(&self, at: Duration, line: &str) {
         let text = match (self.look, &self.header) {
             (Look::Plain, Some(header)) => {
@@ -92,7 +95,7 @@ impl Console {
 
     fn count(&mut self, sample: &Sample) {
         self.samples += 1;
-        self.errors += u64::from(sample.measurement.outcome.is_error());
+        self.errors += u64::from(sample.outcome().is_error());
         if self.look == Look::Live {
             self.bar.set_position(self.bar.elapsed().as_secs());
             self.bar.set_message(format!("{} samples, {} errors", self.samples, self.errors));

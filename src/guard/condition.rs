@@ -65,7 +65,7 @@ impl Watched {
 
     /// A sample came in.
     pub fn see(&mut self, sample: &Sample) -> Option<Fired> {
-        if self.probe() != Some(sample.probe) || self.counted.remove(&sample.intended) {
+        if self.probe() != Some(sample.probe()) || self.counted.remove(&sample.intended()) {
             return None;
         }
         let dot = self.dot(sample)?;
@@ -86,7 +86,7 @@ impl Watched {
 
     /// Sees samples as if they came in now, each at the moment at which it was known how it was.
     pub fn replay(&mut self, samples: &[Sample]) -> Option<Fired> {
-        let ours = samples.iter().filter(|sample| self.probe() == Some(sample.probe));
+        let ours = samples.iter().filter(|sample| self.probe() == Some(sample.probe()));
         let mut dots: Vec<Dot> =
             ours.filter_map(|sample| Some(Dot { at: self.known_at(sample), ..self.dot(sample)? })).collect();
         dots.sort_by_key(|dot| dot.at);
@@ -123,7 +123,7 @@ impl Watched {
     /// When it was known how a sample was.
     fn known_at(&self, sample: &Sample) -> Duration {
         let slow = self.slow_from().filter(|limit| sample.latency() > *limit);
-        slow.map_or(sample.done, |limit| sample.intended + limit)
+        slow.map_or(sample.done(), |limit| sample.intended() + limit)
     }
 
     /// Whether more users are affected than may be.
@@ -135,20 +135,20 @@ impl Watched {
     /// What a sample says about the condition; none when it says nothing.
     fn dot(&self, sample: &Sample) -> Option<Dot> {
         let Subject::Probe { metric, .. } = self.condition.subject else { return None };
-        if !sample.measurement.outcome.is_data() {
+        if !sample.outcome().is_data() {
             return None;
         }
-        let error = sample.measurement.outcome.is_error();
+        let error = sample.outcome().is_error();
         let latency = sample.latency().as_secs_f64();
-        let number = if self.condition.breach.is_time() { latency } else { sample.measurement.value.unwrap_or(0.0) };
+        let number = if self.condition.breach.is_time() { latency } else { sample.value().unwrap_or(0.0) };
         let bad = match metric {
             Metric::SuccessRate | Metric::ErrorRate => error,
             // Errors other than timeouts have no latency and no value; the error rate is there to stop for them.
-            _ if error && sample.measurement.outcome != Outcome::Timeout => return None,
+            _ if error && sample.outcome() != Outcome::Timeout => return None,
             _ if error => true,
             _ => self.condition.breach.holds(number),
         };
-        Some(Dot { at: sample.done, due: sample.intended, bad, number })
+        Some(Dot { at: sample.done(), due: sample.intended(), bad, number })
     }
 
     fn at_once(&self) -> Option<Fired> {

@@ -158,12 +158,12 @@ impl<M: Machine> Ears<M> {
     fn see(&mut self, sample: Sample) -> Option<Heard> {
         let fired = self.stop.as_mut().and_then(|stop| stop.see(&sample));
         let recovered = self.recovery.as_mut().is_some_and(|(undone, recovery)| {
-            if sample.intended >= *undone {
+            if sample.intended() >= *undone {
                 recovery.see(&sample);
             }
             recovery.recovered().is_some()
         });
-        if self.measuring && sample.phase == Phase::Baseline {
+        if self.measuring && sample.phase() == Phase::Baseline {
             self.baseline.push(sample.clone());
         }
         self.emitter.emit(EventKind::Sample(sample));

@@ -390,7 +390,7 @@ impl Story {
                 let seen = sight(n);
                 let intended = start + probe.interval.0 * u32::try_from(n).expect("few");
                 let measurement = Measurement { outcome: seen.outcome, value: seen.value, detail: None };
-                log.sample(Sample { probe: place, phase, measurement, ..timed(intended, seen.millis) });
+                log.sample(Sample::new(place, phase, timed(intended, seen.millis), measurement));
             }
         }
         log.now = start + time;
@@ -420,7 +420,7 @@ impl Log {
     }
 
     fn sample(&mut self, sample: Sample) {
-        self.events.push(Event { at: sample.done, kind: EventKind::Sample(sample) });
+        self.events.push(Event { at: sample.done(), kind: EventKind::Sample(sample) });
     }
 }
 
