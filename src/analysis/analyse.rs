@@ -265,7 +265,8 @@ mod tests {
         let before = &analyse(&run).probes[0].baseline;
         assert_eq!((before.samples, before.errors.len()), (450, 0));
         let window = (Duration::from_secs(1), Duration::from_secs(11));
-        let judged_again = baseline_problems(run.experiment(), &run.baseline().cloned().collect::<Vec<_>>(), window.0, window.1);
+        let judged_again =
+            baseline_problems(run.experiment(), &run.baseline().cloned().collect::<Vec<_>>(), window.0, window.1);
         assert_eq!(Some(judged_again), run.baseline_problems, "the same as live");
     }
 

@@ -26,8 +26,7 @@ pub fn restarts(run: &Run) -> Option<(&str, f64)> {
         }
         let counts = run.samples.iter().filter(|sample| sample.probe() == place);
         let (before, after): (Vec<&Sample>, Vec<&Sample>) = counts.partition(|sample| sample.intended() < from);
-        let most =
-            |samples: &[&Sample]| samples.iter().filter_map(|sample| sample.value()).max_by(f64::total_cmp);
+        let most = |samples: &[&Sample]| samples.iter().filter_map(|sample| sample.value()).max_by(f64::total_cmp);
         Some((probe.name.as_str(), most(&after)? - most(&before).unwrap_or(0.0)))
     });
     rises.filter(|(_, rise)| *rise > 0.0).max_by(|a, b| a.1.total_cmp(&b.1))

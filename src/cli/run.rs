@@ -137,7 +137,10 @@ fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
 }
 
 fn look() -> Look {
-    if colour::can_redraw(Stream::Stderr) { Look::Live } else { Look::Plain }
+    match colour::can_redraw(Stream::Stderr) {
+        true => Look::Live { color: colour::wanted(Stream::Stderr) },
+        false => Look::Plain,
+    }
 }
 
 /// How each report is written, by its extension; refused before the run when it could not be written after it.

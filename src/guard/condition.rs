@@ -31,9 +31,9 @@ const HARDLY: f64 = 1e-4;
 /// A condition and what it has seen.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
-    condition: StopCondition,
-    rule: Rule,
-    window: Window,
+    pub(super) condition: StopCondition,
+    pub(super) rule: Rule,
+    pub(super) window: Window,
     /// Since when the condition has held without a break, and when the first bad event of that was due.
     holding: Option<(Duration, Duration)>,
     /// The samples under way that were counted as bad already, by when they were due.
@@ -42,7 +42,7 @@ pub(super) struct Watched {
 
 /// How events are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Rule {
+pub(super) enum Rule {
     /// Too large a share of bad events: more than the threshold.
     TooMany { threshold: f64 },
     /// The mean over the window is out of bounds.
@@ -189,6 +189,13 @@ impl Watched {
         let first_bad = self.window.first_bad().unwrap_or(dot.due);
         let (since, first_bad) = *self.holding.get_or_insert((dot.at, first_bad));
         (dot.at.saturating_sub(since) >= hold).then(|| self.fired(self.measured(), first_bad))
+    }
+
+    /// With `for`: how long it has been true by now, and how long it must be.
+    pub fn beyond(&self) -> Option<(Duration, Duration)> {
+        let since = self.holding.map(|(since, _)| since);
+        let lasted = since.zip(self.window.newest_at()).map(|(since, now)| now.saturating_sub(since));
+        self.condition.hold.map(|hold| (lasted.unwrap_or_default(), hold.0))
     }
 
     fn measured(&self) -> String {

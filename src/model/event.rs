@@ -275,11 +275,8 @@ mod tests {
 
     fn events() -> Vec<Event> {
         let times = [1, 2, 3].map(Duration::from_millis);
-        let told = [
-            Measurement::ok(),
-            Measurement::value(0.1),
-            Measurement::failed(Outcome::Wrong, "said \"no\"\n\u{1b}[2J"),
-        ];
+        let told =
+            [Measurement::ok(), Measurement::value(0.1), Measurement::failed(Outcome::Wrong, "said \"no\"\n\u{1b}[2J")];
         let samples = told.map(|told| EventKind::Sample(Sample::new(1, Phase::Observe, times, told)));
         let kinds = samples.into_iter().chain([EventKind::Note { text: "sample".into() }, EventKind::RunEnded]);
         kinds.map(|kind| Event { at: Duration::from_nanos(3_000_001), kind }).collect()

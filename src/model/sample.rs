@@ -287,7 +287,10 @@ mod tests {
             r#"{"probe":3,"phase":"observe","intended_ns":1234567891,"sent_ns":1234999999,"done_ns":9876543210,"outcome":"wrong","detail":"status 503"}"#
         );
         assert_eq!(serde_json::from_str::<Sample>(&line).expect("reads"), sample);
-        assert_eq!((sample.latency(), sample.done()), (Duration::from_nanos(8_641_975_319), Duration::from_nanos(9_876_543_210)));
+        assert_eq!(
+            (sample.latency(), sample.done()),
+            (Duration::from_nanos(8_641_975_319), Duration::from_nanos(9_876_543_210))
+        );
     }
 
     #[test]

@@ -288,7 +288,10 @@ mod tests {
         CLOCK.sleep(ms(100)).await;
         scheduled.stop().await;
         let samples = run.samples();
-        assert!(samples.iter().enumerate().all(|(k, sample)| sample.intended() == ms(10 * k as u64)), "none is missing");
+        assert!(
+            samples.iter().enumerate().all(|(k, sample)| sample.intended() == ms(10 * k as u64)),
+            "none is missing"
+        );
         let caught_up: Vec<_> = samples.iter().filter(|sample| sample.sent() == ms(595)).collect();
         assert_eq!(caught_up.len(), 50);
         assert_eq!(caught_up[0].latency(), ms(495));

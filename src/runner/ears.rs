@@ -24,6 +24,8 @@ use crate::probe::UnderWay;
 /// How often time-bound conditions are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+const SECOND: Duration = Duration::from_secs(1);
+
 const GUARDIAN_LOST: &str = "the guardian is lost";
 
 /// What a run hears, and what it remembers of it.
@@ -46,6 +48,8 @@ pub(super) struct Ears<M> {
     /// The verified undo, and the watch over what was sent after it.
     pub(super) recovery: Option<(Duration, RecoveryWatch)>,
     interruption_told: bool,
+    /// How many users were told to be affected, and when.
+    users_told: (u64, Duration),
 }
 
 /// What a fault acts on.
@@ -92,6 +96,7 @@ impl<M: Machine> Ears<M> {
             stop,
             recovery,
             interruption_told: false,
+            users_told: (0, Duration::ZERO),
         }
     }
 
@@ -180,9 +185,19 @@ impl<M: Machine> Ears<M> {
         }
         let users = self.machine.affected_users();
         let (now, under_way) = (self.emitter.elapsed(), self.under_way.all());
+        self.tell_users(users, now);
         let stop = self.stop.as_mut()?;
         let fired = stop.tick(now, users).or_else(|| stop.waiting(now, &under_way));
         fired.or_else(|| self.target_gone()).map(|fired| self.stop_for(fired))
+    }
+
+    /// So that who looks on sees how near a limit of users is; no more than once a second.
+    fn tell_users(&mut self, users: u64, now: Duration) {
+        let (told, at) = self.users_told;
+        if users > told && now >= at + SECOND {
+            self.users_told = (users, now);
+            self.emitter.emit(EventKind::AffectedUsers { users });
+        }
     }
 
     fn target_gone(&self) -> Option<Fired> {
