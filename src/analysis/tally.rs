@@ -33,8 +33,8 @@ pub struct Tally {
     pub latencies: Vec<f64>,
     /// The rank (from 0) of the first of them that is a timeout.
     first_censored: Option<usize>,
-    /// Latencies in seconds of all samples with evidence, errors included, in rising order.
-    pub all_latencies: Vec<f64>,
+    /// Those of all samples with evidence; empty where none failed, as they are `latencies` then.
+    with_errors: Vec<f64>,
     /// Values, in rising order.
     pub values: Vec<f64>,
     /// Half the width of the 95 % interval of the mean latency, in seconds; infinite where the samples are too few.
@@ -80,12 +80,17 @@ impl Tally {
         }
         tally.latency_spread = half_of_mean(&tally.latencies);
         tally.value_spread = half_of_mean(&tally.values);
-        for numbers in [&mut tally.latencies, &mut tally.all_latencies, &mut tally.values] {
+        for numbers in [&mut tally.latencies, &mut tally.with_errors, &mut tally.values] {
             numbers.sort_unstable_by(f64::total_cmp);
         }
         let first = tally.latencies.partition_point(|latency| *latency < censored);
         tally.first_censored = censored.is_finite().then_some(first);
         tally
+    }
+
+    /// Latencies in seconds of all samples with evidence, errors included, in rising order.
+    pub fn all_latencies(&self) -> &[f64] {
+        if self.errors.is_empty() { &self.latencies } else { &self.with_errors }
     }
 
     /// Samples that say something about the system.
@@ -161,6 +166,9 @@ impl Tally {
         self.total += 1;
         let outcome = sample.outcome();
         let latency = sample.latency().as_secs_f64();
+        if outcome.is_error() && self.errors.is_empty() {
+            self.with_errors.clone_from(&self.latencies);
+        }
         match outcome {
             Outcome::Ok => {
                 self.ok += 1;
@@ -174,7 +182,9 @@ impl Tally {
             _ => OutcomeCount::add(&mut self.blind, outcome),
         }
         if outcome.is_data() {
-            self.all_latencies.push(latency);
+            if !self.errors.is_empty() {
+                self.with_errors.push(latency);
+            }
             self.values.extend(sample.value());
         }
     }
