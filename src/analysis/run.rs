@@ -192,6 +192,11 @@ impl Run {
         sample.phase() == Phase::Baseline && !self.late.contains(&(sample.intended(), sample.probe()))
     }
 
+    /// Lets go of the samples, of which there may be millions: an analysis that was made of them needs them no more.
+    pub fn forget_samples(&mut self) {
+        self.samples = Vec::new();
+    }
+
     /// The experiment.
     pub fn experiment(&self) -> &Experiment {
         &self.header.experiment
