@@ -5,6 +5,7 @@
 
 mod ci;
 mod completions;
+mod cost;
 mod demo;
 mod doctor;
 mod experiments;
