@@ -1,6 +1,10 @@
 //! One run, folded from its events. Incomplete streams (the tool was killed) fold too: `ended` stays false.
 
+<<<<<<< HEAD
 use std::collections::{BTreeSet, VecDeque};
+=======
+use std::collections::BTreeMap;
+>>>>>>> main
 use std::time::Duration;
 
 use super::window::{Window, samples_in};
@@ -9,6 +13,7 @@ use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
 use crate::model::phase::Phase;
 use crate::model::sample::Sample;
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::model::verdict::Mode;
 
 /// So many different things that samples said are remembered, to be kept once.
@@ -49,6 +54,8 @@ pub struct Run {
     pub recovery_ended: Option<RecoveryEnd>,
     /// Users touched by the faults; the last count.
     pub affected_users: Option<u64>,
+    /// What had passed each proxy, by its name, at each look.
+    pub traffic: BTreeMap<String, Vec<TrafficLook>>,
     /// Things worth knowing that change nothing.
     pub notes: Vec<String>,
     /// The run came to its end; false when the stream breaks off.
@@ -137,6 +144,17 @@ pub struct RecoveryEnd {
     pub at: Duration,
     /// Whether the steady state was back.
     pub recovered: bool,
+}
+
+/// The counters of a proxy at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrafficLook {
+    /// When.
+    pub at: Duration,
+    /// Connections that were open.
+    pub open: u64,
+    /// Requests; none where the proxy did not look into the bytes.
+    pub requests: Option<RequestCounts>,
 }
 
 impl Run {
@@ -241,6 +259,7 @@ impl Run {
             rolled_back_at: None,
             recovery_ended: None,
             affected_users: None,
+            traffic: BTreeMap::new(),
             notes: Vec::new(),
             ended: false,
             last: Duration::ZERO,
@@ -274,10 +293,18 @@ impl Run {
                 self.recovery_ended = Some(RecoveryEnd { at, recovered: *recovered });
             }
             EventKind::AffectedUsers { users } => self.affected_users = Some(*users),
+            EventKind::Traffic { proxies } => self.look(at, proxies),
             EventKind::Note { text } => self.notes.push(text.clone()),
             EventKind::RunEnded => self.ended = true,
             EventKind::RunStarted(_) | EventKind::ServiceReady { .. } | EventKind::ProxyListening { .. } => {}
             _ => self.take_change(event),
+        }
+    }
+
+    fn look(&mut self, at: Duration, proxies: &[ProxyTraffic]) {
+        for proxy in proxies {
+            let look = TrafficLook { at, open: proxy.open, requests: proxy.requests };
+            self.traffic.entry(proxy.proxy.clone()).or_default().push(look);
         }
     }
 

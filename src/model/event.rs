@@ -12,7 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::dose::Dose;
 use super::experiment::Experiment;
 use super::phase::Phase;
+<<<<<<< HEAD
 use super::sample::{Measurement, Outcome, Sample, nanos};
+=======
+use super::sample::{Sample, nanos};
+use super::traffic::ProxyTraffic;
+>>>>>>> main
 use super::verdict::Mode;
 
 /// Something that happened, and when.
@@ -211,6 +216,11 @@ pub enum EventKind {
     AffectedUsers {
         /// How many.
         users: u64,
+    },
+    /// What has passed the proxies so far, looked at several times a second.
+    Traffic {
+        /// Each proxy, in the order of their names.
+        proxies: Vec<ProxyTraffic>,
     },
     /// Something worth knowing that changes nothing.
     Note {

@@ -25,6 +25,8 @@ use crate::probe::UnderWay;
 const TICK: Duration = Duration::from_millis(100);
 
 const SECOND: Duration = Duration::from_secs(1);
+/// How often the counters of the proxies are told.
+const LOOK: Duration = Duration::from_millis(200);
 
 const GUARDIAN_LOST: &str = "the guardian is lost";
 
@@ -50,6 +52,8 @@ pub(super) struct Ears<M> {
     interruption_told: bool,
     /// How many users were told to be affected, and when.
     users_told: (u64, Duration),
+    /// When the counters of the proxies are told next.
+    next_look: Instant,
 }
 
 /// What a fault acts on.
@@ -97,6 +101,7 @@ impl<M: Machine> Ears<M> {
             recovery,
             interruption_told: false,
             users_told: (0, Duration::ZERO),
+            next_look: clock.now(),
         }
     }
 
@@ -183,6 +188,7 @@ impl<M: Machine> Ears<M> {
                 return heard;
             }
         }
+        self.look_at_traffic();
         let users = self.machine.affected_users();
         let (now, under_way) = (self.emitter.elapsed(), self.under_way.all());
         self.tell_users(users, now);
@@ -197,6 +203,15 @@ impl<M: Machine> Ears<M> {
         if users > told && now >= at + SECOND {
             self.users_told = (users, now);
             self.emitter.emit(EventKind::AffectedUsers { users });
+    fn look_at_traffic(&mut self) {
+        let now = self.clock.now();
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
+        let proxies = self.machine.traffic();
+        if !proxies.is_empty() {
+            self.emitter.emit(EventKind::Traffic { proxies });
         }
     }
 
