@@ -1,10 +1,6 @@
 //! One run, folded from its events. Incomplete streams (the tool was killed) fold too: `ended` stays false.
 
-<<<<<<< HEAD
-use std::collections::{BTreeSet, VecDeque};
-=======
-use std::collections::BTreeMap;
->>>>>>> main
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::window::{Window, samples_in};

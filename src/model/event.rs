@@ -12,12 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::dose::Dose;
 use super::experiment::Experiment;
 use super::phase::Phase;
-<<<<<<< HEAD
 use super::sample::{Measurement, Outcome, Sample, nanos};
-=======
-use super::sample::{Sample, nanos};
 use super::traffic::ProxyTraffic;
->>>>>>> main
 use super::verdict::Mode;
 
 /// Something that happened, and when.

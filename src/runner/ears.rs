@@ -24,6 +24,7 @@ use crate::probe::UnderWay;
 /// How often time-bound conditions are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often the number of affected users is told at most.
 const SECOND: Duration = Duration::from_secs(1);
 /// How often the counters of the proxies are told.
 const LOOK: Duration = Duration::from_millis(200);
@@ -203,6 +204,9 @@ impl<M: Machine> Ears<M> {
         if users > told && now >= at + SECOND {
             self.users_told = (users, now);
             self.emitter.emit(EventKind::AffectedUsers { users });
+        }
+    }
+
     fn look_at_traffic(&mut self) {
         let now = self.clock.now();
         if now < self.next_look {
