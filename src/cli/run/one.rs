@@ -17,7 +17,7 @@ use crate::host::locks::Locks;
 use crate::host::output::Stream;
 use crate::host::scene::ThisMachine;
 use crate::host::signals::{self, Cancel, CancelHandle};
-use crate::host::{dice, files, process, runtime_folder, this_process};
+use crate::host::{dice, process, runtime_folder, this_process};
 use crate::journal::guardian::Guardian;
 use crate::journal::{Header, Journal, apart};
 use crate::model::event::RunHeader;
