@@ -44,15 +44,15 @@ impl Drop for Server {
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|word| word.parse::<u64>().ok()).unwrap_or(60);
     let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
-    let listen = |port: usize| format!("127.0.0.1:{}", ports[port]);
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let words =
-        ["demo", "--gateway-listen", &listen(0), "--retriever-listen", &listen(1), "--generator-listen", &listen(2)];
+        ["demo", "--gateway-listen", &hosts[0], "--retriever-listen", &hosts[1], "--generator-listen", &hosts[2]];
     let server = Command::new(CHAOS).args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let _server = Server(server.expect("the demo starts"));
-    while std::net::TcpStream::connect(listen(0)).is_err() {
+    while std::net::TcpStream::connect(&hosts[0]).is_err() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let url = format!("http://{}/health", listen(0));
+    let url = format!("http://{}/health", hosts[0]);
     let bare = bare_load(&url, Duration::from_secs(seconds.min(60)));
     let tool = run(&url, seconds);
     let percent = |share: f64| share * 100.0;
@@ -72,7 +72,7 @@ fn main() {
     println!(
         "samples: {}, {:.1} bytes each; from the last sample to the end of the process, all reports written: {:.2} s",
         tool.samples,
-        (tool.peak - tool.settled) as f64 / tool.samples as f64,
+        tool.peak.saturating_sub(tool.settled) as f64 / tool.samples as f64,
         tool.report.as_secs_f64()
     );
 }

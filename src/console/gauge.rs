@@ -48,12 +48,12 @@ pub(super) struct Reading {
 impl Gauge {
     pub(super) fn new(probe: &ProbeSpec) -> Self {
         let is_value = probe.kind.has_value();
-        let unit = probe.expect.iter().map(|expectation| expectation.must);
+        let mut musts = probe.expect.iter().map(|expectation| expectation.must);
         Self {
             interval: probe.interval.0,
             timeout: probe.timeout.0,
             is_value,
-            unit: unit.filter(|must| is_value && !must.is_time()).next(),
+            unit: musts.find(|must| is_value && !must.is_time()),
             seconds: VecDeque::new(),
         }
     }

@@ -97,7 +97,9 @@ fn elsewhere_there_are_dated_lines_and_nothing_is_drawn() {
     let run = sandbox.chaos(["run", "a.yaml"]).args(ports.variables(&text)).in_company(Company::SideBySide);
     let done = run.done().exits(6);
     assert!(!done.stderr.contains('\u{1b}') && !done.stderr.contains('\r'), "{done}");
-    let standing = |line: &&str| line.contains(" baseline: 10") && line.contains(" of 11s: ask 20/s, 0% errors, p50 ");
+    let standing = |line: &&str| {
+        line.contains(" baseline: 10") && line.contains(" of 11s: ask ") && line.contains("/s, 0% errors, p50 ")
+    };
     assert_eq!(done.stderr.lines().filter(standing).count(), 1, "{done}");
     assert!(done.stderr.lines().count() <= 15, "{done}");
     assert!(done.stderr.lines().all(|line| line.starts_with("20") && line.contains("Z ")), "{done}");
