@@ -255,7 +255,7 @@ mod tests {
         let judged = events.iter().position(|event| matches!(event.kind, EventKind::BaselineJudged { .. }));
         let judged = judged.expect("it was judged");
         let late = (0..30_u64).map(|n| {
-            let due = Duration::from_millis(10_901 + n);
+            let due = Duration::from_millis(10_901 + 2 * n);
             let done = due + Duration::from_millis(200);
             let broken = Measurement::failed(Outcome::Broken, "broken");
             Event { at: done, kind: EventKind::Sample(Sample::new(0, Phase::Baseline, [due, due, done], broken)) }
