@@ -24,5 +24,5 @@ pub(super) fn style() -> Style {
 
 /// How many columns stdout has; 80 where it is no terminal.
 fn width() -> usize {
-    output::size(Stream::Stdout).map_or(80, |(columns, _)| columns).clamp(60, 120)
+    output::size(Stream::Stdout).map_or(80, |(columns, _)| columns).clamp(40, 120)
 }
