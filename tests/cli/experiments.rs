@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::ports::free_ports;
+use crate::schema;
 use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository, skip};
 
@@ -109,6 +110,7 @@ fn run(name: &str, words: &[&str], company: Company) -> Finished {
         let again = sandbox.chaos(["report", "latest", "--format", format]).done().exits(0).stdout;
         assert!(again == read(name), "the report of the stored run differs from {name}");
     }
+    schema::latest_is_valid(&sandbox);
     Finished { done, report }
 }
 
