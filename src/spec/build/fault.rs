@@ -127,7 +127,7 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             context.error(&context.place(node, key), message, help);
         }
     };
-    group_limit::settings(kind, &refuse);
+    group_limit::settings(kind, refuse);
     match kind {
         FaultKind::NetworkLatency(_)
         | FaultKind::NetworkBandwidth(_)
