@@ -13,6 +13,7 @@ mod markdown;
 pub mod plan;
 mod sections;
 mod text;
+pub mod validation;
 
 pub use format::Format;
 pub use json::json;
