@@ -1,15 +1,13 @@
 //! `chaos validate FILE...`: all problems of all files, and nothing else.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
+use std::path::Path;
 
 use super::arguments::{Output, ValidateArguments};
-use super::experiment_file::{self, Loaded};
+use super::experiment_file::{self, Given, Loaded};
 use super::policy::Gate;
-use super::{REFUSED, colour};
+use super::{REFUSED, ci};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::host::output::{self, Stream};
+use crate::host::output;
 use crate::report::validation::{self, FileReport, FileState};
 use crate::spec::Secrets;
 
@@ -17,13 +15,13 @@ use crate::spec::Secrets;
 const WARNED: u8 = 1;
 
 pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
-    let mut files = Vec::new();
-    for path in &arguments.paths {
-        collect(path, &mut files)?;
+    if arguments.ci {
+        ci::force();
     }
-    anyhow::ensure!(!files.is_empty(), "no *.yaml or *.yml file in the given folders");
+    let files = experiment_file::collect(&arguments.paths)?;
     let Some(gate) = Gate::open(&arguments.policy)? else { return Ok(REFUSED) };
-    let checked = files.iter().map(|file| (file.as_path(), check(file, arguments, &gate)));
+    let variables = experiment_file::shared(&arguments.variables, &files)?;
+    let checked = files.iter().zip(variables).map(|(file, given)| (file.as_path(), check(file, &given, &gate)));
     let states: Vec<FileState> = match arguments.output {
         Output::Text => checked.map(|(file, problems)| tell(file, &problems, arguments.strict)).collect(),
         Output::Json => {
@@ -45,12 +43,12 @@ pub(super) fn validate(arguments: &ValidateArguments) -> anyhow::Result<u8> {
 }
 
 /// What is wrong with a file; where nothing is, what is risky.
-fn check(file: &Path, arguments: &ValidateArguments, gate: &Gate) -> Diagnostics {
+fn check(file: &Path, given: &[Given], gate: &Gate) -> Diagnostics {
     let approve = |loaded: Loaded| {
         let forbidden = gate.forbids(&loaded)?;
         Ok(if forbidden.is_empty() { loaded.warnings } else { forbidden })
     };
-    let loaded = experiment_file::load(file, &arguments.variables, Secrets::Hidden);
+    let loaded = experiment_file::load(file, given, Secrets::Hidden);
     let problems = loaded.and_then(|loaded| loaded.map_or_else(Ok, approve));
     problems.unwrap_or_else(|error| {
         let mut problems = Diagnostics::default();
@@ -69,7 +67,7 @@ fn state(problems: &Diagnostics) -> FileState {
 
 fn tell(file: &Path, problems: &Diagnostics, strict: bool) -> FileState {
     let (state, file) = (state(problems), file.display());
-    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+    ci::tell(problems);
     let warnings = match problems.warnings() {
         1 => "1 warning".to_owned(),
         many => format!("{many} warnings"),
@@ -86,26 +84,4 @@ fn tell(file: &Path, problems: &Diagnostics, strict: bool) -> FileState {
 
 fn report(file: &Path, problems: &Diagnostics) -> FileReport {
     FileReport { file: file.display().to_string(), state: state(problems), problems: problems.located() }
-}
-
-/// A file as it is; of a folder all YAML files, those of its folders too, in the order of their names.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-    let mut entries = entries.with_context(|| format!("cannot read the folder {}", path.display()))?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder {
-            collect(&path, files)?;
-        } else if is_yaml {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

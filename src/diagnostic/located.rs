@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::lines::line_of;
 use super::{Diagnostic, Fix, Level};
 
 /// One piece of trouble, as it is told to machines.
@@ -65,12 +66,7 @@ impl Place {
     fn of(text: &str, span: &Range<usize>) -> Self {
         let before = text.get(..span.start).unwrap_or(text);
         let line = before.rsplit('\n').next().unwrap_or_default();
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
-            start: span.start,
-            end: span.end,
-        }
+        Self { line: line_of(text, span.start), column: line.chars().count() + 1, start: span.start, end: span.end }
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod clean;
 mod draw;
 mod fix;
+pub mod lines;
 mod located;
 
 use std::fmt;
