@@ -158,8 +158,9 @@ fn problems_of_words(words: &[String]) -> Vec<String> {
     let sandbox = Sandbox::new();
     // Help comes last: the words before it are read first, and refused where they are wrong.
     let read = sandbox.chaos(words).args(["--help"]).in_folder(repository()).done();
-    let is_experiment = |word: &&String| word.ends_with(".yaml") || word.ends_with(".yml");
-    let experiments: Vec<&String> = words.iter().filter(is_experiment).collect();
+    let is_folder = |word: &str| !word.starts_with('-') && repository().join(word).is_dir();
+    let is_experiment = |word: &&String| word.ends_with(".yaml") || word.ends_with(".yml") || is_folder(word);
+    let experiments: Vec<&String> = words[1..].iter().filter(is_experiment).collect();
     let mut problems = if read.code == Some(0) { Vec::new() } else { vec![read.stderr] };
     if words[0] == "run" && experiments.is_empty() {
         problems.push(format!("`chaos {}` names no experiment", words.join(" ")));
