@@ -11,6 +11,7 @@ mod documents;
 mod experiments;
 mod files;
 mod fragments;
+mod known_bad;
 mod outcomes;
 mod plan;
 mod policy;
