@@ -5,6 +5,7 @@
 
 mod ci;
 mod completions;
+mod cost;
 mod demo;
 mod doctor;
 mod documents;
@@ -19,10 +20,12 @@ mod ports;
 mod proxy;
 mod report;
 mod run;
+mod schema;
 mod secrets;
 mod slots;
 mod suite;
 mod support;
+mod terminal;
 mod tutorial;
 mod usage;
 mod validate;
