@@ -1,16 +1,25 @@
 //! `process.kill`: kills a service of the experiment's own.
-//!
-//! - breaks: one process, at once, with all it had not written
-//! - mechanism: a signal by pidfd, so never to another process that got the same pid
-//! - privileges: none, as the service is ours
-//! - dose: the process is gone, or another one stands in its place
-//! - undo: the service is started again unless it did so by itself, and its readiness is awaited
-//! - remains: what the killed process lost
 
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, Meter, ProcessState};
-use crate::model::fault::{FaultSpec, ProcessKill, Target};
+use crate::model::fault::{FaultSpec, ProcessKill, Target, TargetKind};
 use crate::model::step::{Act, Check, Step, Undo};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "process.kill",
+    summary: "kills a service of the experiment's own",
+    breaks: "one process, at once, with all it had not written",
+    mechanism: "a signal by pidfd, so never to another process that got the same pid",
+    privileges: "none, as the service is ours",
+    dose: "the process is gone, or another one stands in its place",
+    undo: "the service is started again unless it did so by itself, and its readiness is awaited",
+    remains: "what the killed process lost",
+    target: TargetKind::Service,
+    needs: Need::Signals,
+    example: &["signal: TERM"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &ProcessKill) -> FaultPlan {
     let service = service_of(&fault.target);

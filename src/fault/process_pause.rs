@@ -1,20 +1,29 @@
 //! `process.pause`: stops a service of the experiment's own, which keeps its sockets and answers nobody.
-//!
-//! - breaks: a process that hangs: a long collection, a stuck disk, a debugger
-//! - mechanism: SIGSTOP by pidfd
-//! - privileges: none, as the service is ours
-//! - dose: the process is in state T
-//! - undo: SIGCONT, always, to the very process that was stopped
-//! - remains: what its peers did about the silence
 
 use std::time::Duration;
 
 use crate::fault::process_kill::service_of;
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, Meter, ProcessState};
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, TargetKind};
 use crate::model::step::{Act, Check, Step, Undo};
 use crate::model::units::Timespan;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "process.pause",
+    summary: "stops a service of the experiment's own, which keeps its sockets and answers nobody",
+    breaks: "a process that hangs: a long collection, a stuck disk, a debugger",
+    mechanism: "SIGSTOP by pidfd",
+    privileges: "none, as the service is ours",
+    dose: "the process is in state T",
+    undo: "SIGCONT, always, to the very process that was stopped",
+    remains: "what its peers did about the silence",
+    target: TargetKind::Service,
+    needs: Need::Signals,
+    example: &[],
+};
 
 pub(super) fn plan(fault: &FaultSpec) -> FaultPlan {
     let service = service_of(&fault.target);

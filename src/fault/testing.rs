@@ -25,6 +25,8 @@ pub(super) fn conforms(fault: &FaultSpec) {
         assert!(mirrors(&step.apply, &step.undo, &step.verify), "{step:?} is not undone by its undo");
     }
     assert_eq!(fault.target.kind(), fault.kind.takes());
+    let about = super::CATALOGUE.iter().find(|about| about.word == fault.kind.word()).expect("is in the catalogue");
+    assert_eq!(about.target, fault.kind.takes(), "the catalogue names another target");
     let alien = match plan.meter {
         crate::model::dose::Meter::Worker { .. } => crate::model::dose::Reading::Toxic(Default::default()),
         _ => crate::model::dose::Reading::Worker(Default::default()),
