@@ -55,6 +55,21 @@ Examples:
   curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
   curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
 
+/// What to ask the catalogue.
+const FAULTS_HELP: &str = "\
+Examples:
+  chaos faults
+  chaos faults network
+  chaos faults http.error --output json";
+
+/// What to do with the schema.
+const SCHEMA_HELP: &str = "\
+Examples:
+  chaos schema > chaos.schema.json
+
+Editors with a YAML language server read it when an experiment begins with
+  # yaml-language-server: $schema=./chaos.schema.json";
+
 /// The exit codes of `chaos compare`, as in [`EXIT_CODES`].
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes:
@@ -97,6 +112,14 @@ pub enum Verb {
     /// Say what changed from one run to another
     #[command(after_help = COMPARE_EXIT_CODES)]
     Compare(CompareArguments),
+    /// List the faults, or tell the settings of one, its undo, its dose, and an example
+    #[command(after_help = FAULTS_HELP)]
+    Faults(CatalogueArguments),
+    /// List the probes, or tell the settings of one, and an example
+    Probes(CatalogueArguments),
+    /// Print the JSON Schema of experiments, with which editors complete and check them
+    #[command(after_help = SCHEMA_HELP)]
+    Schema(SchemaArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
     /// Serve proxies that Toxiproxy's clients steer: the data plane on its own
@@ -260,6 +283,24 @@ pub struct DoctorArguments {
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos faults` and `chaos probes`
+#[derive(Debug, Args)]
+pub struct CatalogueArguments {
+    /// Which one; or the beginning of several, such as `network`
+    pub name: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `chaos schema`
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// That of policies instead
+    #[arg(long)]
+    pub policy: bool,
 }
 
 /// `chaos stop`

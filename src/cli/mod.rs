@@ -1,6 +1,7 @@
 //! Words on the command line -> rooms in order. One file a verb.
 
 pub mod arguments;
+mod catalogue;
 mod claims;
 mod colour;
 mod compare;
@@ -20,6 +21,7 @@ mod rollback;
 mod run;
 mod run_folder;
 mod scan;
+mod schema;
 mod stop;
 mod stored;
 mod validate;
@@ -73,6 +75,9 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Report(arguments) => report::report(&arguments),
         Verb::History(arguments) => history::history(&arguments),
         Verb::Compare(arguments) => compare::compare(&arguments),
+        Verb::Faults(arguments) => catalogue::faults(&arguments),
+        Verb::Probes(arguments) => catalogue::probes(&arguments),
+        Verb::Schema(arguments) => schema::schema(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),

@@ -1,6 +1,8 @@
 //! What the catalogue says of faults and probes: written beside each of them, shown by `chaos faults` and
 //! `chaos probes`, used by `chaos doctor` and `chaos schema`.
 
+use serde::Serialize;
+
 use super::fault::TargetKind;
 
 /// A fault, told to those who choose one. Its settings tell themselves, by their doc comments.
@@ -62,4 +64,20 @@ pub struct ProbeAbout {
     pub privileges: &'static str,
     /// The lines of its settings and expectations in an example, without `name` and `probe`.
     pub example: &'static [&'static str],
+}
+
+/// One setting of a fault or a probe, as its struct and its doc comment say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its key in the file.
+    pub name: String,
+    /// What stands there, with its unit.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What holds when it is absent; none where nothing does, or where `about` says it.
+    pub default: Option<String>,
+    /// What it means, with its range.
+    pub about: String,
 }

@@ -14,6 +14,7 @@ pub mod policy;
 pub mod probe;
 pub mod sample;
 pub mod secret;
+pub(crate) mod shape;
 pub mod statistics;
 pub mod step;
 #[cfg(test)]

@@ -14,8 +14,9 @@ mod parser;
 mod places;
 mod policy;
 mod scalar;
+pub mod schema;
 mod secrets;
-mod suggest;
+pub mod suggest;
 mod tree;
 
 use std::collections::BTreeMap;

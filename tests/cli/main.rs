@@ -3,6 +3,7 @@
 //! Tests use ports of their own below the kernel's ephemeral range, a state folder of their own, and leave no process
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
+mod catalogue;
 mod completions;
 mod demo;
 mod doctor;
@@ -16,6 +17,7 @@ mod proxy;
 mod readme;
 mod report;
 mod run;
+mod schema;
 mod secrets;
 mod slots;
 mod support;

@@ -15,11 +15,11 @@ use crate::usage::documented_codes;
 
 /// What is between two fences.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Block {
-    language: String,
+pub struct Block {
+    pub language: String,
     /// The line of the first fence, counted from 1.
-    line: usize,
-    text: String,
+    pub line: usize,
+    pub text: String,
 }
 
 /// A command, and what is shown below it.
@@ -46,7 +46,7 @@ fn problems(document: &str) -> Vec<String> {
 }
 
 /// The fenced blocks, and one that was begun and not ended.
-fn blocks(document: &str) -> (Vec<Block>, Option<Block>) {
+pub fn blocks(document: &str) -> (Vec<Block>, Option<Block>) {
     let (mut blocks, mut open) = (Vec::new(), None::<Block>);
     for (place, line) in document.lines().enumerate() {
         match (&mut open, line.trim_start().strip_prefix("```")) {
