@@ -46,10 +46,11 @@ fn show(arguments: &CatalogueArguments, what: &str, all: Vec<Card>) -> anyhow::R
 }
 
 fn of_fault(about: &About) -> Card {
+    let targets = about.targets.iter().map(|target| target.example()).collect::<Vec<_>>().join(" or ");
     let facts = [
         ("breaks", about.breaks),
         ("how", about.mechanism),
-        ("target", about.target.example()),
+        ("target", targets.as_str()),
         ("privileges", about.privileges),
         ("dose", about.dose),
         ("undo", about.undo),
@@ -84,16 +85,16 @@ fn of_probe(about: &ProbeAbout) -> Card {
 
 /// A whole experiment with this fault.
 fn example_of_fault(about: &About) -> String {
-    let (parts, target) = match about.target {
-        TargetKind::Proxy => (
+    let (parts, target) = match about.targets.first() {
+        Some(TargetKind::Proxy) => (
             "proxies:\n  - { name: dependency, listen: 127.0.0.1:9102, upstream: 127.0.0.1:9002 }\n",
             "{ proxy: dependency }",
         ),
-        TargetKind::Service => (
+        Some(TargetKind::Process) => (
             "services:\n  - { name: server, command: [./server], ready: 127.0.0.1:8080 }\n",
             "{ process: { service: server } }",
         ),
-        TargetKind::Host => ("", "{ host: local }"),
+        Some(TargetKind::Host) | None => ("", "{ host: local }"),
     };
     let settings: String = about.example.iter().map(|line| format!("    {line}\n")).collect();
     format!(

@@ -162,12 +162,13 @@ fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
 
 /// What is known of this machine.
 pub(super) fn facts() -> Facts {
-    Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
+    let memory_available = system::memory().map_or(0, |memory| memory.available);
+    Facts { cores: system::cores(), memory_available, ..Facts::default() }
 }
 
 /// A machine that is the same everywhere, so that a digest is too.
 fn anywhere() -> Facts {
-    Facts { cores: (0..1024).collect(), memory_available: 1 << 40 }
+    Facts { cores: (0..1024).collect(), memory_available: 1 << 40, ..Facts::default() }
 }
 
 fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {

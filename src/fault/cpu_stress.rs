@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the load asked against the CPU time that the worker used",
     undo: "the worker is stopped; it dies with us in any case",
     remains: "nothing",
-    target: TargetKind::Host,
+    targets: &[TargetKind::Host],
     needs: Need::Cores,
     example: &["load: 80%", "cores: 1"],
 };

@@ -18,7 +18,7 @@ pub(super) const ABOUT: About = About {
     dose: "the operations per second asked against those completed",
     undo: "the worker is stopped",
     remains: "nothing",
-    target: TargetKind::Host,
+    targets: &[TargetKind::Host],
     needs: Need::Disk,
     example: &["path: /tmp", "iops: 200/s"],
 };

@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the share asked against the share of requests that were cut",
     undo: "the toxic is taken off",
     remains: "nothing; clients open new connections",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["method: GET", "share: 10%"],
 };

@@ -21,7 +21,7 @@ pub(super) const ABOUT: About = About {
         requests",
     undo: "the toxic is taken off",
     remains: "what was stored of the changed bodies, by whoever stored it",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["bytes: 1%"],
 };

@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
     dose: "the share asked against the share of requests that were sent twice",
     undo: "the toxic is taken off",
     remains: "whatever the second request did; an upstream that is not idempotent shows it",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["method: POST"],
 };

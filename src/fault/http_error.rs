@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the share asked against the share of requests that were answered with the error",
     undo: "the toxic is taken off",
     remains: "nothing",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["status: 503", "share: 20%"],
 };

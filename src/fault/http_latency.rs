@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
     dose: "the delay asked against the mean delay that the proxy really added, and the requests touched",
     undo: "the toxic is taken off; what it holds goes on at once",
     remains: "nothing; a client may have given up on its own in the meantime",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["delay: 200ms", "path: /api/*"],
 };

@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the rate asked against the bytes of the touched bodies over the time they took in the proxy",
     undo: "the toxic is taken off; bodies under way go on at full speed",
     remains: "nothing; a client may have given up on its own in the meantime",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["rate: 10KiB/s"],
 };

@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the share asked against the share of requests that were held",
     undo: "the toxic is taken off; what it holds is forwarded at once, and answered late",
     remains: "what clients did about the silence",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["after: 5s"],
 };

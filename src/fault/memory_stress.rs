@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the size asked against the worker's resident bytes",
     undo: "the worker is stopped, the kernel takes the pages back",
     remains: "the page cache that was pushed out",
-    target: TargetKind::Host,
+    targets: &[TargetKind::Host],
     needs: Need::Memory,
     example: &["size: 25%"],
 };

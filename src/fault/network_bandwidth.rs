@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the connections touched, the bytes that passed, and how long they waited for the line on average",
     undo: "the toxic is taken off; bytes it holds, at most a twentieth of a second's worth, are delivered at once",
     remains: "nothing",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["rate: 100KiB/s"],
 };

@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the connections on which something was held back",
     undo: "the toxic is taken off; what was held back is delivered, late, as on a network that heals",
     remains: "with `close_after`, connections that were closed stay closed",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["stream: downstream"],
 };

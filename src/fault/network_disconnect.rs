@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the connections that were reset",
     undo: "the toxic is taken off; new connections live",
     remains: "connections that were reset stay reset",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["share: 20%"],
 };

@@ -21,7 +21,7 @@ pub(super) const ABOUT: About = About {
     dose: "a connection of our own that was refused, and the connections that were reset",
     undo: "the toxic is taken off, and the proxy listens again",
     remains: "connections that were reset stay reset",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &[],
 };

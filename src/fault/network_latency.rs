@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the delay asked against the mean delay that the proxy really added, and the connections touched",
     undo: "the toxic is taken off; bytes it holds are delivered at once, in order",
     remains: "nothing; a client may have given up on its own in the meantime",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["delay: 200ms", "jitter: 50ms"],
 };

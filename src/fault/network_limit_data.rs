@@ -20,7 +20,7 @@ pub(super) const ABOUT: About = About {
     dose: "the connections on which bytes were counted, and the bytes that passed",
     undo: "the toxic is taken off",
     remains: "connections that were closed stay closed",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["bytes: 1KiB"],
 };

@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the connections touched, the pieces, and the bytes in them",
     undo: "the toxic is taken off; bytes it holds are delivered at once",
     remains: "nothing",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["size: 64B", "delay: 5ms"],
 };

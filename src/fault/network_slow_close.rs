@@ -19,7 +19,7 @@ pub(super) const ABOUT: About = About {
     dose: "the closes that were late, and by how much on average",
     undo: "the toxic is taken off; closes that are held are delivered at once",
     remains: "nothing",
-    target: TargetKind::Proxy,
+    targets: &[TargetKind::Proxy],
     needs: Need::Proxy,
     example: &["delay: 2s"],
 };

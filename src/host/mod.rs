@@ -26,4 +26,4 @@ pub mod workers;
 pub use linux::cgroups;
 pub use linux::powers;
 pub use linux::trial;
-pub use machine::{Checked, Facts, Machine, Prober, Trouble};
+pub use machine::{Checked, Chosen, Facts, Machine, Prober, Trouble};

@@ -11,8 +11,8 @@ pub enum Measure {
     /// Whatever was started is killed. The process is known unless the act was cut short; the mark of the run tells
     /// even then.
     Kill(Option<ProcessIdentity>),
-    /// The process goes on. Not known when the act was cut short; then it is killed with its service.
-    Continue(Option<ProcessIdentity>),
+    /// The processes go on. They are known also when the act was cut short.
+    Continue(Vec<ProcessIdentity>),
 }
 
 /// What a step ended with.
@@ -32,9 +32,9 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
-    match entry.step.undo {
+    match &entry.step.undo {
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
-        Undo::ResumeService { .. } => Measure::Continue(process),
+        Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
         Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
@@ -46,6 +46,7 @@ mod tests {
     use crate::journal::testing::step;
     use crate::journal::{Entry, Owner, State};
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
+    use crate::model::testing::whom;
 
     fn entry(undo: Undo, process: Option<ProcessIdentity>) -> Entry {
         let mut step = step();
@@ -59,9 +60,9 @@ mod tests {
     fn processes_are_killed_or_continued_as_the_receipt_names_them() {
         let process = Some(ProcessIdentity { pid: 7, pidfs_inode: 8, start_ticks: 9 });
         let worker = entry(Undo::StopWorker { worker: "w".into() }, process.clone());
-        assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
-        let paused = entry(Undo::ResumeService { service: "s".into() }, process.clone());
-        assert_eq!(measure(&paused, true), Measure::Continue(process));
+        assert_eq!(measure(&worker, true), Measure::Kill(process));
+        let paused = entry(Undo::Resume { whom: whom("s") }, None);
+        assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
     }
 
     #[test]

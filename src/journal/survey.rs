@@ -94,13 +94,13 @@ impl Remains {
     }
 
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
-        let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
-            Measure::Continue(process) => process.clone(),
-            Measure::Kill(_) | Measure::GoneWith(_) => None,
+        let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Continue(processes) => processes.as_slice(),
+            Measure::Kill(_) | Measure::GoneWith(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
-        paused.filter(|process| !goes_on(process)).collect()
+        paused.filter(|process| !goes_on(process)).cloned().collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.

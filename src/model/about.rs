@@ -24,8 +24,8 @@ pub struct About {
     pub undo: &'static str,
     /// What is there after the undo all the same.
     pub remains: &'static str,
-    /// What it acts on.
-    pub target: TargetKind,
+    /// What it can act on; the first is that of the example.
+    pub targets: &'static [TargetKind],
     /// What it needs of a machine; `chaos doctor` tries it.
     pub needs: Need,
     /// The lines of its settings in an example that can be run, without `fault`, `target` and `duration`.

@@ -17,6 +17,7 @@ pub mod secret;
 pub(crate) mod shape;
 pub mod statistics;
 pub mod step;
+pub mod target;
 #[cfg(test)]
 pub mod testing;
 pub mod units;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::experiment::{Proxy, Service};
 use super::fault::{Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
+use super::target::Victims;
 use super::units::{Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
@@ -49,15 +50,15 @@ pub enum Act {
         /// What it does.
         job: Job,
     },
-    /// Stops a process of ours with SIGSTOP.
-    PauseService {
-        /// The service's name.
-        service: String,
+    /// Stops processes with SIGSTOP.
+    Pause {
+        /// Which.
+        whom: Victims,
     },
-    /// Kills a process of ours.
-    KillService {
-        /// The service's name.
-        service: String,
+    /// Kills processes.
+    Kill {
+        /// Which.
+        whom: Victims,
         /// The signal.
         signal: KillSignal,
     },
@@ -99,10 +100,10 @@ pub enum Undo {
         /// Its name.
         worker: String,
     },
-    /// Lets a paused service go on, by SIGCONT to the very process that was paused.
-    ResumeService {
-        /// The service's name.
-        service: String,
+    /// Lets paused processes go on, by SIGCONT to the very processes that were paused.
+    Resume {
+        /// Which.
+        whom: Victims,
     },
     /// Sees to it that a service runs and is ready, starting it again where need be.
     ReviveService {
@@ -142,10 +143,10 @@ pub enum Check {
         /// Its name.
         worker: String,
     },
-    /// The service's process is not stopped.
-    ServiceRunning {
-        /// The service's name.
-        service: String,
+    /// None of the processes is stopped.
+    Running {
+        /// Which.
+        whom: Victims,
     },
     /// The service runs and is ready.
     ServiceReady {
@@ -299,8 +300,8 @@ impl fmt::Display for Act {
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
             Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
             Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
-            Self::PauseService { service } => write!(f, "pause service {service} (SIGSTOP)"),
-            Self::KillService { service, signal } => write!(f, "kill service {service} ({})", signal.name()),
+            Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
+            Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
         }
     }
 }
@@ -312,7 +313,7 @@ impl fmt::Display for Undo {
             Self::CloseProxy { proxy } => write!(f, "close proxy {proxy}"),
             Self::RemoveToxic { proxy, toxic } => write!(f, "proxy {proxy}: remove toxic {toxic}"),
             Self::StopWorker { worker } => write!(f, "stop worker {worker}"),
-            Self::ResumeService { service } => write!(f, "resume service {service} (SIGCONT)"),
+            Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
         }
@@ -326,7 +327,7 @@ impl fmt::Display for Check {
             Self::ProxyGone { proxy } => write!(f, "proxy {proxy} listens no more"),
             Self::ToxicGone { proxy, toxic } => write!(f, "proxy {proxy} has no toxic {toxic}"),
             Self::WorkerGone { worker } => write!(f, "worker {worker} is gone"),
-            Self::ServiceRunning { service } => write!(f, "service {service} is not stopped"),
+            Self::Running { whom } => write!(f, "{whom} is not stopped"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
         }
@@ -380,8 +381,18 @@ impl Act {
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
-            | Self::PauseService { .. }
-            | Self::KillService { .. } => Persistence::Volatile,
+            | Self::Pause { .. }
+            | Self::Kill { .. } => Persistence::Volatile,
+        }
+    }
+
+    /// Whom it hits, where it hits processes that were there already.
+    pub const fn whom(&self) -> Option<&Victims> {
+        match self {
+            Self::Pause { whom } | Self::Kill { whom, .. } => Some(whom),
+            Self::StartService { .. } | Self::OpenProxy { .. } | Self::AddToxic { .. } | Self::StartWorker { .. } => {
+                None
+            }
         }
     }
 }
@@ -402,11 +413,11 @@ impl KillSignal {
 impl Undo {
     /// The command a person can run when the tool could not; none when the end of the tool's process undoes it.
     pub fn by_hand(&self, receipt: &Receipt) -> Option<String> {
-        let pid = receipt.process.as_ref().map(|process| process.pid)?;
+        let pid = receipt.process.as_ref().map(|process| process.pid);
         match self {
-            Self::StopService { .. } => Some(format!("kill -KILL -- -{pid}")),
-            Self::StopWorker { .. } => Some(format!("kill -KILL {pid}")),
-            Self::ResumeService { .. } => Some(format!("kill -CONT {pid}")),
+            Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
+            Self::StopWorker { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
+            Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
             Self::CloseProxy { .. } | Self::RemoveToxic { .. } | Self::ReviveService { .. } | Self::None { .. } => None,
         }
     }

@@ -155,20 +155,35 @@ pub struct FaultFile {
 pub struct TargetFile {
     /// The name of a proxy of this experiment.
     pub proxy: Field<String>,
-    /// A process.
+    /// Processes, found in one of these ways.
     pub process: Field<ProcessFile>,
     /// `local`: this machine.
     #[schemars(extend("enum" = ["local"]))]
     pub host: Field<String>,
 }
 
-/// Which process is the target of a fault.
+/// Which processes are the target of a fault: found by exactly one of these, with their children or without.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(extend("required" = ["service"]))]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 2))]
 pub struct ProcessFile {
     /// The name of a service of this experiment.
     pub service: Field<String>,
+    /// The name of the program, such as `redis-server`: every process that runs it.
+    pub name: Field<String>,
+    /// A process id.
+    #[schemars(range(min = 1))]
+    pub pid: Field<i32>,
+    /// A file that holds a process id.
+    pub pid_file: Field<String>,
+    /// A pattern for the whole command line, such as `redis-server *:6379*`.
+    pub command: Field<String>,
+    /// A TCP port that they listen on.
+    #[schemars(range(min = 1))]
+    pub port: Field<u16>,
+    /// Whether all that they started is meant, too.
+    #[schemars(extend("default" = false))]
+    pub children: Field<bool>,
 }
 
 /// The limits of the harm.

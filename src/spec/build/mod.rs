@@ -8,6 +8,7 @@ mod probe;
 mod proxy;
 mod request;
 mod service;
+mod target;
 
 use std::ops::Range;
 

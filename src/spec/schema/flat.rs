@@ -15,8 +15,8 @@ pub(super) fn faults(catalogue: &[About]) -> Value {
     let words = catalogue.iter().map(|about| (about.word, about.summary));
     let mut cases = Vec::new();
     for entry in &FAULTS {
-        let target = catalogue.iter().find(|about| about.word == entry.word).map(|about| target(about.target));
-        let special = target.map(|target| ("target", target));
+        let about = catalogue.iter().find(|about| about.word == entry.word);
+        let special = about.map(|about| ("target", targets(about.targets)));
         cases.push((entry.word, (entry.schema)(), special));
     }
     entry(of::<FaultFile>(), "fault", &["fault", "target"], words, cases)
@@ -78,11 +78,19 @@ fn case(mut settings: Value, keys: &[String], special: Option<(&'static str, Val
     settings
 }
 
+/// What a target of one of these kinds looks like.
+fn targets(kinds: &[TargetKind]) -> Value {
+    match kinds {
+        [one] => target(*one),
+        several => json!({ "oneOf": several.iter().copied().map(target).collect::<Vec<_>>() }),
+    }
+}
+
 /// What a target of this kind looks like.
 fn target(kind: TargetKind) -> Value {
     let key = match kind {
         TargetKind::Proxy => "proxy",
-        TargetKind::Service => "process",
+        TargetKind::Process => "process",
         TargetKind::Host => "host",
     };
     let all = of::<TargetFile>();
