@@ -11,6 +11,7 @@ mod doctor;
 mod earlier;
 mod experiment_file;
 mod history;
+mod init;
 mod patience;
 mod plan;
 mod policy;
@@ -67,6 +68,7 @@ fn dispatch(verb: Verb) -> u8 {
         residue::warn();
     }
     let outcome = match verb {
+        Verb::Init(arguments) => init::init(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Rollback(arguments) => rollback::rollback(&arguments),
         Verb::Stop(arguments) => stop::stop(&arguments),
