@@ -39,16 +39,20 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the emb
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "proxy" -d 'Serve proxies that Toxiproxy\'s clients steer: the data plane on its own'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l tag -d 'Of a suite only experiments with this tag; repeatable, any of them will do' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l skip-tag -d 'Of a suite no experiment with this tag; repeatable' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l approve -d 'Run only the plan of this digest, as `chaos plan` printed it; anything else is refused' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l seed -d 'The seed of every random choice; the report prints it, the same seed repeats the choices' -r
-complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable. Of a suite one file has it all: in JUnit a testsuite for each experiment, else a summary and then every run' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l output -d 'How the report on stdout is written' -r -f -a "text\t'For people'
 json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l keep -d 'How many run folders are kept: after the run the oldest finished ones beyond that go' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l fail-fast -d 'End a suite after the first experiment that does not hold; what is left is told as not run'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l dry-run -d 'Observer mode: the same phases, probes and stop conditions, but nothing is injected'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s q -l quiet -d 'Say nothing on stderr while running'
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l ci -d 'No bars and no colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
@@ -58,6 +62,7 @@ yaml\t'The same as YAML'"
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l var -d 'Give a variable of the files a value; repeatable' -r
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand validate" -l ci -d 'No colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l all -d 'Every run that was not brought to its end'
@@ -96,12 +101,21 @@ complete -c chaos -n "__fish_chaos_using_subcommand demo" -l serve -d 'Which of 
 retriever\t'Finds documents'
 generator\t'Writes answers'"
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l attempts -d 'How often the gateway tries a call, the first time included' -r
-complete -c chaos -n "__fish_chaos_using_subcommand demo" -l backoff -d 'Pause between two tries' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l backoff -d 'Pause before the second try; it doubles from try to try. With 0s and several tries this is a retry storm' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l timeout -d 'How long the gateway waits for one call' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l breaker-failures -d 'Circuit breaker: open after so many failed calls to the generator in a row' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l breaker-cooldown -d 'Circuit breaker: how long it stays open before one call is let through' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l work -d 'Extra time that each service takes for each request' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l pause -d 'Time that the generator waits on each request without using the CPU' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l pool -d 'How many questions the gateway works on at once, whatever they use [default: without limit]' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l queue -d 'How many more may wait for a place in the pool; others are refused at once' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l health -d 'What the gateway\'s /health looks at: only itself, or the services it needs, too' -r -f -a "shallow\t'Only whether the process answers'
+deep\t'Whether the services it needs answer, too'"
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l fallback -d 'Answer from the documents alone when the generator fails'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l no-timeout -d 'Wait for each call as long as it takes'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l stuck-breaker -d 'A circuit breaker that opened never lets a call through again'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l leaking-pool -d 'A call that is answered with an error keeps its connection for ever'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l slow-recovery -d 'Ask questions that the generator failed on again, all at once, as soon as it is back'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l listen -d 'Where the control API listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l config -d 'Proxies to begin with, in Toxiproxy\'s JSON format; each may have `toxics`' -r -F

@@ -22,7 +22,8 @@ Exit codes of `chaos run`:
   6   inconclusive or invalid: too few samples, or the fault was not effective
   7   RESIDUE: rollback could not be verified; the report begins with the command to run by hand
   8   interrupted; rolled back
-  70  our own bug";
+  70  our own bug
+Of a suite the worst counts, the first of 7, 70, 8, 5, 4, 1, 2, 3, 6, 0.";
 
 /// The exit codes of `chaos rollback`, as in [`EXIT_CODES`].
 const ROLLBACK_EXIT_CODES: &str = "\
@@ -187,9 +188,21 @@ pub enum PlanOutput {
 /// `chaos run`
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Which experiment.
-    #[command(flatten)]
-    pub experiment: FileArguments,
+    /// Experiment files, or folders of them (*.yaml, *.yml): more than one file is a suite, run in this order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Give a variable of the file a value; repeatable, goes before the environment and the file's own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+    /// Of a suite only experiments with this tag; repeatable, any of them will do
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Of a suite no experiment with this tag; repeatable
+    #[arg(long = "skip-tag", value_name = "TAG")]
+    pub skip_tags: Vec<String>,
+    /// End a suite after the first experiment that does not hold; what is left is told as not run
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Which policies.
     #[command(flatten)]
     pub policy: PolicyArguments,
@@ -202,7 +215,8 @@ pub struct RunArguments {
     /// The seed of every random choice; the report prints it, the same seed repeats the choices
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable
+    /// Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable. Of a suite
+    /// one file has it all: in JUnit a testsuite for each experiment, else a summary and then every run
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<PathBuf>,
     /// How the report on stdout is written
@@ -217,6 +231,9 @@ pub struct RunArguments {
     /// Say nothing on stderr while running
     #[arg(short, long)]
     pub quiet: bool,
+    /// No bars and no colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set
+    #[arg(long)]
+    pub ci: bool,
 }
 
 /// `chaos report`
@@ -418,6 +435,9 @@ pub struct ValidateArguments {
     /// Which policies.
     #[command(flatten)]
     pub policy: PolicyArguments,
+    /// No colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set
+    #[arg(long)]
+    pub ci: bool,
 }
 
 /// `chaos demo`
@@ -444,7 +464,7 @@ pub struct DemoArguments {
     /// How often the gateway tries a call, the first time included
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
-    /// Pause between two tries
+    /// Pause before the second try; it doubles from try to try. With 0s and several tries this is a retry storm
     #[arg(long, value_name = "TIME", default_value = "50ms")]
     pub backoff: Timespan,
     /// How long the gateway waits for one call
@@ -462,6 +482,42 @@ pub struct DemoArguments {
     /// Extra time that each service takes for each request
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub work: Timespan,
+    /// Time that the generator waits on each request without using the CPU
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub pause: Timespan,
+    /// How many questions the gateway works on at once, whatever they use [default: without limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pool: Option<u32>,
+    /// How many more may wait for a place in the pool; others are refused at once
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "pool", value_parser = clap::value_parser!(u32).range(..=10_000))]
+    pub queue: u32,
+    /// What the gateway's /health looks at: only itself, or the services it needs, too
+    #[arg(long, value_enum, default_value = "shallow")]
+    pub health: HealthCheck,
+    /// Wait for each call as long as it takes
+    #[arg(long, conflicts_with = "timeout", help_heading = MISTAKES)]
+    pub no_timeout: bool,
+    /// A circuit breaker that opened never lets a call through again
+    #[arg(long, requires = "breaker_failures", help_heading = MISTAKES)]
+    pub stuck_breaker: bool,
+    /// A call that is answered with an error keeps its connection for ever
+    #[arg(long, help_heading = MISTAKES)]
+    pub leaking_pool: bool,
+    /// Ask questions that the generator failed on again, all at once, as soon as it is back
+    #[arg(long, help_heading = MISTAKES)]
+    pub slow_recovery: bool,
+}
+
+/// Where `--help` lists what the demo does wrong on request.
+const MISTAKES: &str = "Known mistakes, to see what they do";
+
+/// What a health check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HealthCheck {
+    /// Only whether the process answers
+    Shallow,
+    /// Whether the services it needs answer, too
+    Deep,
 }
 
 /// `chaos proxy`

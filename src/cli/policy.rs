@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::arguments::PolicyArguments;
-use super::colour;
+use super::ci;
 use super::experiment_file::Loaded;
 use crate::diagnostic::Diagnostic;
 use crate::fault;
 use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
 use crate::host::clock::Clock;
-use crate::host::output::{self, Stream};
 use crate::host::{Facts, files, process, system};
 use crate::model::experiment::Experiment;
 use crate::model::fault::FaultKind;
@@ -61,7 +60,7 @@ impl Gate {
             match spec::read_policy(Source { name: &name, text }, of_system) {
                 Ok(policy) => policies.push(policy),
                 Err(problems) => {
-                    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+                    ci::tell(&problems);
                     right = false;
                 }
             }
@@ -228,7 +227,7 @@ fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
         problem.help = help;
         problems.push(problem);
     }
-    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+    ci::tell(&problems);
 }
 
 #[cfg(test)]

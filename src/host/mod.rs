@@ -18,6 +18,7 @@ pub mod scene;
 pub mod service;
 pub mod signals;
 pub mod storage;
+pub mod successor;
 pub mod system;
 pub mod this_process;
 pub mod thread;

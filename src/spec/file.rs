@@ -129,6 +129,7 @@ pub struct ProbeFile {
     /// What to do when its source has no data while a fault is active.
     #[schemars(extend("default" = "stop"))]
     pub on_no_data: Field<OnNoData>,
+    pub independent_of: Field<Vec<Field<String>>>,
 }
 
 /// What all entries of `faults` have in common.
@@ -211,4 +212,5 @@ pub struct RecoveryFile {
     /// The recovery time objective, counted from the verified undo; up to 1h.
     #[schemars(extend("default" = "30s"))]
     pub within: Field<Timespan>,
+    pub watch: Field<Timespan>,
 }

@@ -4,11 +4,14 @@
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
 mod catalogue;
+mod ci;
 mod completions;
 mod demo;
 mod doctor;
 mod experiments;
 mod files;
+mod init;
+mod known_bad;
 mod outcomes;
 mod plan;
 mod policy;
@@ -20,6 +23,7 @@ mod run;
 mod schema;
 mod secrets;
 mod slots;
+mod suite;
 mod support;
 mod usage;
 mod validate;
