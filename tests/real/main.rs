@@ -6,6 +6,7 @@ mod examples;
 mod guardian;
 mod guardian_alone;
 mod left_behind;
+mod newcomer;
 mod nginx;
 mod one_at_a_time;
 mod outside;
