@@ -2,9 +2,10 @@
 //! the length of this one, so that the compiler asks for the words of a new fault.
 
 use super::{
-    cpu_stress, disk_stress, http_abort, http_corrupt, http_duplicate, http_error, http_latency, http_slow_body,
-    http_timeout, memory_stress, network_bandwidth, network_blackhole, network_disconnect, network_down,
-    network_latency, network_limit_data, network_slice, network_slow_close, process_kill, process_pause,
+    cpu_stress, disk_stress, fd_exhaust, http_abort, http_corrupt, http_duplicate, http_error, http_latency,
+    http_slow_body, http_timeout, memory_stress, network_bandwidth, network_blackhole, network_disconnect,
+    network_down, network_latency, network_limit_data, network_slice, network_slow_close, process_kill, process_pause,
+    process_slow,
 };
 use crate::model::about::About;
 use crate::model::fault::FaultKind;
@@ -31,6 +32,8 @@ pub static CATALOGUE: [About; FaultKind::WORDS.len()] = [
     disk_stress::ABOUT,
     process_kill::ABOUT,
     process_pause::ABOUT,
+    process_slow::ABOUT,
+    fd_exhaust::ABOUT,
 ];
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ fn of_act(act: &Act) -> Vec<Claim> {
         | Act::StartService { .. }
         | Act::AddToxic { .. }
         | Act::Pause { .. }
-        | Act::Kill { .. } => Vec::new(),
+        | Act::Kill { .. }
+        | Act::KeepKilling { .. }
+        | Act::TakeCharge { .. }
+        | Act::LimitOpenFiles { .. } => Vec::new(),
     }
 }
 
@@ -43,6 +46,7 @@ fn of_job(job: &Job) -> Vec<Claim> {
     match job {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
+        Job::Slow { .. } => Vec::new(),
         Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
     }
 }

@@ -1,7 +1,7 @@
 //! What is to be done about a step that its tool left behind. Pure: `recover` acts.
 
 use super::Entry;
-use crate::model::step::{Persistence, ProcessIdentity, Undo};
+use crate::model::step::{Persistence, ProcessIdentity, SoftLimit, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Measure {
     Kill(Option<ProcessIdentity>),
     /// The processes go on. They are known also when the act was cut short.
     Continue(Vec<ProcessIdentity>),
+    /// These limits of open files are what they were, where they are as they were set.
+    Restore(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 /// What a step ended with.
@@ -35,7 +37,12 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
     match &entry.step.undo {
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
-        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
+        Undo::RestoreOpenFiles { whom, limits } => {
+            Measure::Restore(whom.identities().cloned().zip(limits.iter().copied()).collect())
+        }
+        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } | Undo::StopKilling { .. } => {
+            Measure::GoneWith(Holder::Tool)
+        }
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
 }

@@ -8,7 +8,7 @@ use super::{Entry, FORMAT, Header, open_steps};
 use crate::host::Trouble;
 use crate::host::scene::{Scene, ThisMachine};
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,11 +96,24 @@ impl Remains {
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
         let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
             Measure::Continue(processes) => processes.as_slice(),
-            Measure::Kill(_) | Measure::GoneWith(_) => &[],
+            Measure::Kill(_) | Measure::Restore(_) | Measure::GoneWith(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
         paused.filter(|process| !goes_on(process)).cloned().collect()
+    }
+
+    /// The limits that are seen to be as this run set them, or that cannot be seen.
+    pub(super) fn limited_on(&self, scene: &impl Scene) -> Vec<(ProcessIdentity, SoftLimit)> {
+        let limits = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Restore(limits) => limits.as_slice(),
+            Measure::Kill(_) | Measure::Continue(_) | Measure::GoneWith(_) => &[],
+        });
+        let ours = |(process, limit): &&(ProcessIdentity, SoftLimit)| match scene.file_limit(process) {
+            Ok(now) => now == Some(limit.set),
+            Err(_) => true,
+        };
+        limits.filter(ours).cloned().collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
@@ -108,5 +121,6 @@ impl Remains {
         (self.part_missing && self.same_boot)
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
+            || !self.limited_on(&ThisMachine).is_empty()
     }
 }

@@ -45,6 +45,8 @@ pub enum Need {
     Disk,
     /// To signal a process of ours.
     Signals,
+    /// To lower a limit of open files and to raise it again.
+    Limits,
 }
 
 /// A probe, told to those who choose one.

@@ -9,8 +9,9 @@ use super::schema;
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskStress, FaultKind, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown,
-    NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
+    CpuStress, DiskStress, FaultKind, FdExhaust, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect,
+    NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
+    ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -46,7 +47,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 20] = [
+pub static FAULTS: [Entry<FaultKind>; 22] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -67,6 +68,8 @@ pub static FAULTS: [Entry<FaultKind>; 20] = [
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),
     entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
+    entry!("process.slow", FaultKind::ProcessSlow, ProcessSlow),
+    entry!("fd.exhaust", FaultKind::FdExhaust, FdExhaust),
 ];
 
 /// The probes, in the order of [`ProbeKind::WORDS`].

@@ -11,11 +11,12 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 26] = [
+const ENDS: [(&str, i32); 28] = [
     ("cpu-pressure", 0),
     ("cut-answers", 1),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
+    ("exhausted-descriptors", 0),
     ("failing-dependency-with-breaker", 0),
     ("failing-dependency-without-breaker", 1),
     ("http-abort", 0),
@@ -35,6 +36,7 @@ const ENDS: [(&str, i32); 26] = [
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
     ("slow-line", 0),
+    ("slowed-service", 0),
     ("stop-condition", 4),
     ("stuck-breaker", 5),
     ("three-ways-to-be-gone", 0),
@@ -208,6 +210,13 @@ fn a_killed_and_a_hung_generator_go_unnoticed_behind_a_fallback() {
     let (killed, paused) = both(|| side_by_side("killed-service"), || side_by_side("paused-service"));
     killed.held().effective();
     paused.held().effective();
+}
+
+#[test]
+fn a_crawling_generator_and_one_without_descriptors_go_unnoticed_behind_a_fallback() {
+    let (crawling, full) = both(|| side_by_side("slowed-service"), || side_by_side("exhausted-descriptors"));
+    crawling.held().effective();
+    full.held().effective();
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::Run;
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec, KillSignal, NetworkLatency, ProcessKill, Target};
+use crate::model::fault::{FaultKind, FaultSpec, NetworkLatency, ProcessKill, Target};
 use crate::model::http::HttpError;
 use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
@@ -210,7 +210,7 @@ impl Story {
     /// The fault kills this service instead.
     pub fn killing(mut self, service: &str) -> Self {
         let fault = &mut self.header.experiment.faults[0];
-        fault.kind = FaultKind::ProcessKill(ProcessKill { signal: KillSignal::Kill });
+        fault.kind = FaultKind::ProcessKill(ProcessKill::default());
         fault.target = Target::service(service);
         self.dose = Some(dose_of("killed", 1.0, "gone".to_owned()));
         self

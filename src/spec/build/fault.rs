@@ -1,6 +1,7 @@
 //! `faults`.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::Context;
 use super::limits::HOUR;
@@ -162,6 +163,22 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
             refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
+        }
+        FaultKind::ProcessKill(fault) => {
+            let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));
+            refuse(
+                often,
+                "every",
+                "a kill so often is one without end",
+                "write 100ms or more, or leave it out for once",
+            );
+        }
+        FaultKind::ProcessSlow(fault) => {
+            refuse(fault.share.0 <= 0.0, "share", "a share of 0% slows nobody", "write more than 0%");
+            refuse(fault.share.0 >= 1.0, "share", "a share of 100% is a pause", "use `fault: process.pause`");
+            let period = Duration::from_millis(10)..=Duration::from_secs(10);
+            let wrong = !period.contains(&fault.period.0);
+            refuse(wrong, "period", &format!("a period of {} cannot be kept", fault.period), "write 10ms to 10s");
         }
         _ => request::settings(context, node, kind),
     }
