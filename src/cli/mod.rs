@@ -13,6 +13,7 @@ mod earlier;
 mod experiment_file;
 mod history;
 mod init;
+mod listener;
 mod patience;
 mod plan;
 mod policy;

@@ -1,5 +1,6 @@
 //! `cpu.stress`: burns a share of the time of some cores.
 
+use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
@@ -19,7 +20,7 @@ pub(super) const ABOUT: About = About {
     dose: "the load asked against the CPU time that the worker used",
     undo: "the worker is stopped; it dies with us in any case",
     remains: "nothing",
-    targets: &[TargetKind::Host],
+    targets: &[TargetKind::Host, TargetKind::Process],
     needs: Need::Cores,
     example: &["load: 80%", "cores: 1"],
 };
@@ -30,7 +31,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &CpuStress, facts: &Facts) -> Re
     if cores.len() < wanted {
         return Err(format!("{wanted} cores are asked for, but this process may use {}", facts.cores.len()));
     }
-    Ok(worker_plan(fault, Job::Cpu { load: settings.load, cores }))
+    Ok(worker_plan(fault, Job::Cpu { load: settings.load, cores }, whom(fault, facts).ok()))
 }
 
 fn chosen(settings: &CpuStress, facts: &Facts) -> Vec<usize> {

@@ -1,5 +1,6 @@
 //! `memory.stress`: keeps memory resident.
 
+use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
@@ -19,7 +20,7 @@ pub(super) const ABOUT: About = About {
     dose: "the size asked against the worker's resident bytes",
     undo: "the worker is stopped, the kernel takes the pages back",
     remains: "the page cache that was pushed out",
-    targets: &[TargetKind::Host],
+    targets: &[TargetKind::Host, TargetKind::Process],
     needs: Need::Memory,
     example: &["size: 25%"],
 };
@@ -33,7 +34,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &MemoryStress, facts: &Facts) ->
     if size.0 > most {
         return Err(format!("{size} is asked for, but only {} can be taken safely", Bytes(most)));
     }
-    Ok(worker_plan(fault, Job::Memory { size }))
+    Ok(worker_plan(fault, Job::Memory { size }, whom(fault, facts).ok()))
 }
 
 fn asked(settings: &MemoryStress, facts: &Facts) -> Bytes {

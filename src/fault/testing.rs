@@ -52,6 +52,9 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
         (Act::StartWorker { worker, .. }, Undo::StopWorker { worker: w }, Check::WorkerGone { worker: v }) => {
             worker == w && w == v
         }
+        (Act::LimitGroup { name, .. }, Undo::RestoreGroup { name: n }, Check::GroupRestored { name: m }) => {
+            name == n && n == m
+        }
         (Act::Pause { whom }, Undo::Resume { whom: w }, Check::Running { whom: v }) => whom == w && w == v,
         (Act::Kill { whom, .. }, Undo::ReviveService { service: s }, Check::ServiceReady { service: r }) => {
             whom.target.by.service() == Some(s) && s == r

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::cgroup::Controller;
 use super::fault::TargetKind;
 
 /// A fault, told to those who choose one. Its settings tell themselves, by their doc comments.
@@ -45,6 +46,8 @@ pub enum Need {
     Disk,
     /// To signal a process of ours.
     Signals,
+    /// To make control groups with this controller.
+    Group(Controller),
     /// To lower a limit of open files and to raise it again.
     Limits,
 }

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, Limit, PidsRoom};
 use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
@@ -95,6 +96,18 @@ pub enum FaultKind {
     /// Keeps a disk busy.
     #[serde(rename = "disk.stress")]
     DiskStress(DiskStress),
+    /// Limits CPU time.
+    #[serde(rename = "cpu.limit")]
+    CpuLimit(CpuLimit),
+    /// Limits memory.
+    #[serde(rename = "memory.limit")]
+    MemoryLimit(MemoryLimit),
+    /// Limits a disk.
+    #[serde(rename = "io.limit")]
+    IoLimit(IoLimit),
+    /// Limits processes and threads.
+    #[serde(rename = "pids.limit")]
+    PidsLimit(PidsLimit),
     /// Kills a process.
     #[serde(rename = "process.kill")]
     ProcessKill(ProcessKill),
@@ -111,7 +124,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 22] = [
+    pub const WORDS: [&'static str; 26] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -130,6 +143,10 @@ impl FaultKind {
         "cpu.stress",
         "memory.stress",
         "disk.stress",
+        "cpu.limit",
+        "memory.limit",
+        "io.limit",
+        "pids.limit",
         "process.kill",
         "process.pause",
         "process.slow",
@@ -157,6 +174,10 @@ impl FaultKind {
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
+            Self::CpuLimit(_) => "cpu.limit",
+            Self::MemoryLimit(_) => "memory.limit",
+            Self::IoLimit(_) => "io.limit",
+            Self::PidsLimit(_) => "pids.limit",
             Self::ProcessKill(_) => "process.kill",
             Self::ProcessPause(_) => "process.pause",
             Self::ProcessSlow(_) => "process.slow",
@@ -182,10 +203,16 @@ impl FaultKind {
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => &[TargetKind::Host],
-            Self::ProcessKill(_) | Self::ProcessPause(_) | Self::ProcessSlow(_) | Self::FdExhaust(_) => {
-                &[TargetKind::Process]
-            }
+            Self::CpuStress(_) | Self::MemoryStress(_) => &[TargetKind::Host, TargetKind::Process],
+            Self::DiskStress(_) => &[TargetKind::Host],
+            Self::CpuLimit(_)
+            | Self::MemoryLimit(_)
+            | Self::IoLimit(_)
+            | Self::PidsLimit(_)
+            | Self::ProcessKill(_)
+            | Self::ProcessPause(_)
+            | Self::ProcessSlow(_)
+            | Self::FdExhaust(_) => &[TargetKind::Process],
         }
     }
 
@@ -223,6 +250,26 @@ impl FaultKind {
             Self::HttpDuplicate(fault) => fault.share,
             Self::HttpSlowBody(fault) => fault.share,
             _ => None,
+        }
+    }
+
+    /// The limit that it puts on the control group of its target, where it is one.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::CpuLimit(fault) => Some(fault.limit()),
+            Self::MemoryLimit(fault) => Some(fault.limit()),
+            Self::IoLimit(fault) => Some(fault.limit()),
+            Self::PidsLimit(fault) => Some(fault.limit()),
+            _ => None,
+        }
+    }
+
+    /// What it needs a control group of its target for, where its target is a process.
+    pub fn acts_in_a_group(&self) -> Option<Controller> {
+        match self {
+            Self::CpuStress(_) => Some(Controller::Cpu),
+            Self::MemoryStress(_) => Some(Controller::Memory),
+            kind => kind.limit().map(|limit| limit.controller()),
         }
     }
 
@@ -467,6 +514,91 @@ const fn four_kib() -> Bytes {
 
 const fn sixty_four_mib() -> Bytes {
     Bytes(64 << 20)
+}
+
+/// Settings of `cpu.limit`: the target gets no more than a share of the CPU time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CpuLimit {
+    /// Share of the time of one core; at least 1 %.
+    pub quota: Share,
+    /// As much of each of so many cores; one by default.
+    #[serde(default = "one")]
+    pub cores: u32,
+}
+
+/// Settings of `memory.limit`: the target gets no more memory, the page cache of its files included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryLimit {
+    /// How much; at least 1 MiB.
+    pub size: Bytes,
+    /// Where the target uses more, the limit is lowered in steps over so long, so that the kernel can take back what it
+    /// finds instead of killing; at most 30 s.
+    #[serde(default = "two_seconds")]
+    pub ramp: Timespan,
+}
+
+/// Settings of `io.limit`: the target reads and writes a disk no faster. At least one of the four.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IoLimit {
+    /// A directory on the disk in question.
+    pub path: PathBuf,
+    /// Bytes read a second.
+    #[serde(default)]
+    pub read_bps: Option<ByteRate>,
+    /// Bytes written a second.
+    #[serde(default)]
+    pub write_bps: Option<ByteRate>,
+    /// Operations that read a second.
+    #[serde(default)]
+    pub read_iops: Option<Rate>,
+    /// Operations that write a second.
+    #[serde(default)]
+    pub write_iops: Option<Rate>,
+}
+
+/// Settings of `pids.limit`: the target starts no more processes and threads. One of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PidsLimit {
+    /// How many there may be at most, threads counted.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// How many more there may be than when the fault starts.
+    #[serde(default)]
+    pub leave: Option<u64>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn two_seconds() -> Timespan {
+    Timespan::seconds(2)
+}
+
+impl CpuLimit {
+    fn limit(&self) -> Limit {
+        Limit::Cpu { quota: self.quota, cores: self.cores }
+    }
+}
+
+impl MemoryLimit {
+    fn limit(&self) -> Limit {
+        Limit::Memory { size: self.size, ramp: self.ramp }
+    }
+}
+
+impl IoLimit {
+    fn limit(&self) -> Limit {
+        let Self { path, read_bps, write_bps, read_iops, write_iops } = self.clone();
+        Limit::Io { path, read_bps, write_bps, read_iops, write_iops }
+    }
+}
+
+impl PidsLimit {
+    fn limit(&self) -> Limit {
+        let leave = PidsRoom::Leave(self.leave.unwrap_or_default());
+        Limit::Pids { most: self.max.map_or(leave, PidsRoom::Max) }
+    }
 }
 
 /// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.

@@ -6,8 +6,10 @@
 mod catalogue;
 mod ci;
 mod completions;
+mod cost;
 mod demo;
 mod doctor;
+mod editor;
 mod experiments;
 mod files;
 mod init;
@@ -25,5 +27,6 @@ mod secrets;
 mod slots;
 mod suite;
 mod support;
+mod terminal;
 mod usage;
 mod validate;

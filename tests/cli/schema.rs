@@ -1,131 +1,97 @@
-//! `chaos schema`, read by a validator that is not ours: `jsonschema` and `PyYAML` for Python (`CHAOS_PYTHON`, or
-//! `python3`). What `chaos validate` takes must be valid; what it refuses must not be, as far as a schema can know.
+//! Reports are judged by tools that are not ours: JSON by a validator against `docs/report.schema.json`, Markdown by a
+//! renderer. `CHAOS_PYTHON` names a Python that has both (`pip install jsonschema markdown-it-py`); `python3` unless set.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::readme::blocks;
-use crate::support::{Sandbox, committed, repository, skip};
+use crate::experiments::Ports;
+use crate::files;
+use crate::slots::Company;
+use crate::support::{Sandbox, repository, skip};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/schema.py");
+fn python() -> String {
+    std::env::var("CHAOS_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
 
-/// Files of `tests/refused` that have the form of an experiment all the same, and why a schema cannot know better.
-const BEYOND_A_SCHEMA: [(&str, &str); 16] = [
-    ("blast_too_long", "600s is a limit of lengths of time: a schema sees texts"),
-    ("duplicate_keys", "a key that stands there twice is lost before a schema sees it"),
-    ("duplicate_names", "that names are unique across entries"),
-    ("fault_share", "a share of 0%, and one against another setting"),
-    ("fault_times", "times against the blast radius"),
-    ("independence", "what a key means together with another"),
-    ("names", "what may stand in a name"),
-    ("probe_times", "limits of lengths of time"),
-    ("reference_without_list", "that a name refers to something"),
-    ("too_large", "the bytes of the file"),
-    ("too_many_samples", "rates multiplied by times"),
-    ("unknown_references", "that names refer to something"),
-    ("unknown_variable", "which variables there are"),
-    ("variable_bomb", "what variables become"),
-    ("variable_cycle", "what variables become"),
-    ("variable_in_expression", "what variables become"),
-];
+fn has_the_tools(sandbox: &Sandbox) -> bool {
+    sandbox.program(&python(), ["-c", "import jsonschema, markdown_it"]).done().code == Some(0)
+}
 
-/// What the validator says of each file; none without one.
-fn validated(
-    test: &str,
-    sandbox: &Sandbox,
-    flags: &[&str],
-    files: &[PathBuf],
-) -> Option<BTreeMap<String, Option<String>>> {
-    let python = std::env::var("CHAOS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    if sandbox.program(&python, ["-c", "import jsonschema, yaml"]).done().code != Some(0) {
-        skip(test, "no Python with jsonschema and PyYAML");
-        return None;
+/// Judges reports of these names in the sandbox.
+fn judge(sandbox: &Sandbox, reports: &[&str]) -> crate::support::Done {
+    let in_repository = |path: &str| repository().join(path).display().to_string();
+    let words = [in_repository("tests/cli/formats.py"), in_repository("docs/report.schema.json")];
+    sandbox.program(&python(), words.iter().map(String::as_str).chain(reports.iter().copied())).done()
+}
+
+/// The report of the latest run in a sandbox is valid JSON and Markdown that renders; true when that could be said.
+pub fn latest_is_valid(sandbox: &Sandbox) -> bool {
+    if !has_the_tools(sandbox) {
+        skip("the report of a run is valid", "this Python has no jsonschema and markdown-it-py");
+        return false;
     }
-    let schema = sandbox.chaos(["schema"]).args(flags).done().exits(0).complains_of_nothing().stdout;
-    let schema = sandbox.write("schema.json", schema);
-    let words = [Path::new(SCRIPT), &schema].into_iter().chain(files.iter().map(PathBuf::as_path));
-    let done = sandbox.program(&python, words).done().exits(0);
-    Some(serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error} in\n{done}")))
+    for (format, name) in [("json", "judged.json"), ("markdown", "judged.md")] {
+        let report = sandbox.chaos(["report", "latest", "--format", format]).done().exits(0);
+        sandbox.write(name, &report.stdout);
+    }
+    judge(sandbox, &["judged.json", "judged.md"]).exits(0).says("all well");
+    true
 }
 
-fn yaml_files(folder: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(repository().join(folder)).expect(folder);
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|end| end == "yaml"));
-    assert!(!files.is_empty(), "no files in {folder}");
-    files
+fn kept(sandbox: &Sandbox) -> String {
+    read(&sandbox.run_folder().join("events.jsonl"))
 }
 
-/// The documents that show experiments: README.md and those in `docs/`.
-fn documents() -> Vec<String> {
-    let docs = std::fs::read_dir(repository().join("docs")).expect("docs");
-    let names = docs.map(|entry| format!("docs/{}", entry.expect("an entry").file_name().to_string_lossy()));
-    std::iter::once("README.md".to_owned()).chain(names.filter(|name| name.ends_with(".md"))).collect()
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+#[allow(clippy::disallowed_methods, reason = "a test makes up a record")]
+fn keep(sandbox: &Sandbox, events: &str) {
+    std::fs::write(sandbox.run_folder().join("events.jsonl"), events).expect("writes");
+}
+
+/// Endings that no run has in a test of its own are made up, by an event more in the record of a real run.
 #[test]
-fn every_experiment_of_ours_is_valid() {
+fn reports_of_every_ending_are_valid() {
     let sandbox = Sandbox::new();
-    let mut files = ["experiments", "docs/examples", "tests/accepted"].map(yaml_files).concat();
-    for document in documents() {
-        for block in blocks(&committed(&document)).0.iter().filter(|block| block.language == "yaml") {
-            files.push(sandbox.write(&format!("{document}:{}.yaml", block.line), &block.text));
-        }
+    let text = files::unsteady();
+    sandbox.write("a.yaml", &text);
+    let run = sandbox.chaos(["run", "a.yaml"]).args(Ports::new().variables(&text));
+    run.in_company(Company::SideBySide).done().exits(3);
+    if !latest_is_valid(&sandbox) {
+        return;
     }
-    for verb in ["faults", "probes"] {
-        let all = sandbox.chaos([verb, "--output", "json"]).done().exits(0).json();
-        for one in all[verb].as_array().expect(verb) {
-            let name = format!("{verb}/{}.yaml", one["word"].as_str().expect("a word"));
-            files.push(sandbox.write(&name, one["example"].as_str().expect("an example")));
-        }
+    let events = kept(&sandbox);
+    let end = events.trim_end().rfind('\n').expect("lines") + 1;
+    let evil = r#"a|b\n| ![x](http://evil/x.png) <img src=x> `c` \u001b[2J"#;
+    for (verdict, more) in [
+        ("residue", format!(r#""event":"residue","step":1,"what":"{evil}","why":"{evil}","command":"{evil}""#)),
+        ("interrupted", r#""event":"interrupted","signal":"SIGINT""#.to_owned()),
+        (
+            "stopped",
+            format!(
+                r#""event":"stop_fired","cause":"no_data","condition":"{evil}","measured":"{evil}","first_bad_ns":1"#
+            ),
+        ),
+        ("not_run", format!(r#""event":"set_up_failed","why":"{evil}""#)),
+    ] {
+        keep(&sandbox, &format!("{}{{\"at_ns\":1,{more}}}\n{}", &events[..end], &events[end..]));
+        assert!(latest_is_valid(&sandbox));
+        let report: serde_json::Value = serde_json::from_str(&read(&sandbox.path("judged.json"))).expect("is JSON");
+        assert_eq!(report["verdict"], verdict, "{more}");
     }
-    let Some(told) = validated("every_experiment_of_ours_is_valid", &sandbox, &[], &files) else { return };
-    let wrong: Vec<_> = told.iter().filter_map(|(file, why)| Some(format!("{file}: {}", why.as_ref()?))).collect();
-    assert!(wrong.is_empty() && told.len() == files.len(), "{}", wrong.join("\n"));
+    keep(&sandbox, &events[..events.len() - 3]);
+    assert!(latest_is_valid(&sandbox), "a record that breaks off");
 }
 
 #[test]
-fn every_file_that_breaks_the_form_is_not() {
-    let files = yaml_files("tests/refused");
-    let told = validated("every_file_that_breaks_the_form_is_not", &Sandbox::new(), &[], &files);
-    let Some(told) = told else { return };
-    let name = |file: &str| Path::new(file).file_stem().expect("a name").to_string_lossy().into_owned();
-    let valid: Vec<String> = told.iter().filter(|(_, why)| why.is_none()).map(|(file, _)| name(file)).collect();
-    let expected: Vec<&str> = BEYOND_A_SCHEMA.iter().map(|(name, _)| *name).collect();
-    assert_eq!(valid, expected, "the list of those that a schema cannot refuse is not exact");
-    assert!(told.len() >= 60, "files were lost");
-}
-
-#[test]
-fn what_an_editor_shows_points_at_the_setting_that_is_wrong() {
+fn the_judge_refuses_what_is_wrong() {
     let sandbox = Sandbox::new();
-    let experiment = committed("experiments/slow-dependency-with-fallback.yaml");
-    let broken = [
-        ("delay: 400ms", "delay: 400", "$.faults[0].delay"),
-        ("delay: 400ms", "dealy: 400ms", "'delay' is a required property"),
-        ("target: { proxy: generator }", "target: { host: local }", "$.faults[0].target"),
-        ("probe: http", "probe: htpt", "$.steady_state[0].probe"),
-    ];
-    let files = broken.map(|(from, to, _)| {
-        assert!(experiment.contains(from), "{from}");
-        sandbox.write(&format!("{to}.yaml").replace('/', " "), experiment.replace(from, to))
-    });
-    let test = "what_an_editor_shows_points_at_the_setting_that_is_wrong";
-    let Some(told) = validated(test, &sandbox, &[], &files) else { return };
-    for (file, (_, to, part)) in files.iter().zip(broken) {
-        let why = told[&file.display().to_string()].as_deref().unwrap_or_default();
-        assert!(why.contains(part), "{to}: {why}");
+    if !has_the_tools(&sandbox) {
+        return skip("the_judge_refuses_what_is_wrong", "this Python has no jsonschema and markdown-it-py");
     }
-}
-
-#[test]
-fn policies_have_one_too() {
-    let sandbox = Sandbox::new();
-    let example = repository().join("docs/policy.example.yaml");
-    let broken = sandbox.write("broken.yaml", "max_durations: 1m\n");
-    let told = validated("policies_have_one_too", &sandbox, &["--policy"], &[example.clone(), broken.clone()]);
-    let Some(told) = told else { return };
-    assert_eq!(told[&example.display().to_string()], None);
-    let why = told[&broken.display().to_string()].as_deref().unwrap_or_default();
-    assert!(why.contains("max_durations"), "{why}");
+    sandbox.write("bad.json", r#"{"format": 2, "verdict": "fine"}"#);
+    judge(&sandbox, &["bad.json"]).exits(1).says("'fine' is not one of").says("'run' is a required property");
+    sandbox.write("bad.md", "## held\n\n| a | b |\n| --- | --- |\n| c | d |\n\n| not a table |\n\n[x](http://evil)\n");
+    judge(&sandbox, &["bad.md"]).exits(1).says("line 7 is no row of a table").says("a link_open");
 }

@@ -433,7 +433,7 @@ impl Story {
                 let seen = sight(n);
                 let intended = start + probe.interval.0 * u32::try_from(n).expect("few");
                 let measurement = Measurement { outcome: seen.outcome, value: seen.value, detail: None };
-                log.sample(Sample { probe: place, phase, measurement, ..timed(intended, seen.millis) });
+                log.sample(Sample::new(place, phase, timed(intended, seen.millis), measurement));
             }
         }
         if let Some([before, during, after]) = self.passing {
@@ -487,7 +487,7 @@ impl Log {
     }
 
     fn sample(&mut self, sample: Sample) {
-        self.events.push(Event { at: sample.done, kind: EventKind::Sample(sample) });
+        self.events.push(Event { at: sample.done(), kind: EventKind::Sample(sample) });
     }
 }
 

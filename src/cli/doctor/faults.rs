@@ -1,13 +1,15 @@
 //! Which faults work on this machine: what each needs is tried.
 
+use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 
 use crate::fault::CATALOGUE;
 use crate::host::process::{self, Limited};
 use crate::host::storage::Storage;
 use crate::host::trial::Trials;
-use crate::host::{Trouble, system};
+use crate::host::{Trouble, cgroup, system};
 use crate::model::about::{About, Need};
+use crate::model::cgroup::Controller;
 use crate::model::step::SoftLimit;
 use crate::model::units::Bytes;
 use crate::report::doctor::{Finding, Section, State};
@@ -29,13 +31,17 @@ fn tried(need: Need, trials: &Result<Trials, Trouble>) -> Result<String, String>
     let trials = trials.as_ref().map_err(ToString::to_string);
     match need {
         Need::Proxy => loopback().map(|()| "works: a port on loopback took a connection".to_owned()),
-        Need::Cores => Ok(format!("works on cores {}", list(&system::cores()))),
+        Need::Cores => {
+            Ok(format!("works on cores {}{}", list(&system::cores()), beside(Controller::Cpu, &cgroup::missing())))
+        }
         Need::Memory => {
             let memory = system::memory().ok_or("how much memory is free cannot be read")?;
             trials?.first.clone()?;
-            Ok(format!("works: {} are available", Bytes(memory.available)))
+            let beside = beside(Controller::Memory, &cgroup::missing());
+            Ok(format!("works: {} are available{beside}", Bytes(memory.available)))
         }
         Need::Disk => disk(&Storage::look(&std::env::temp_dir())),
+        Need::Group(controller) => group(controller, &cgroup::missing()),
         Need::Signals => {
             trials?.signals.clone()?;
             Ok("works on processes of this user: a child of ours was stopped, let go on and killed".to_owned())
@@ -65,8 +71,26 @@ const fn help(need: Need) -> &'static str {
         Need::Proxy => "is the loopback interface up?",
         Need::Cores | Need::Memory => "is /proc mounted?",
         Need::Disk => "name another folder as its `path`",
+        Need::Group(_) => {
+            "run as root, or in a control group that was handed to you: systemd-run --user --scope -p Delegate=yes"
+        }
         Need::Signals => "Linux 5.3 or newer is needed",
         Need::Limits => "does a security module forbid prlimit?",
+    }
+}
+
+fn group(controller: Controller, missing: &BTreeMap<Controller, String>) -> Result<String, String> {
+    match missing.get(&controller) {
+        Some(why) => Err(why.clone()),
+        None => Ok("works on services of the run, which get a control group of their own".to_owned()),
+    }
+}
+
+/// Whether stress can be put into the control group of a service.
+fn beside(controller: Controller, missing: &BTreeMap<Controller, String>) -> String {
+    match missing.get(&controller) {
+        Some(why) => format!("; not for a service alone, only for the whole machine: {why}"),
+        None => "; for the whole machine, or in the control group of a service".to_owned(),
     }
 }
 
@@ -92,12 +116,21 @@ fn list(cores: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::finding;
+    use super::{beside, finding, group};
     use crate::fault::CATALOGUE;
     use crate::host::Trouble;
-    use crate::host::process::{self, Limited};
     use crate::host::trial::Trials;
+    use crate::model::cgroup::Controller;
     use crate::report::doctor::State;
+
+    #[test]
+    fn a_machine_without_control_groups_says_so_of_each_fault_that_needs_them() {
+        let missing = [(Controller::Io, "nothing is mounted".to_owned())].into();
+        assert_eq!(group(Controller::Io, &missing), Err("nothing is mounted".to_owned()));
+        assert!(group(Controller::Cpu, &missing).is_ok());
+        assert!(beside(Controller::Io, &missing).contains("only for the whole machine: nothing is mounted"));
+        assert!(beside(Controller::Cpu, &missing).contains("in the control group of a service"));
+    }
 
     #[test]
     fn a_fault_that_cannot_be_done_says_why() {
