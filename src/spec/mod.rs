@@ -15,6 +15,7 @@ mod parser;
 mod places;
 mod policy;
 mod scalar;
+pub mod schema;
 mod secrets;
 pub mod suggest;
 mod tree;

@@ -133,7 +133,7 @@ fn problems_of_command(shown: &Shown) -> Vec<String> {
     match first {
         // A rollback would put back what other tests left for a moment, and the doctor would tell of it. There is no run that
         // a report could be of.
-        "run" | "demo" | "proxy" | "rollback" | "doctor" | "report" | "compare" if !asks_only => {
+        "run" | "init" | "demo" | "proxy" | "rollback" | "doctor" | "report" | "compare" if !asks_only => {
             problems_of_words(words)
         }
         _ => problems_of_answer(words, &shown.output),
@@ -156,8 +156,9 @@ fn problems_of_answer(words: &[String], output: &[String]) -> Vec<String> {
 /// Does not run it, but its flags must exist and the experiments it names must be valid.
 fn problems_of_words(words: &[String]) -> Vec<String> {
     let sandbox = Sandbox::new();
-    // Help comes last: the words before it are read first, and refused where they are wrong.
-    let read = sandbox.chaos(words).args(["--help"]).in_folder(repository()).done();
+    // Help comes last: the words before it are read first, and refused where they are wrong. Behind `--` it is none.
+    let own = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let read = sandbox.chaos(&words[..own]).args(["--help"]).in_folder(repository()).done();
     let is_folder = |word: &str| !word.starts_with('-') && repository().join(word).is_dir();
     let is_experiment = |word: &&String| word.ends_with(".yaml") || word.ends_with(".yml") || is_folder(word);
     let experiments: Vec<&String> = words[1..].iter().filter(is_experiment).collect();

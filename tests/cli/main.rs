@@ -3,15 +3,18 @@
 //! Tests use ports of their own below the kernel's ephemeral range, a state folder of their own, and leave no process
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
+mod catalogue;
 mod ci;
 mod completions;
 mod cost;
 mod demo;
 mod doctor;
 mod documents;
+mod editor;
 mod experiments;
 mod files;
 mod fragments;
+mod init;
 mod known_bad;
 mod outcomes;
 mod plan;
