@@ -22,7 +22,7 @@ use crate::model::experiment::{Experiment, Recovery};
 use crate::model::units::Timespan;
 
 /// The most entries that any list of a file may have; more are a slip of a generator, and cost time to judge.
-const MOST_ENTRIES: usize = 100;
+pub(super) const MOST_ENTRIES: usize = 100;
 
 /// Builds the experiment; none when an error has been reported.
 pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
@@ -36,7 +36,7 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
     let services = service::services(&context, &file);
     let mut proxies = proxy::proxies(&context, &file);
     let probes = probe::probes(&context, &file, &names, &head);
-    let blast_radius = limits::blast_radius(&context, &file.blast_radius);
+    let blast_radius = limits::blast_radius(&context, &file.blast_radius, !file.faults.each().is_empty());
     let faults = fault::faults(&context, &file, &names, &blast_radius);
     proxy::choose_protocols(&context, &mut proxies, &faults);
     network::need_tcp(&context, &proxies, &faults);
