@@ -4,7 +4,7 @@
 //! - `yaml`: an experiment, which `chaos validate --strict` accepts. In the tutorial ` file=NAME` may follow.
 //! - `yaml faults`, `yaml probes`: entries of such a list, put into an experiment that has the rest ([`fragments`]).
 //! - `yaml policy`: a policy, which can be read.
-//! - `yaml ci`, `json`: can be read as such; lines of `yaml ci` that call `chaos` are checked as in `sh`.
+//! - `yaml ci`, `yaml fragment`, `json`: can be read as such; lines of `yaml ci` that call `chaos` are checked as in `sh`.
 //! - `console`: of the lines `$ chaos ...`, those that touch nothing (`validate`, `plan`, `completions`, `--version`,
 //!   `--help`) are run and must end with 0, and the lines shown below them must be in what they print; of the others
 //!   (`run`, `demo`) the words must be accepted and the files they name must be valid.
@@ -44,6 +44,7 @@ fn problems(document: &str) -> Vec<String> {
         let who = block.language.split_once(" file=").map_or(block.language.as_str(), |(who, _)| who);
         let found = match who {
             "yaml" => fragments::problems_of_experiment(&block.text),
+            "yaml fragment" => fragments::problems_of_yaml(&block.text),
             "yaml faults" => fragments::problems_of_faults(&block.text),
             "yaml probes" => fragments::problems_of_probes(&block.text),
             "yaml policy" => fragments::problems_of_policy(&block.text),
