@@ -102,7 +102,7 @@ fn what_an_editor_shows_points_at_the_setting_that_is_wrong() {
     let experiment = committed("experiments/slow-dependency-with-fallback.yaml");
     let broken = [
         ("delay: 400ms", "delay: 400", "$.faults[0].delay"),
-        ("delay: 400ms", "dealy: 400ms", "'delay' is a required property"),
+        ("delay: 400ms", "dealy: 400ms", "('dealy' was unexpected)"),
         ("target: { proxy: generator }", "target: { host: local }", "$.faults[0].target"),
         ("probe: http", "probe: htpt", "$.steady_state[0].probe"),
     ];

@@ -12,6 +12,9 @@ use crate::model::units::Timespan;
 /// Samples that decide on `success_rate >= 99%`, with some to spare for what gets lost.
 const ENOUGH: u32 = 500;
 
+/// Name, URL and headers of what is asked.
+pub(super) type Probe = (String, String, Vec<(String, String)>);
+
 /// What is written.
 pub(super) struct Draft<'a> {
     /// The file's name, for the commands in it.
@@ -20,8 +23,8 @@ pub(super) struct Draft<'a> {
     pub template: Template,
     /// How requests go.
     pub way: &'a Way,
-    /// What is asked: name, URL, headers; never empty.
-    pub probes: Vec<(String, String, Vec<(String, String)>)>,
+    /// What is asked; never empty.
+    pub probes: Vec<Probe>,
     /// What could not be asked.
     pub skipped: &'a [(String, String)],
     /// The command of the server, where the experiment starts it.
@@ -118,7 +121,7 @@ impl Draft<'_> {
                 let key = if place == 0 { "    headers:\n" } else { "" };
                 _ = writeln!(text, "{key}      {}: {}", json(&name), json(&value));
             }
-            _ = write!(text, "    rate: {:28} # on a schedule that waits for no answer\n", format!("{rate}/s"));
+            _ = writeln!(text, "    rate: {:25} # on a schedule that waits for no answer", format!("{rate}/s"));
             text.push_str("    timeout: 2s                     # then it counts as an error\n    expect:\n");
             for (line, remark) in self.template.expect {
                 _ = writeln!(text, "      - {line:30} # {remark}");

@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use reqwest::Url;
 
-use self::draft::Draft;
+use self::draft::{Draft, Probe};
 use self::openapi::Asked;
 use self::path::Way;
 use self::template::Template;
@@ -124,11 +124,10 @@ fn document(file: &Path) -> anyhow::Result<Asked> {
     Ok(asked)
 }
 
-type Probes = Vec<(String, String, Vec<(String, String)>)>;
 type Skipped = Vec<(String, String)>;
 
 /// What is asked at this URL, or below it; and what is not.
-fn probes(url: &Url, document: Option<Asked>) -> anyhow::Result<(Probes, Skipped)> {
+fn probes(url: &Url, document: Option<Asked>) -> anyhow::Result<(Vec<Probe>, Skipped)> {
     let Some(Asked { gets, mut skipped, .. }) = document else {
         return Ok((vec![("answers".to_owned(), url.to_string(), Vec::new())], Vec::new()));
     };
