@@ -111,7 +111,7 @@ fn slower_by_a_quarter(text: &str, seed: u64, rho: f64, count: usize) -> Compare
     let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
     // The widening for a restless baseline would only add to the coverage: what is asked here is about the interval.
     let mut found =
-        compare(&expect(text), &http("ask"), Phases { baseline: &before, fault: &during }).expect("compared");
+        compare(&expect(text), &http("ask"), &[Phases { baseline: &before, fault: &during }]).expect("compared");
     let wider = found.baseline_shift.filter(|_| found.doubt.is_some()).unwrap_or_default().abs();
     found.low = found.low.map(|low| low + wider);
     found.high = found.high.map(|high| high - wider);
@@ -126,6 +126,52 @@ fn ninety_five_percent_intervals_hold_the_truth_in_about_that_many_cases() {
             assert!((92.5..=97.5).contains(&found), "{found:.1} % for {text} at an autocorrelation of {rho}");
         }
     }
+}
+
+/// Five runs of a fault that makes everything slower by a quarter in the mean, and by more or less in each run.
+fn runs_that_differ(seed: u64) -> Vec<[Vec<Sample>; 2]> {
+    let phase = |seed: u64, millis: f64| -> Vec<Sample> {
+        let answers = system(seed, 500, millis, 0.5).into_iter().zip(0..);
+        answers.map(|((millis, _), n)| sample(f64::from(n) * 0.005, millis, Outcome::Ok)).collect()
+    };
+    let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
+    let mut run = |number: u64| {
+        // Runs differ as a whole, too: that is nobody's doing.
+        let (level, effect) = (10.0 * (0.3 * dice.normal()).exp(), (0.2 * dice.normal()).exp());
+        let seed = 100 * seed + 2 * number;
+        [phase(seed, level), phase(seed + 1, 1.25 * level * effect)]
+    };
+    (0..5).map(&mut run).collect()
+}
+
+/// Whether the interval holds the mean of the effect, its logarithm's that is.
+fn holds_a_quarter(found: &Compared) -> bool {
+    let wider = found.baseline_shift.filter(|_| found.doubt.is_some()).unwrap_or_default().abs();
+    let (low, high) = (found.low.unwrap_or(f64::MIN) + wider, found.high.unwrap_or(f64::MAX) - wider);
+    low <= 0.25 && 0.25 <= high
+}
+
+#[test]
+fn the_interval_of_several_runs_allows_for_how_much_they_differ() {
+    let simulations = 200 * times();
+    let (mut blocks, mut mixed) = (0, 0);
+    for seed in 0..simulations {
+        let runs = runs_that_differ(seed);
+        let samples = runs.iter().map(|run| run.each_ref().map(|phase| phase.iter().collect::<Vec<&Sample>>()));
+        let samples: Vec<[Vec<&Sample>; 2]> = samples.collect();
+        let phases: Vec<Phases<'_>> =
+            samples.iter().map(|[before, during]| Phases { baseline: before, fault: during }).collect();
+        let found = compare(&expect("p50 <= 1s"), &http("ask"), &phases).expect("compared");
+        blocks += u64::from(holds_a_quarter(&found));
+        // As if all samples were of one long run.
+        let [before, during] = [0, 1].map(|phase: usize| samples.iter().flat_map(|run| run[phase].clone()).collect());
+        let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before, during);
+        let found = compare(&expect("p50 <= 1s"), &http("ask"), &[Phases { baseline: &before, fault: &during }]);
+        mixed += u64::from(holds_a_quarter(&found.expect("compared")));
+    }
+    let share = |count: u64| 100.0 * count as f64 / simulations as f64;
+    assert!((91.5..=99.5).contains(&share(blocks)), "{} % of the intervals hold the truth", share(blocks));
+    assert!(share(mixed) < share(blocks), "{} % without blocks: did the runs differ at all?", share(mixed));
 }
 
 #[test]

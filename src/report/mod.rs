@@ -14,6 +14,7 @@ pub mod plan;
 mod sections;
 pub mod suite;
 mod text;
+pub mod topic;
 
 pub use format::Format;
 pub use json::json;

@@ -4,12 +4,15 @@
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
 mod ci;
+mod ci_files;
 mod completions;
 mod demo;
 mod doctor;
 mod experiments;
 mod files;
+mod man;
 mod outcomes;
+mod output;
 mod plan;
 mod policy;
 mod ports;

@@ -9,7 +9,7 @@ use crate::slots::{self, Company};
 use crate::support::{Done, Invocation, Sandbox, repository, skip};
 
 /// An experiment on a port, in observer mode steady if somebody listens.
-fn on_port(name: &str, port: u16, tags: &str) -> String {
+pub fn on_port(name: &str, port: u16, tags: &str) -> String {
     format!(
         "name: {name}
 tags: [{tags}]
