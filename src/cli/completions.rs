@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
-use clap_complete::env::{EnvCompleter, Shells};
+use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
 
 use super::arguments::Arguments;
