@@ -154,7 +154,7 @@ fn holds_a_quarter(found: &Compared) -> bool {
 #[test]
 fn the_interval_of_several_runs_allows_for_how_much_they_differ() {
     let simulations = 200 * times();
-    let (mut blocks, mut mixed) = (0, 0);
+    let (mut hold, mut narrower) = (0, 0);
     for seed in 0..simulations {
         let runs = runs_that_differ(seed);
         let samples = runs.iter().map(|run| run.each_ref().map(|phase| phase.iter().collect::<Vec<&Sample>>()));
@@ -162,16 +162,22 @@ fn the_interval_of_several_runs_allows_for_how_much_they_differ() {
         let phases: Vec<Phases<'_>> =
             samples.iter().map(|[before, during]| Phases { baseline: before, fault: during }).collect();
         let found = compare(&expect("p50 <= 1s"), &http("ask"), &phases).expect("compared");
-        blocks += u64::from(holds_a_quarter(&found));
-        // As if all samples were of one long run.
+        hold += u64::from(holds_a_quarter(&found));
+        // As if all samples were of one long run, whose level moves for no reason.
         let [before, during] = [0, 1].map(|phase: usize| samples.iter().flat_map(|run| run[phase].clone()).collect());
         let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before, during);
-        let found = compare(&expect("p50 <= 1s"), &http("ask"), &[Phases { baseline: &before, fault: &during }]);
-        mixed += u64::from(holds_a_quarter(&found.expect("compared")));
+        let mixed = compare(&expect("p50 <= 1s"), &http("ask"), &[Phases { baseline: &before, fault: &during }]);
+        narrower += u64::from(width(&found) < width(&mixed.expect("compared")));
     }
     let share = |count: u64| 100.0 * count as f64 / simulations as f64;
-    assert!((91.5..=99.5).contains(&share(blocks)), "{} % of the intervals hold the truth", share(blocks));
-    assert!(share(mixed) < share(blocks), "{} % without blocks: did the runs differ at all?", share(mixed));
+    assert!((91.5..=99.5).contains(&share(hold)), "{} % of the intervals hold the truth", share(hold));
+    assert!(share(narrower) > 60.0, "blocks are narrower in {} % only: a level that differs cancels", share(narrower));
+}
+
+/// How many times the upper end is the lower one, as a logarithm.
+fn width(found: &Compared) -> f64 {
+    let factor = |end: Option<f64>| (1.0 + end.unwrap_or(f64::MAX)).max(f64::MIN_POSITIVE).ln();
+    factor(found.high) - factor(found.low)
 }
 
 #[test]

@@ -45,7 +45,8 @@ pub(super) fn say(page: &mut Page, suite: &Suite) {
         page.heading(&format!("{}: {}", entry.headline(), entry.name));
         reasons.iter().for_each(|reason| page.paragraph(reason, 2, None));
         page.paragraph(&entry.file, 2, None);
-        entry.attempts.iter().for_each(|attempt| page.command(&format!("chaos report {}", attempt.id), 2));
+        let kept = entry.attempts.iter().filter(|attempt| attempt.told.is_ok());
+        kept.for_each(|attempt| page.command(&format!("chaos report {}", attempt.id), 2));
     }
 }
 
