@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod experiments;
 mod files;
+mod known_bad;
 mod man;
 mod outcomes;
 mod output;
