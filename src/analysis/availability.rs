@@ -68,7 +68,7 @@ pub(super) fn episodes<'a>(faults: impl Iterator<Item = &'a [&'a Sample]>, answe
 }
 
 fn episodes_of(fault: &[&Sample]) -> usize {
-    let errors = fault.iter().filter(|sample| sample.measurement.outcome.is_error()).map(|sample| sample.intended);
+    let errors = fault.iter().filter(|sample| sample.outcome().is_error()).map(|sample| sample.intended());
     let mut last = None;
     let mut count = 0;
     for at in errors {

@@ -13,6 +13,7 @@ mod examples;
 mod experiment_file;
 mod help;
 mod history;
+mod listener;
 mod man;
 mod patience;
 mod plan;

@@ -7,6 +7,7 @@
 //! - undo: the worker is stopped; it dies with us in any case
 //! - remains: nothing
 
+use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
@@ -21,7 +22,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &CpuStress, facts: &Facts) -> Re
     if cores.len() < wanted {
         return Err(format!("{wanted} cores are asked for, but this process may use {}", facts.cores.len()));
     }
-    Ok(worker_plan(fault, Job::Cpu { load: settings.load, cores }))
+    Ok(worker_plan(fault, Job::Cpu { load: settings.load, cores }, whom(fault, facts).ok()))
 }
 
 fn chosen(settings: &CpuStress, facts: &Facts) -> Vec<usize> {

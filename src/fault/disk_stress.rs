@@ -22,7 +22,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &DiskStress) -> FaultPlan {
         read: settings.read,
         file_size: settings.file_size,
     };
-    worker_plan(fault, job)
+    worker_plan(fault, job, None)
 }
 
 pub(super) fn dose(settings: &DiskStress, worker: &WorkerReading) -> Dose {

@@ -7,6 +7,7 @@
 //! - undo: the worker is stopped, the kernel takes the pages back
 //! - remains: the page cache that was pushed out
 
+use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
@@ -24,7 +25,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &MemoryStress, facts: &Facts) ->
     if size.0 > most {
         return Err(format!("{size} is asked for, but only {} can be taken safely", Bytes(most)));
     }
-    Ok(worker_plan(fault, Job::Memory { size }))
+    Ok(worker_plan(fault, Job::Memory { size }, whom(fault, facts).ok()))
 }
 
 fn asked(settings: &MemoryStress, facts: &Facts) -> Bytes {

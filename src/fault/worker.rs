@@ -4,15 +4,16 @@ use crate::fault::FaultPlan;
 use crate::model::dose::Meter;
 use crate::model::fault::FaultSpec;
 use crate::model::step::{Act, Check, Job, Step, Undo};
+use crate::model::target::Victims;
 
-/// The plan of any fault that is one worker process.
-pub(super) fn worker_plan(fault: &FaultSpec, job: Job) -> FaultPlan {
+/// The plan of any fault that is one worker process: in the control group of these, where it is meant for somebody.
+pub(super) fn worker_plan(fault: &FaultSpec, job: Job, beside: Option<Victims>) -> FaultPlan {
     let worker = fault.name.clone();
     FaultPlan {
         meter: Meter::Worker { worker: worker.clone() },
         needs: "nothing: the worker is an ordinary process of ours",
         steps: vec![Step {
-            apply: Act::StartWorker { worker: worker.clone(), job },
+            apply: Act::StartWorker { worker: worker.clone(), job, beside },
             undo: Undo::StopWorker { worker: worker.clone() },
             verify: Check::WorkerGone { worker },
         }],

@@ -34,8 +34,13 @@ fn of_act(act: &Act) -> Vec<Claim> {
         Act::OpenProxy { .. }
         | Act::StartService { .. }
         | Act::AddToxic { .. }
+        | Act::MakeGroup { .. }
+        | Act::LimitGroup { .. }
         | Act::Pause { .. }
-        | Act::Kill { .. } => Vec::new(),
+        | Act::Kill { .. }
+        | Act::KeepKilling { .. }
+        | Act::TakeCharge { .. }
+        | Act::LimitOpenFiles { .. } => Vec::new(),
     }
 }
 
@@ -43,6 +48,7 @@ fn of_job(job: &Job) -> Vec<Claim> {
     match job {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
+        Job::Slow { .. } => Vec::new(),
         Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
     }
 }
@@ -71,7 +77,7 @@ mod tests {
     }
 
     fn worker(job: Job) -> Step {
-        step(Act::StartWorker { worker: "w".into(), job })
+        step(Act::StartWorker { worker: "w".into(), job, beside: None })
     }
 
     fn proxy(port: u16) -> Step {

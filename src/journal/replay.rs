@@ -1,7 +1,10 @@
 //! What is to be done about a step that its tool left behind. Pure: `recover` acts.
 
+use std::path::PathBuf;
+
 use super::Entry;
-use crate::model::step::{Persistence, ProcessIdentity, Undo};
+use crate::model::cgroup::GroupSetting;
+use crate::model::step::{Persistence, ProcessIdentity, Receipt, SoftLimit, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +14,14 @@ pub enum Measure {
     /// Whatever was started is killed. The process is known unless the act was cut short; the mark of the run tells
     /// even then.
     Kill(Option<ProcessIdentity>),
+    /// These values are set again, where ours are still there.
+    RestoreValues(Vec<GroupSetting>),
+    /// These control groups are removed, and whoever is in them.
+    RemoveGroups(Vec<PathBuf>),
     /// The processes go on. They are known also when the act was cut short.
     Continue(Vec<ProcessIdentity>),
+    /// These limits of open files are what they were, where they are as they were set.
+    Restore(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 /// What a step ended with.
@@ -32,10 +41,18 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
+    let Receipt { settings, groups, .. } = entry.receipt.clone();
     match &entry.step.undo {
+        Undo::RestoreGroup { .. } => Measure::RestoreValues(settings),
+        Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
-        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
+        Undo::RestoreOpenFiles { whom, limits } => {
+            Measure::Restore(whom.identities().cloned().zip(limits.iter().copied()).collect())
+        }
+        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } | Undo::StopKilling { .. } => {
+            Measure::GoneWith(Holder::Tool)
+        }
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
 }
@@ -45,6 +62,7 @@ mod tests {
     use super::{Holder, Measure, measure};
     use crate::journal::testing::step;
     use crate::journal::{Entry, Owner, State};
+    use crate::model::cgroup::GroupSetting;
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
     use crate::model::testing::whom;
 
@@ -63,6 +81,17 @@ mod tests {
         assert_eq!(measure(&worker, true), Measure::Kill(process));
         let paused = entry(Undo::Resume { whom: whom("s") }, None);
         assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
+    }
+
+    #[test]
+    fn values_are_set_back_as_the_intent_knew_them_already() {
+        let setting =
+            GroupSetting { file: "/g/pids.max".into(), device: None, before: "max".into(), ours: vec!["5".into()] };
+        let mut limited = entry(Undo::RestoreGroup { name: "few".into() }, None);
+        limited.receipt.settings = vec![setting.clone()];
+        limited.state = State::Intent;
+        assert_eq!(measure(&limited, true), Measure::RestoreValues(vec![setting]));
+        assert_eq!(measure(&limited, false), Measure::GoneWith(Holder::Boot));
     }
 
     #[test]

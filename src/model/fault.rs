@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, Limit, PidsRoom};
 use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
@@ -92,17 +93,35 @@ pub enum FaultKind {
     /// Keeps a disk busy.
     #[serde(rename = "disk.stress")]
     DiskStress(DiskStress),
+    /// Limits CPU time.
+    #[serde(rename = "cpu.limit")]
+    CpuLimit(CpuLimit),
+    /// Limits memory.
+    #[serde(rename = "memory.limit")]
+    MemoryLimit(MemoryLimit),
+    /// Limits a disk.
+    #[serde(rename = "io.limit")]
+    IoLimit(IoLimit),
+    /// Limits processes and threads.
+    #[serde(rename = "pids.limit")]
+    PidsLimit(PidsLimit),
     /// Kills a process.
     #[serde(rename = "process.kill")]
     ProcessKill(ProcessKill),
     /// Stops a process for a while.
     #[serde(rename = "process.pause")]
     ProcessPause(ProcessPause),
+    /// Stops a process for a share of the time.
+    #[serde(rename = "process.slow")]
+    ProcessSlow(ProcessSlow),
+    /// Takes file descriptors from a process.
+    #[serde(rename = "fd.exhaust")]
+    FdExhaust(FdExhaust),
 }
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 20] = [
+    pub const WORDS: [&'static str; 26] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -121,8 +140,14 @@ impl FaultKind {
         "cpu.stress",
         "memory.stress",
         "disk.stress",
+        "cpu.limit",
+        "memory.limit",
+        "io.limit",
+        "pids.limit",
         "process.kill",
         "process.pause",
+        "process.slow",
+        "fd.exhaust",
     ];
 
     /// The word in `fault:`.
@@ -146,8 +171,14 @@ impl FaultKind {
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
+            Self::CpuLimit(_) => "cpu.limit",
+            Self::MemoryLimit(_) => "memory.limit",
+            Self::IoLimit(_) => "io.limit",
+            Self::PidsLimit(_) => "pids.limit",
             Self::ProcessKill(_) => "process.kill",
             Self::ProcessPause(_) => "process.pause",
+            Self::ProcessSlow(_) => "process.slow",
+            Self::FdExhaust(_) => "fd.exhaust",
         }
     }
 
@@ -169,8 +200,16 @@ impl FaultKind {
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => &[TargetKind::Host],
-            Self::ProcessKill(_) | Self::ProcessPause(_) => &[TargetKind::Process],
+            Self::CpuStress(_) | Self::MemoryStress(_) => &[TargetKind::Host, TargetKind::Process],
+            Self::DiskStress(_) => &[TargetKind::Host],
+            Self::CpuLimit(_)
+            | Self::MemoryLimit(_)
+            | Self::IoLimit(_)
+            | Self::PidsLimit(_)
+            | Self::ProcessKill(_)
+            | Self::ProcessPause(_)
+            | Self::ProcessSlow(_)
+            | Self::FdExhaust(_) => &[TargetKind::Process],
         }
     }
 
@@ -181,7 +220,12 @@ impl FaultKind {
 
     /// Whether it stops its target for a while, which another could have done before it.
     pub const fn stops_its_target(&self) -> bool {
-        matches!(self, Self::ProcessPause(_))
+        matches!(self, Self::ProcessPause(_) | Self::ProcessSlow(_))
+    }
+
+    /// Whether it must be known before what its targets have open.
+    pub const fn counts_open_files(&self) -> bool {
+        matches!(self, Self::FdExhaust(_))
     }
 
     /// The share of traffic it asks for, where it acts on traffic and says so.
@@ -203,6 +247,26 @@ impl FaultKind {
             Self::HttpDuplicate(fault) => fault.share,
             Self::HttpSlowBody(fault) => fault.share,
             _ => None,
+        }
+    }
+
+    /// The limit that it puts on the control group of its target, where it is one.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::CpuLimit(fault) => Some(fault.limit()),
+            Self::MemoryLimit(fault) => Some(fault.limit()),
+            Self::IoLimit(fault) => Some(fault.limit()),
+            Self::PidsLimit(fault) => Some(fault.limit()),
+            _ => None,
+        }
+    }
+
+    /// What it needs a control group of its target for, where its target is a process.
+    pub fn acts_in_a_group(&self) -> Option<Controller> {
+        match self {
+            Self::CpuStress(_) => Some(Controller::Cpu),
+            Self::MemoryStress(_) => Some(Controller::Memory),
+            kind => kind.limit().map(|limit| limit.controller()),
         }
     }
 
@@ -438,12 +502,100 @@ const fn sixty_four_mib() -> Bytes {
     Bytes(64 << 20)
 }
 
+/// Settings of `cpu.limit`: the target gets no more than a share of the CPU time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CpuLimit {
+    /// Share of the time of one core; at least 1 %.
+    pub quota: Share,
+    /// As much of each of so many cores; one by default.
+    #[serde(default = "one")]
+    pub cores: u32,
+}
+
+/// Settings of `memory.limit`: the target gets no more memory, the page cache of its files included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryLimit {
+    /// How much; at least 1 MiB.
+    pub size: Bytes,
+    /// Where the target uses more, the limit is lowered in steps over so long, so that the kernel can take back what it
+    /// finds instead of killing; at most 30 s.
+    #[serde(default = "two_seconds")]
+    pub ramp: Timespan,
+}
+
+/// Settings of `io.limit`: the target reads and writes a disk no faster. At least one of the four.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IoLimit {
+    /// A directory on the disk in question.
+    pub path: PathBuf,
+    /// Bytes read a second.
+    #[serde(default)]
+    pub read_bps: Option<ByteRate>,
+    /// Bytes written a second.
+    #[serde(default)]
+    pub write_bps: Option<ByteRate>,
+    /// Operations that read a second.
+    #[serde(default)]
+    pub read_iops: Option<Rate>,
+    /// Operations that write a second.
+    #[serde(default)]
+    pub write_iops: Option<Rate>,
+}
+
+/// Settings of `pids.limit`: the target starts no more processes and threads. One of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PidsLimit {
+    /// How many there may be at most, threads counted.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// How many more there may be than when the fault starts.
+    #[serde(default)]
+    pub leave: Option<u64>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn two_seconds() -> Timespan {
+    Timespan::seconds(2)
+}
+
+impl CpuLimit {
+    fn limit(&self) -> Limit {
+        Limit::Cpu { quota: self.quota, cores: self.cores }
+    }
+}
+
+impl MemoryLimit {
+    fn limit(&self) -> Limit {
+        Limit::Memory { size: self.size, ramp: self.ramp }
+    }
+}
+
+impl IoLimit {
+    fn limit(&self) -> Limit {
+        let Self { path, read_bps, write_bps, read_iops, write_iops } = self.clone();
+        Limit::Io { path, read_bps, write_bps, read_iops, write_iops }
+    }
+}
+
+impl PidsLimit {
+    fn limit(&self) -> Limit {
+        let leave = PidsRoom::Leave(self.leave.unwrap_or_default());
+        Limit::Pids { most: self.max.map_or(leave, PidsRoom::Max) }
+    }
+}
+
 /// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessKill {
     /// The signal.
     #[serde(default)]
     pub signal: KillSignal,
+    /// Again each time so much has passed, whoever matches then: at least 100 ms. Once when absent.
+    #[serde(default)]
+    pub every: Option<Timespan>,
 }
 
 /// Signals that end a process.
@@ -466,3 +618,25 @@ pub enum KillSignal {
 /// Settings of `process.pause`: none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessPause {}
+
+/// Settings of `process.slow`: stops processes again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSlow {
+    /// The share of the time for which they are stopped: above 0 and below 100 %.
+    pub share: Share,
+    /// From one stop to the next: 10 ms to 10 s.
+    #[serde(default = "tenth_of_a_second")]
+    pub period: Timespan,
+}
+
+const fn tenth_of_a_second() -> Timespan {
+    Timespan(std::time::Duration::from_millis(100))
+}
+
+/// Settings of `fd.exhaust`: lowers the soft limit of open files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FdExhaust {
+    /// How many descriptors may be opened still.
+    #[serde(default)]
+    pub leave: u64,
+}

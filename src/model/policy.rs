@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use super::units::{Bytes, Rate, Share, Timespan, UnitError};
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan, UnitError};
 
 /// One policy file. What is absent limits nothing; an empty list allows nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,6 +90,8 @@ pub enum Quantity {
     Share(Share),
     /// `500/s`
     Rate(Rate),
+    /// `1MiB/s`
+    ByteRate(ByteRate),
     /// `8`
     Number(f64),
 }
@@ -102,6 +104,7 @@ impl Quantity {
             (Self::Size(one), Self::Size(other)) => one.partial_cmp(&other),
             (Self::Share(one), Self::Share(other)) => one.partial_cmp(&other),
             (Self::Rate(one), Self::Rate(other)) => one.partial_cmp(&other),
+            (Self::ByteRate(one), Self::ByteRate(other)) => one.partial_cmp(&other),
             (Self::Number(one), Self::Number(other)) => one.partial_cmp(&other),
             _ => None,
         }
@@ -116,7 +119,12 @@ impl FromStr for Quantity {
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => return Ok(Self::Number(number)),
             _ if text.ends_with('%') => return text.parse().map(Self::Share),
-            _ if text.contains('/') => return text.parse().map(Self::Rate),
+            _ if text.contains('/') => {
+                return text
+                    .parse()
+                    .map(Self::Rate)
+                    .or_else(|error| text.parse().map(Self::ByteRate).map_err(|_| error));
+            }
             _ => {}
         }
         if let Ok(size) = text.parse() {
@@ -142,6 +150,7 @@ impl fmt::Display for Quantity {
             Self::Size(size) => size.fmt(f),
             Self::Share(share) => share.fmt(f),
             Self::Rate(rate) => rate.fmt(f),
+            Self::ByteRate(rate) => rate.fmt(f),
             Self::Number(number) => number.fmt(f),
         }
     }
@@ -286,7 +295,7 @@ impl<T: FromStr<Err = UnitError>> de::Visitor<'_> for FromText<T> {
 #[cfg(test)]
 mod tests {
     use super::{Network, Quantity, Upstream, matches};
-    use crate::model::units::{Bytes, Rate, Share, Timespan};
+    use crate::model::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
     #[test]
     fn a_star_stands_for_any_characters() {
@@ -332,6 +341,7 @@ mod tests {
             ("80%", Quantity::Share(Share(0.8))),
             ("2GiB", Quantity::Size(Bytes(2 << 30))),
             ("500/s", Quantity::Rate(Rate(500.0))),
+            ("1MiB/s", Quantity::ByteRate(ByteRate(1048576.0))),
             ("1m30s", Quantity::Time(Timespan::seconds(90))),
             ("8", Quantity::Number(8.0)),
         ];

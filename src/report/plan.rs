@@ -127,7 +127,8 @@ fn limits(page: &mut Page, experiment: &Experiment) {
     page.heading("LIMITS");
     let mut pairs = vec![("blast radius".to_owned(), blast_radius(&experiment.blast_radius))];
     pairs.extend(experiment.stop_conditions.iter().map(|condition| ("stops at".to_owned(), condition.text.clone())));
-    pairs.push(("recovery".to_owned(), format!("awaited for at most {}", experiment.recovery.within)));
+    let watch = experiment.recovery.watch.map(|watch| format!(", then watched for {watch}")).unwrap_or_default();
+    pairs.push(("recovery".to_owned(), format!("awaited for at most {}{watch}", experiment.recovery.within)));
     page.pairs(&pairs);
 }
 
@@ -187,7 +188,7 @@ mod tests {
     fn every_step_is_told_with_its_undo_and_its_check() {
         let (experiment, plan) = paused();
         let text = text(&experiment, &plan, Style { color: false, width: 80 });
-        for told in ["pause service demo", "resume service demo", "service demo is not stopped", "from 0s to 5s"] {
+        for told in ["pause service demo", "resume service demo", "is not stopped", "from 0s to 5s"] {
             assert!(text.contains(told), "{told} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "a hostile name steers the terminal");

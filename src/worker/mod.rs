@@ -4,6 +4,7 @@
 mod cpu;
 mod disk;
 mod memory;
+mod slow;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +34,7 @@ enum Load {
     Cpu,
     Memory,
     Disk(disk::Counters),
+    Slow(slow::Counters),
 }
 
 fn start(job: &str) -> Result<Load, Trouble> {
@@ -42,6 +44,7 @@ fn start(job: &str) -> Result<Load, Trouble> {
     match job {
         Job::Cpu { load, cores } => cpu::burn(load, &cores).map(|()| Load::Cpu),
         Job::Memory { size } => memory::hold(size.0).map(|()| Load::Memory),
+        Job::Slow { whom, share, period } => slow::pace(&whom, share, period).map(Load::Slow),
         Job::Disk { path, iops, block_size, read, file_size } => {
             let plan = disk::Plan { iops, block_size: block_size.0, read, file_size: file_size.0 };
             disk::load(&path, plan).map(Load::Disk)
@@ -53,9 +56,13 @@ fn report(load: &Load) -> Result<(), Trouble> {
     let (start, cpu_before) = (thread::now(), this_process::cpu_time());
     let mut heard = tell(&Told::Ready);
     while heard && !this_process::stdin_ends_within(REPORT_INTERVAL) {
-        let (operations, failed) = match load {
-            Load::Disk(counters) => counters.read(),
-            Load::Cpu | Load::Memory => (0, 0),
+        let (operations, failed, stopped) = match load {
+            Load::Disk(counters) => {
+                let (operations, failed) = counters.read();
+                (operations, failed, Duration::ZERO)
+            }
+            Load::Slow(counters) => counters.read(),
+            Load::Cpu | Load::Memory => (0, 0, Duration::ZERO),
         };
         heard = tell(&Told::Reading(WorkerReading {
             elapsed: thread::now() - start,
@@ -63,6 +70,7 @@ fn report(load: &Load) -> Result<(), Trouble> {
             resident: this_process::resident()?,
             operations,
             failed,
+            stopped,
         }));
     }
     Ok(())

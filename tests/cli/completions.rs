@@ -111,24 +111,6 @@ fn each_shell_offers_verbs_experiments_runs_and_formats() {
     }
 }
 
-/// The same in a real line editor, by a press of the tabulator.
-#[test]
-fn the_tabulator_completes_in_zsh() {
-    let place = Place::new();
-    if !place.has("the_tabulator_completes_in_zsh", "zsh") {
-        return;
-    }
-    let folder = repository().join("completions").display().to_string();
-    let script = r#"zmodload zsh/zpty && zpty z zsh -f -i
-zpty -w z "fpath=($0 \$fpath); autoload -U compinit; compinit -u -D; PS1='>''>'; print rea''dy"
-zpty -r z out '*ready*'
-zpty -w -n z $'chaos hist\t'
-zpty -r z out '*chaos history*' && print -r -- completed
-zpty -d z"#;
-    let done = place.program("zsh", &["-f", "-c", script, &folder]).done().exits(0);
-    assert!(done.stdout.ends_with("completed\n"), "{done}");
-}
-
 #[test]
 fn a_press_of_the_tabulator_touches_nothing() {
     let place = Place::new();

@@ -1,8 +1,10 @@
 //! `faults`.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::Context;
+use super::group_limit;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
@@ -54,11 +56,8 @@ fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft
         && !kind.takes().contains(&target.kind())
     {
         let message = format!("`{}` cannot act on {}", kind.word(), target.describe());
-        context.error(&place.span, message, {
-            let examples: Vec<String> =
-                kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
-            format!("write {}", examples.join(" or "))
-        });
+        let examples: Vec<String> = kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
+        context.error(&place.span, message, format!("write {}", examples.join(" or ")));
     }
     if let Some(kind) = &kind {
         settings(context, node, kind);
@@ -162,6 +161,25 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
             refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
+        }
+        FaultKind::CpuLimit(_) | FaultKind::MemoryLimit(_) | FaultKind::IoLimit(_) | FaultKind::PidsLimit(_) => {
+            group_limit::settings(kind, refuse);
+        }
+        FaultKind::ProcessKill(fault) => {
+            let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));
+            refuse(
+                often,
+                "every",
+                "a kill so often is one without end",
+                "write 100ms or more, or leave it out for once",
+            );
+        }
+        FaultKind::ProcessSlow(fault) => {
+            refuse(fault.share.0 <= 0.0, "share", "a share of 0% slows nobody", "write more than 0%");
+            refuse(fault.share.0 >= 1.0, "share", "a share of 100% is a pause", "use `fault: process.pause`");
+            let period = Duration::from_millis(10)..=Duration::from_secs(10);
+            let wrong = !period.contains(&fault.period.0);
+            refuse(wrong, "period", &format!("a period of {} cannot be kept", fault.period), "write 10ms to 10s");
         }
         _ => request::settings(context, node, kind),
     }
