@@ -15,6 +15,8 @@ use super::run_folder::{self, RunFolder};
 use super::{help, residue, stop};
 use crate::host::{files, output};
 use crate::model::event::{Event, EventKind};
+use crate::model::fault::FaultKind;
+use crate::model::probe::ProbeKind;
 
 /// Set by the scripts, to the name of the shell: candidates are asked for, and nothing else is done.
 const VARIABLE: &str = "CHAOS_COMPLETE";
@@ -78,6 +80,11 @@ pub(super) fn left_runs() -> Vec<CompletionCandidate> {
 /// The runs that are under way.
 pub(super) fn live_runs() -> Vec<CompletionCandidate> {
     kept(stop::folders_under_way).iter().map(candidate).collect()
+}
+
+/// Faults and probes.
+pub(super) fn kinds() -> Vec<CompletionCandidate> {
+    FaultKind::WORDS.iter().chain(&ProbeKind::WORDS).map(CompletionCandidate::new).collect()
 }
 
 /// What there is help about.

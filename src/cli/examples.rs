@@ -1,7 +1,7 @@
 //! What one types: examples for the help of each verb.
 
 /// Examples of each verb, a command line each.
-const EXAMPLES: [(&str, &[&str]); 15] = [
+const EXAMPLES: [(&str, &[&str]); 16] = [
     (
         "run",
         &[
@@ -34,6 +34,7 @@ const EXAMPLES: [(&str, &[&str]); 15] = [
             "chaos completions fish > ~/.config/fish/completions/chaos.fish",
         ],
     ),
+    ("probes", &["chaos probes", "chaos probes http", "chaos probes --output json"]),
     ("man", &["chaos man", "chaos man --dir /usr/local/share/man/man1"]),
     ("help", &["chaos help run", "chaos help exit-codes", "chaos help safety"]),
     ("", &["chaos doctor", "chaos run experiments/slow-dependency-with-fallback.yaml", "chaos help safety"]),

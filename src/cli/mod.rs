@@ -1,6 +1,7 @@
 //! Words on the command line -> rooms in order. One file a verb.
 
 pub mod arguments;
+mod catalogue;
 mod ci;
 mod claims;
 mod colour;
@@ -13,6 +14,7 @@ mod examples;
 mod experiment_file;
 mod help;
 mod history;
+mod init;
 mod listener;
 mod man;
 mod patience;
@@ -26,6 +28,7 @@ mod rollback;
 mod run;
 mod run_folder;
 mod scan;
+mod schema;
 mod stop;
 mod stored;
 mod validate;
@@ -82,6 +85,7 @@ fn dispatch(verb: Verb) -> u8 {
         residue::warn();
     }
     let outcome = match verb {
+        Verb::Init(arguments) => init::init(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Rollback(arguments) => rollback::rollback(&arguments),
         Verb::Stop(arguments) => stop::stop(&arguments),
@@ -91,6 +95,9 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Report(arguments) => report::report(&arguments),
         Verb::History(arguments) => history::history(&arguments),
         Verb::Compare(arguments) => compare::compare(&arguments),
+        Verb::Faults(arguments) => catalogue::faults(&arguments),
+        Verb::Probes(arguments) => catalogue::probes(&arguments),
+        Verb::Schema(arguments) => schema::schema(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),

@@ -12,6 +12,19 @@ fn words<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
     words.join(" ")
 }
 
+/// What is left of a limit on a control group.
+fn limit_left(name: &str, receipt: &Receipt) -> String {
+    let each = receipt.settings.iter().map(|setting| {
+        let GroupSetting { before, .. } = setting;
+        format!("{setting} was `{before}` and was set to `{}`", setting.last())
+    });
+    format!(
+        "the limit {name} may be in place: {}; a value that somebody else set meanwhile is left to them; look with: cat {}",
+        each.collect::<Vec<_>>().join(", "),
+        words(receipt.settings.iter().map(|setting| &setting.file))
+    )
+}
+
 impl Undo {
     /// What is left when the tool could not do it, what ends it, and how to see by hand whether it is there.
     pub fn when_left(&self, receipt: &Receipt) -> String {
@@ -29,18 +42,7 @@ impl Undo {
                 let see = pid.map_or_else(|| "ps axeww | grep CHAOS_RUN=".to_owned(), |pid| format!("ps -p {pid}"));
                 format!("worker {worker} may live; it is killed with the tool's process at the latest; see: {see}")
             }
-            (Self::RestoreGroup { name }, _) => {
-                let each = receipt.settings.iter().map(|setting| {
-                    let GroupSetting { before, .. } = setting;
-                    format!("{setting} was `{before}` and was set to `{}`", setting.last())
-                });
-                format!(
-                    "the limit {name} may be in place: {}; a value that somebody else set meanwhile is left to them; look with: \
-                     cat {}",
-                    each.collect::<Vec<_>>().join(", "),
-                    words(receipt.settings.iter().map(|setting| &setting.file))
-                )
-            }
+            (Self::RestoreGroup { name }, _) => limit_left(name, receipt),
             (Self::RemoveGroup { service }, _) => format!(
                 "the control group of service {service} may be there; it limits nobody, and goes once nobody is in it: ls -d {}",
                 words(&receipt.groups)

@@ -106,6 +106,8 @@ fn each_shell_offers_verbs_experiments_runs_and_formats() {
         assert_eq!(offers(&["run", "first.yaml", "--report", "report.h"]), ["report.html"], "{shell}");
         assert_eq!(offers(&["run", "first.yaml", "--fail"]), ["--fail-fast"], "{shell}");
         assert_eq!(offers(&["help", "exit"]), ["exit-codes"], "{shell}");
+        assert_eq!(offers(&["faults", "network.lat"]), ["network.latency"], "{shell}");
+        assert_eq!(offers(&["probes", "prom"]), ["prometheus"], "{shell}");
         assert_eq!(offers(&["stop", "01"]), [""; 0], "{shell}: nothing is under way");
         assert_eq!(offers(&["__"]), [""; 0], "{shell}: nothing internal");
     }

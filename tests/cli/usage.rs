@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-pub const VERBS: [&str; 14] = [
+pub const VERBS: [&str; 18] = [
     "run",
     "plan",
     "validate",
@@ -21,6 +21,10 @@ pub const VERBS: [&str; 14] = [
     "completions",
     "man",
     "help",
+    "init",
+    "faults",
+    "probes",
+    "schema",
 ];
 
 /// Every verdict; a new one does not compile before it is here too.

@@ -127,6 +127,7 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             context.error(&context.place(node, key), message, help);
         }
     };
+    group_limit::settings(kind, &refuse);
     match kind {
         FaultKind::NetworkLatency(_)
         | FaultKind::NetworkBandwidth(_)
@@ -161,9 +162,6 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
             refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
             refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
-        }
-        FaultKind::CpuLimit(_) | FaultKind::MemoryLimit(_) | FaultKind::IoLimit(_) | FaultKind::PidsLimit(_) => {
-            group_limit::settings(kind, refuse);
         }
         FaultKind::ProcessKill(fault) => {
             let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));
