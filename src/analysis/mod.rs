@@ -31,6 +31,7 @@ mod injected;
 mod judge;
 pub mod pool;
 pub mod recovery;
+pub mod risks;
 mod run;
 mod tally;
 #[cfg(test)]

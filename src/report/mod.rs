@@ -16,6 +16,7 @@ mod sections;
 pub mod suite;
 mod text;
 pub mod topic;
+pub mod validation;
 
 pub use format::Format;
 pub use json::json;
