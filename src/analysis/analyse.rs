@@ -32,7 +32,7 @@ pub(super) struct Seen<'a> {
     pub(super) fault: Tally,
     pub(super) after: Tally,
     /// The samples behind `baseline` and `fault`, in their order.
-    samples: [Vec<&'a Sample>; 2],
+    pub(super) samples: [Vec<&'a Sample>; 2],
     /// The rates at which samples were taken before and during, a second.
     pub(super) rates: [f64; 2],
 }
@@ -75,6 +75,14 @@ pub fn analyse(run: &Run) -> Analysis {
     let injected = Injected::of(run, &analysis.doses);
     analysis.advice = advice::all(&Case { run, seen: &seen, injected, analysis: &analysis });
     analysis
+}
+
+/// What the probes of a run saw.
+pub(super) fn seen(run: &Run) -> Vec<Seen<'_>> {
+    let baseline = window::baseline(run).map(Window::settled);
+    let bad = learn(run);
+    let recovery = recovery(run, &bad, super::detection::detect(run, &bad).as_ref());
+    look(run, baseline, bad, &recovery)
 }
 
 /// From the whole baseline, as the runner's watch does: the margin is left out of estimates only.

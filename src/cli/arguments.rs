@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
+use super::completions;
+use super::examples::below;
 use crate::demo;
 use crate::model::units::Timespan;
 use crate::report;
@@ -56,10 +59,8 @@ Exit codes:
   2   something is missing that runs need, or a policy file can be written by others
   7   RESIDUE: a killed run left something; the output names the command that puts it back";
 
-/// What a newcomer to `chaos proxy` types first.
+/// What a newcomer to `chaos proxy` types next.
 const PROXY_HELP: &str = "\
-Examples:
-  chaos proxy --config proxies.json
   curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
   curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
 
@@ -98,7 +99,8 @@ Exit codes:
 
 /// Break something on purpose, measure, always put it back, and tell the truth.
 #[derive(Debug, Parser)]
-#[command(name = "chaos", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "chaos", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = below("", EXIT_CODES))]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -112,53 +114,66 @@ pub enum Verb {
     #[command(after_help = INIT_HELP)]
     Init(InitArguments),
     /// Run an experiment: baseline, faults, rollback, recovery, report
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = below("run", EXIT_CODES))]
     Run(RunArguments),
     /// Print every step of an experiment with its undo; contacts and touches nothing
+    #[command(after_help = below("plan", ""))]
     Plan(PlanArguments),
     /// Check experiment files, or every one in a folder; all problems at once
-    #[command(after_help = VALIDATE_EXIT_CODES)]
+    #[command(after_help = below("validate", VALIDATE_EXIT_CODES))]
     Validate(ValidateArguments),
     /// Undo what a run left behind that was killed: needs neither its file nor its process
-    #[command(after_help = ROLLBACK_EXIT_CODES)]
+    #[command(after_help = below("rollback", ROLLBACK_EXIT_CODES))]
     Rollback(RollbackArguments),
     /// End a run under way, from anywhere: waits until everything is undone and read back
-    #[command(after_help = STOP_EXIT_CODES)]
+    #[command(after_help = below("stop", STOP_EXIT_CODES))]
     Stop(StopArguments),
     /// Say what protects this machine, what was left behind and which faults work here; changes nothing
-    #[command(after_help = DOCTOR_EXIT_CODES)]
+    #[command(after_help = below("doctor", DOCTOR_EXIT_CODES))]
     Doctor(DoctorArguments),
     /// Render the report of a run again, in any format, from its stored events
+    #[command(after_help = below("report", ""))]
     Report(ReportArguments),
     /// List the runs that are kept: when, what, verdict, impact, duration
+    #[command(after_help = below("history", ""))]
     History(HistoryArguments),
     /// Say what changed from one run to another
-    #[command(after_help = COMPARE_EXIT_CODES)]
+    #[command(after_help = below("compare", COMPARE_EXIT_CODES))]
     Compare(CompareArguments),
     /// List the faults, or tell the settings of one, its undo, its dose, and an example
     #[command(after_help = FAULTS_HELP)]
     Faults(CatalogueArguments),
     /// List the probes, or tell the settings of one, and an example
+    #[command(after_help = below("probes", ""))]
     Probes(CatalogueArguments),
     /// Print the JSON Schema of experiments, with which editors complete and check them
     #[command(after_help = SCHEMA_HELP)]
     Schema(SchemaArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
+    #[command(after_help = below("demo", ""))]
     Demo(DemoArguments),
     /// Serve proxies that Toxiproxy's clients steer: the data plane on its own
-    #[command(after_help = PROXY_HELP)]
+    #[command(after_help = below("proxy", PROXY_HELP))]
     Proxy(ProxyArguments),
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell: it asks this binary, so it offers runs and experiments as they are
+    #[command(after_help = below("completions", ""))]
     Completions {
         /// The shell
         shell: Shell,
     },
+    /// Print the manual page, or write one for each command
+    #[command(after_help = below("man", ""))]
+    Man(ManArguments),
+    /// Say more about a command, or about a topic: format, exit-codes, safety, claims, policies, ci
+    #[command(after_help = below("help", ""))]
+    Help(HelpArguments),
 }
 
 /// Which experiment, and what fills it.
 #[derive(Debug, Args)]
 pub struct FileArguments {
     /// The experiment file
+    #[arg(add = ArgValueCompleter::new(completions::experiments))]
     pub file: PathBuf,
     /// Give a variable of the file a value; repeatable, goes before the environment and the file's own `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
@@ -169,7 +184,7 @@ pub struct FileArguments {
 #[derive(Debug, Args)]
 pub struct PolicyArguments {
     /// A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable
-    #[arg(long = "policy", value_name = "FILE")]
+    #[arg(long = "policy", value_name = "FILE", add = ArgValueCompleter::new(completions::experiments))]
     pub policies: Vec<PathBuf>,
 }
 
@@ -197,7 +212,7 @@ pub enum PlanOutput {
 #[derive(Debug, Args)]
 pub struct RunArguments {
     /// Experiment files, or folders of them (*.yaml, *.yml): more than one file is a suite, run in this order
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", add = ArgValueCompleter::new(completions::experiments))]
     pub files: Vec<PathBuf>,
     /// Give a variable of the file a value; repeatable, goes before the environment and the file's own `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
@@ -211,6 +226,9 @@ pub struct RunArguments {
     /// End a suite after the first experiment that does not hold; what is left is told as not run
     #[arg(long)]
     pub fail_fast: bool,
+    /// Run each experiment so many times and judge all runs together: tighter intervals, and how much runs differ
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeat: u32,
     /// Which policies.
     #[command(flatten)]
     pub policy: PolicyArguments,
@@ -220,18 +238,19 @@ pub struct RunArguments {
     /// Observer mode: the same phases, probes and stop conditions, but nothing is injected
     #[arg(long)]
     pub dry_run: bool,
-    /// The seed of every random choice; the report prints it, the same seed repeats the choices
+    /// The seed of every random choice; the report prints it, the same seed repeats the choices. The second of
+    /// repeated runs has the next seed, and so on
     #[arg(long)]
     pub seed: Option<u64>,
     /// Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable. Of a suite
     /// one file has it all: in JUnit a testsuite for each experiment, else a summary and then every run
-    #[arg(long = "report", value_name = "FILE")]
+    #[arg(long = "report", value_name = "FILE", add = ArgValueCompleter::new(completions::reports))]
     pub reports: Vec<PathBuf>,
     /// How the report on stdout is written
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
     /// How many run folders are kept: after the run the oldest finished ones beyond that go
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
@@ -248,12 +267,13 @@ pub struct RunArguments {
 #[derive(Debug, Args)]
 pub struct ReportArguments {
     /// The id of the run, the beginning of it, or `latest`
+    #[arg(add = ArgValueCandidates::new(completions::runs))]
     pub run: String,
     /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     pub format: report::Format,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -264,7 +284,7 @@ pub struct HistoryArguments {
     #[arg(long, value_enum, default_value = "text")]
     pub output: Output,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -272,8 +292,10 @@ pub struct HistoryArguments {
 #[derive(Debug, Args)]
 pub struct CompareArguments {
     /// The run to compare with: its id, the beginning of it, or `latest`
+    #[arg(add = ArgValueCandidates::new(completions::runs))]
     pub a: String,
     /// The run to compare
+    #[arg(add = ArgValueCandidates::new(completions::runs))]
     pub b: String,
     /// How the comparison is written
     #[arg(long, value_enum, default_value = "text")]
@@ -282,8 +304,24 @@ pub struct CompareArguments {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub fail_on: Option<FailOn>,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos man`
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// Write a page for each command into this folder, which is there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+/// `chaos help`
+#[derive(Debug, Args)]
+pub struct HelpArguments {
+    /// A command or a topic
+    #[arg(value_name = "SUBJECT", add = ArgValueCandidates::new(completions::subjects))]
+    pub subject: Option<String>,
 }
 
 /// What a comparison can fail on.
@@ -298,6 +336,7 @@ pub enum FailOn {
 #[command(group(ArgGroup::new("which").args(["run", "all", "scan"])))]
 pub struct RollbackArguments {
     /// The id of the run
+    #[arg(add = ArgValueCandidates::new(completions::left_runs))]
     pub run: Option<String>,
     /// Every run that was not brought to its end
     #[arg(long)]
@@ -306,7 +345,7 @@ pub struct RollbackArguments {
     #[arg(long)]
     pub scan: bool,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -320,7 +359,7 @@ pub struct DoctorArguments {
     #[arg(long, conflicts_with = "output")]
     pub print_unit: bool,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -389,6 +428,7 @@ pub enum Break {
 #[derive(Debug, Args)]
 pub struct CatalogueArguments {
     /// Which one; or the beginning of several, such as `network`
+    #[arg(add = ArgValueCandidates::new(completions::kinds))]
     pub name: Option<String>,
     /// How it is written
     #[arg(long, value_enum, default_value = "text")]
@@ -407,13 +447,13 @@ pub struct SchemaArguments {
 #[derive(Debug, Args)]
 pub struct StopArguments {
     /// The id of the run, or the beginning of it; may be left out when only one is under way
-    #[arg(conflicts_with = "all")]
+    #[arg(conflicts_with = "all", add = ArgValueCandidates::new(completions::live_runs))]
     pub run: Option<String>,
     /// Every run that is under way
     #[arg(long)]
     pub all: bool,
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -435,7 +475,7 @@ pub struct PlanArguments {
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
     /// Experiment files, or folders of them (*.yaml, *.yml)
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(completions::experiments))]
     pub paths: Vec<PathBuf>,
     /// Warnings fail as well: what is legal but risky, such as a baseline too short for an expectation
     #[arg(long, alias = "deny-warnings")]

@@ -10,10 +10,13 @@ mod completions;
 mod demo;
 mod doctor;
 mod earlier;
+mod examples;
 mod experiment_file;
+mod help;
 mod history;
 mod init;
 mod listener;
+mod man;
 mod patience;
 mod plan;
 mod policy;
@@ -51,6 +54,9 @@ const OUR_BUG: u8 = 70;
 /// Runs one command; the exit code is as documented in `chaos run --help`.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
+    if let Some(code) = completions::answer(&words) {
+        return ExitCode::from(code);
+    }
     // Not verbs of the command line: neither help nor completions shall offer them.
     match words.as_slice() {
         [_, verb, job] if verb == workers::COMMAND => return worker::main(&job.to_string_lossy()),
@@ -59,10 +65,18 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         [_, verb, id, words @ ..] if verb == run::COMMAND => return ExitCode::from(run::one_of_suite(id, words)),
         _ => {}
     }
-    match Arguments::try_parse_from(words) {
-        Ok(arguments) => ExitCode::from(dispatch(arguments.verb)),
-        Err(error) => ExitCode::from(tell_usage(&error)),
-    }
+    ExitCode::from(unless_lost(match Arguments::try_parse_from(words) {
+        Ok(arguments) => dispatch(arguments.verb),
+        Err(error) => tell_usage(&error),
+    }))
+}
+
+/// An answer that could not be written, to a full disk for instance, is no answer: nobody may take a piece of it for the
+/// whole. What ended in another way than well says that still.
+fn unless_lost(code: u8) -> u8 {
+    let Some(why) = output::lost() else { return code };
+    output::stderr(&format!("error: cannot write to standard output: {why}\n"));
+    if code == 0 { REFUSED } else { code }
 }
 
 fn dispatch(verb: Verb) -> u8 {
@@ -87,6 +101,8 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man(arguments) => man::man(&arguments),
+        Verb::Help(arguments) => help::help(&arguments),
     };
     outcome.unwrap_or_else(|error| refused(&error))
 }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod ci;
+mod ci_files;
 mod completions;
 mod cost;
 mod demo;
@@ -16,7 +17,9 @@ mod files;
 mod fragments;
 mod init;
 mod known_bad;
+mod man;
 mod outcomes;
+mod output;
 mod plan;
 mod policy;
 mod ports;

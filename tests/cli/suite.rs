@@ -9,18 +9,18 @@ use crate::slots::{self, Company};
 use crate::support::{Done, Invocation, Sandbox, repository, skip};
 
 /// An experiment on a port, in observer mode steady if somebody listens.
-fn on_port(name: &str, port: u16, tags: &str) -> String {
+pub fn on_port(name: &str, port: u16, tags: &str) -> String {
     format!(
         "name: {name}
 tags: [{tags}]
 steady_state:
-  - {{ name: port, probe: tcp, address: \"127.0.0.1:{port}\", rate: 50/s, expect: [success_rate >= 80%] }}
+  - {{ name: port, probe: tcp, address: \"127.0.0.1:{port}\", rate: 50/s, expect: [success_rate >= 80%, max <= 900ms] }}
 faults:
   - {{ name: busy, fault: cpu.stress, target: {{ host: local }}, load: 10%, duration: 1s }}
 stop_conditions: [port.error_rate > 90%]
 blast_radius: {{ duration: 2s }}
 baseline: 1500ms
-recovery: {{ within: 5s }}
+recovery: {{ within: 30s }}
 "
     )
 }
@@ -256,4 +256,30 @@ fn the_kill_switch_ends_the_run_and_the_suite() {
     stopped.says("everything is undone and was read back");
     assert_eq!(suite.0.wait().expect("ends").code(), Some(8));
     assert_eq!(bench.runs(), 1);
+}
+
+#[test]
+fn repeated_runs_are_judged_together_and_each_is_told() {
+    let bench = Bench::new();
+    let words =
+        ["good.yaml", "--repeat", "2", "--seed", "5", "--output", "json", "--report", "out.xml", "--report", "out.txt"];
+    let report = bench.run(&words).done().exits(0).json();
+    let one = &report["experiments"][0];
+    assert_eq!(
+        (&one["pool"]["of"], &one["pool"]["pooled"], &one["pool"]["verdict"]),
+        (&2.into(), &2.into(), &"held".into())
+    );
+    let runs = one["runs"].as_array().expect("runs");
+    let seeds: Vec<&Value> = runs.iter().map(|run| &run["report"]["run"]["seed"]).collect();
+    assert_eq!(seeds, [&Value::from(5), &Value::from(6)]);
+    let samples = |place: &Value| place["fault"]["samples"].as_u64().expect("a number");
+    let alone = runs.iter().map(|run| samples(&run["report"]["probes"][0]["expectations"][0]));
+    assert_eq!(samples(&one["pool"]["probes"][0]["expectations"][0]), alone.sum::<u64>());
+    let xml = bench.read("out.xml");
+    assert_eq!((xml.matches("<testsuite ").count(), xml.contains("<property name=\"runs\" value=\"2\"/>")), (1, true));
+    schema_takes(&bench.sandbox, "out.xml");
+    let text = bench.read("out.txt");
+    assert!(text.starts_with("HELD IN 2 RUNS: a port that answers") && text.contains("EACH RUN"), "{text}");
+    let bad = bench.run(&["bad.yaml", "--repeat", "2"]).done().exits(3);
+    bad.says("BASELINE NOT STEADY IN 2 RUNS").says("run 1 of 2: nothing was injected").complains("run 2 of 2");
 }

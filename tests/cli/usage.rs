@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 12] = [
+pub const VERBS: [&str; 18] = [
     "run",
     "plan",
     "validate",
@@ -19,6 +19,12 @@ const VERBS: [&str; 12] = [
     "demo",
     "proxy",
     "completions",
+    "man",
+    "help",
+    "init",
+    "faults",
+    "probes",
+    "schema",
 ];
 
 /// Every verdict; a new one does not compile before it is here too.

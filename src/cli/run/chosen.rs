@@ -19,6 +19,11 @@ pub(super) struct Chosen {
     pub lines: Lines,
 }
 
+/// Whether tags choose.
+pub(super) fn by_tags(arguments: &RunArguments) -> bool {
+    !arguments.tags.is_empty() || !arguments.skip_tags.is_empty()
+}
+
 /// Those of the command line, in its order; None when what is wrong was told on stderr.
 pub(super) fn choose(arguments: &RunArguments, gate: &Gate) -> anyhow::Result<Option<Vec<Chosen>>> {
     let files = experiment_file::collect(&arguments.files)?;

@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let reports = Reports::open(&arguments.reports)?;
     let Some(gate) = Gate::open(&arguments.policy)? else { return Ok(REFUSED) };
     match arguments.files.as_slice() {
-        [file] if !file.is_dir() && arguments.tags.is_empty() && arguments.skip_tags.is_empty() => {
+        [file] if arguments.repeat == 1 && !file.is_dir() && !chosen::by_tags(arguments) => {
             single(arguments, file, gate, &reports)
         }
         _ => suite::run(arguments, &gate, reports),

@@ -12,7 +12,8 @@ use super::super::run_folder::{self, RunFolder};
 use super::super::{OUR_BUG, REFUSED, RESIDUE, colour, residue, stored};
 use super::chosen::{self, Chosen};
 use super::told::{self, Reports};
-use crate::analysis::{Run, analyse};
+use crate::analysis::pool::{self, Pool};
+use crate::analysis::{Analysis, Run, analyse};
 use crate::host::clock::Clock;
 use crate::host::signals::{self, Cancel};
 use crate::host::successor::{Ended, Successor, Voice};
@@ -81,32 +82,68 @@ impl Conductor<'_> {
     }
 
     async fn experiment(&self, experiment: &Chosen, place: &str, cancel: &Cancel) -> Entry {
-        let mut attempts = Vec::new();
+        let repeat = self.arguments.repeat;
+        let (mut attempts, mut whole) = (Vec::new(), Vec::new());
         if self.arguments.output == Output::Text && !place.starts_with("1 ") {
             output::stdout("\n");
         }
         self.say(&format!("experiment {place}: {} ({})", experiment.name, experiment.file.display()));
-        let attempt = match self.attempt(experiment, 0, cancel).await {
-            Ok(attempt) => attempt,
-            Err(error) => Attempt { id: String::new(), code: REFUSED, told: Err(format!("{error:#}")) },
-        };
-        attempts.push(attempt);
-        entry(experiment, attempts, None)
+        for earlier in 0..repeat {
+            if repeat > 1 {
+                self.say(&format!("run {} of {repeat}", earlier + 1));
+            }
+            let attempt = match self.attempt(experiment, earlier.into(), cancel).await {
+                Ok((attempt, run)) => {
+                    whole.extend(run);
+                    attempt
+                }
+                Err(error) => Attempt { id: String::new(), code: REFUSED, told: Err(format!("{error:#}")) },
+            };
+            let code = attempt.code;
+            attempts.push(attempt);
+            if self.is_enough(code, cancel) {
+                break;
+            }
+        }
+        let missing = repeat as usize - attempts.len();
+        let left_out = (missing > 0).then(|| format!("{missing} of {repeat} runs were not made"));
+        let pool = if repeat > 1 { self.pool(&whole) } else { None };
+        Entry { pool, ..entry(experiment, attempts, left_out) }
+    }
+
+    /// Whether an experiment need not be run once more: the suite is over, or nothing that follows changes the verdict.
+    fn is_enough(&self, code: u8, cancel: &Cancel) -> bool {
+        let over = [RESIDUE, OUR_BUG, REFUSED, Verdict::Interrupted.exit_code()].contains(&code);
+        let found =
+            [Verdict::Deviated, Verdict::NotRecovered, Verdict::Stopped].map(Verdict::exit_code).contains(&code);
+        over || cancel.requested().is_some() || (found && self.arguments.fail_fast)
+    }
+
+    fn pool(&self, runs: &[(Run, Analysis)]) -> Option<Pool> {
+        pool::pool(&runs.iter().map(|(run, analysis)| (run, analysis)).collect::<Vec<_>>())
     }
 
     /// One run, awaited and read back.
-    async fn attempt(&self, experiment: &Chosen, earlier: u64, cancel: &Cancel) -> anyhow::Result<Attempt> {
+    async fn attempt(
+        &self,
+        experiment: &Chosen,
+        earlier: u64,
+        cancel: &Cancel,
+    ) -> anyhow::Result<(Attempt, Option<(Run, Analysis)>)> {
         let id = run_folder::new_id();
-        let voice = if self.arguments.output == Output::Text { Voice::Heard } else { Voice::Silent };
+        let one_of_many = self.arguments.repeat > 1;
+        let voice = if self.arguments.output == Output::Text && !one_of_many { Voice::Heard } else { Voice::Silent };
         let started = Successor::start(self.words(experiment, &id, earlier), voice)?;
         let ended = started.ended(cancel).await.context("cannot wait for the run")?;
         let code = match ended {
             Ended::Code(code) => code,
             Ended::Killed(_) => self.after_a_kill(),
         };
+        let mut whole = None;
         let told = match (self.read_back(&id), ended) {
             (Ok(run), _) => {
                 let analysis = analyse(&run);
+                whole = one_of_many.then(|| (run.clone(), analysis.clone()));
                 Ok(Box::new(Told::new(run, analysis, self.html)))
             }
             (Err(_), Ended::Code(REFUSED)) => {
@@ -117,7 +154,7 @@ impl Conductor<'_> {
             }
             (Err(_), Ended::Killed(signal)) => Err(format!("it was killed ({})", signals::name(signal))),
         };
-        Ok(Attempt { id, code, told })
+        Ok((Attempt { id, code, told }, whole))
     }
 
     fn read_back(&self, id: &str) -> anyhow::Result<Run> {
@@ -164,7 +201,7 @@ impl Conductor<'_> {
 }
 
 fn entry(experiment: &Chosen, attempts: Vec<Attempt>, left_out: Option<String>) -> Entry {
-    Entry { file: experiment.file.display().to_string(), name: experiment.name.clone(), attempts, left_out }
+    Entry { file: experiment.file.display().to_string(), name: experiment.name.clone(), attempts, pool: None, left_out }
 }
 
 fn tell(arguments: &RunArguments, suite: &Suite, chosen: &[Chosen], reports: &Reports) {

@@ -52,7 +52,7 @@ pub(super) fn cases(run: &Run, analysis: &Analysis) -> Vec<Case> {
     let mut cases = vec![case(END, end(run, analysis)), case("the baseline is steady", baseline(run))];
     for probe in &analysis.probes {
         let rows = probe.expectations.iter();
-        cases.extend(rows.map(|row| case(&format!("{}: {}", probe.name, row.expected), expectation(row, analysis))));
+        cases.extend(rows.map(|row| case(&expectation_name(&probe.name, &row.expected), expectation(row, analysis))));
     }
     let faults = analysis.doses.iter();
     cases.extend(faults.map(|dose| case(&format!("{} is effective", dose.fault), effect(dose, run))));
@@ -65,6 +65,11 @@ pub(super) fn cases(run: &Run, analysis: &Analysis) -> Vec<Case> {
         cases.push(case("the verdict is held", Outcome::Unknown { kind: "inconclusive", why }));
     }
     cases
+}
+
+/// The name of the case of an expectation.
+pub(super) fn expectation_name(probe: &str, expected: &str) -> String {
+    format!("{probe}: {expected}")
 }
 
 fn end(run: &Run, analysis: &Analysis) -> Outcome {

@@ -40,6 +40,7 @@ struct Experiment<'a> {
     verdict: Option<crate::model::verdict::Verdict>,
     reasons: Vec<String>,
     left_out: Option<&'a str>,
+    pool: Option<&'a crate::analysis::pool::Pool>,
     runs: Vec<Run<'a>>,
 }
 
@@ -60,6 +61,7 @@ impl<'a> Experiment<'a> {
             verdict: entry.verdict(),
             reasons: entry.reasons(),
             left_out: entry.left_out.as_deref(),
+            pool: entry.pool.as_ref(),
             runs: entry.attempts.iter().map(Run::of).collect(),
         }
     }

@@ -4,6 +4,7 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod pool;
 mod text;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Format, Style};
+use crate::analysis::pool::Pool;
 use crate::analysis::{Analysis, Run};
 use crate::model::verdict::{Verdict, worst_code};
 
@@ -34,6 +36,8 @@ pub struct Entry {
     pub name: String,
     /// Its runs, in their order: more than one where it was repeated.
     pub attempts: Vec<Attempt>,
+    /// What its runs say together, where it was repeated.
+    pub pool: Option<Pool>,
     /// Why it was not run, or not as often as was asked for.
     pub left_out: Option<String>,
 }
@@ -70,7 +74,20 @@ impl Told {
 impl Entry {
     /// Its exit code; none where it was not run at all.
     pub fn code(&self) -> Option<u8> {
-        (!self.attempts.is_empty()).then(|| worst_code(self.attempts.iter().map(|attempt| attempt.code)))
+        if self.attempts.is_empty() {
+            return None;
+        }
+        let Some(pool) = &self.pool else { return Some(worst_code(self.attempts.iter().map(|attempt| attempt.code))) };
+        // What was found together stands for what was told; a run that told nothing, or broke, has its code only.
+        let as_told =
+            |attempt: &Attempt| matches!(&attempt.told, Ok(told) if told.analysis.verdict.exit_code() == attempt.code);
+        let others = self.attempts.iter().filter(|attempt| !as_told(attempt)).map(|attempt| attempt.code);
+        Some(worst_code(others.chain([pool.verdict.exit_code()])))
+    }
+
+    /// What its runs say together, where that is how it ended.
+    fn pooled(&self) -> Option<&Pool> {
+        self.pool.as_ref().filter(|pool| self.code() == Some(pool.verdict.exit_code()))
     }
 
     /// Every run that told something, by its number from 1.
@@ -85,6 +102,9 @@ impl Entry {
     }
 
     fn verdict(&self) -> Option<Verdict> {
+        if let Some(pool) = self.pooled() {
+            return Some(pool.verdict);
+        }
         Some(self.decisive()?.told.as_ref().ok()?.analysis.verdict)
     }
 
@@ -99,6 +119,9 @@ impl Entry {
 
     /// Why it did not hold, the decisive reason first; empty when it did.
     fn reasons(&self) -> Vec<String> {
+        if let Some(pool) = self.pooled() {
+            return if pool.verdict == Verdict::Held { Vec::new() } else { pool.reasons.clone() };
+        }
         match self.decisive().map(|attempt| &attempt.told) {
             Some(Ok(told)) if told.analysis.verdict == Verdict::Held => Vec::new(),
             Some(Ok(told)) => told.analysis.reasons.clone(),

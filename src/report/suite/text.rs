@@ -23,6 +23,12 @@ pub fn summary(suite: &Suite, style: Style) -> String {
 
 /// The summary, in any format.
 pub(super) fn say(page: &mut Page, suite: &Suite) {
+    for entry in &suite.entries {
+        if let Some(pool) = &entry.pool {
+            super::pool::say(page, entry, pool);
+            page.gap();
+        }
+    }
     let (held, all) = suite.held();
     page.paragraph(&suite.headline(), 0, Some(if held == all { Tone::Good } else { Tone::Bad }));
     let code = suite.exit_code();
@@ -39,17 +45,26 @@ pub(super) fn say(page: &mut Page, suite: &Suite) {
         page.heading(&format!("{}: {}", entry.headline(), entry.name));
         reasons.iter().for_each(|reason| page.paragraph(reason, 2, None));
         page.paragraph(&entry.file, 2, None);
-        entry.attempts.iter().for_each(|attempt| page.command(&format!("chaos report {}", attempt.id), 2));
+        let kept = entry.attempts.iter().filter(|attempt| attempt.told.is_ok());
+        kept.for_each(|attempt| page.command(&format!("chaos report {}", attempt.id), 2));
     }
 }
 
 fn row(entry: &Entry) -> Vec<String> {
+    let pooled = entry.pool.as_ref();
     let told = entry.decisive().and_then(|attempt| attempt.told.as_ref().ok());
+    // Of repeated runs the slowest.
+    let slowest = entry.told().filter_map(|(_, told)| told.analysis.recovery.time_to_recover).max();
     let cell = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     vec![
         entry.name.clone(),
-        cell(told.map(|told| told.analysis.impact.level.word().to_owned())),
-        cell(told.and_then(|told| told.analysis.recovery.time_to_recover).map(|time| Timespan(time).to_string())),
+        cell(
+            pooled
+                .map(|pool| &pool.impact)
+                .or(told.map(|told| &told.analysis.impact))
+                .map(|it| it.level.word().to_owned()),
+        ),
+        cell(slowest.map(|time| Timespan(time).to_string())),
         cell(entry.code().map(|code| code.to_string())),
         entry.headline().to_owned(),
     ]
