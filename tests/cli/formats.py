@@ -39,8 +39,9 @@ def judge_markdown(path):
     tables = [range(*token.map) for token in tokens if token.type == "table_open"]
     troubles += [f"line {number + 1} is no row of a table" for number in lines if not any(number in table for table in tables)]
     headings = [token for token in tokens if token.type == "heading_open"]
-    if not headings or not tables:
-        troubles.append("it has no heading or no table")
+    # A run that ended in its set-up has nothing to put into a table.
+    if not headings:
+        troubles.append("it has no heading")
     return troubles
 
 
