@@ -1,6 +1,7 @@
 //! What can be broken: one file a fault, settings in, reversible steps out. Pure: it decides, `host` acts.
 
 mod cpu_stress;
+mod disk_fill;
 mod disk_stress;
 mod http_abort;
 mod http_corrupt;
@@ -67,6 +68,7 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::CpuStress(settings) => cpu_stress::plan(fault, settings, facts),
         FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
         FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
+        FaultKind::DiskFill(settings) => Ok(disk_fill::plan(fault, settings)),
         FaultKind::ProcessKill(settings) => Ok(process_kill::plan(fault, settings)),
         FaultKind::ProcessPause(_) => Ok(process_pause::plan(fault)),
     }
@@ -101,6 +103,7 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
+        (FaultKind::DiskFill(settings), Reading::Worker(worker)) => disk_fill::dose(settings, worker),
         (FaultKind::ProcessKill(settings), Reading::Service { state, replaced }) => {
             process_kill::dose(settings, *state, *replaced)
         }

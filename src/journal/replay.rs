@@ -1,5 +1,7 @@
 //! What is to be done about a step that its tool left behind. Pure: `recover` acts.
 
+use std::path::PathBuf;
+
 use super::Entry;
 use crate::model::step::{Persistence, ProcessIdentity, Undo};
 
@@ -11,6 +13,8 @@ pub enum Measure {
     /// Whatever was started is killed. The process is known unless the act was cut short; the mark of the run tells
     /// even then.
     Kill(Option<ProcessIdentity>),
+    /// The same, and the files of the run in this folder are removed.
+    Free(Option<ProcessIdentity>, PathBuf),
     /// The process goes on. Not known when the act was cut short; then it is killed with its service.
     Continue(Option<ProcessIdentity>),
 }
@@ -32,8 +36,9 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
-    match entry.step.undo {
+    match &entry.step.undo {
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
+        Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
         Undo::ResumeService { .. } => Measure::Continue(process),
         Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
@@ -60,6 +65,8 @@ mod tests {
         let process = Some(ProcessIdentity { pid: 7, pidfs_inode: 8, start_ticks: 9 });
         let worker = entry(Undo::StopWorker { worker: "w".into() }, process.clone());
         assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
+        let full = entry(Undo::EndFill { worker: "w".into(), folder: "/data".into() }, process.clone());
+        assert_eq!(measure(&full, true), Measure::Free(process.clone(), "/data".into()));
         let paused = entry(Undo::ResumeService { service: "s".into() }, process.clone());
         assert_eq!(measure(&paused, true), Measure::Continue(process));
     }

@@ -1,6 +1,7 @@
 //! What a run left on the machine, by its journal and by the mark that its processes carry. Looks only.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::apart::{self, Damage, Whole};
 use super::replay::{Measure, measure};
@@ -77,7 +78,7 @@ impl Remains {
         }
         let mut found = scene.marked(&self.header.run)?;
         for (_, measure) in &self.steps {
-            if let Measure::Kill(Some(leader)) = measure
+            if let Measure::Kill(Some(leader)) | Measure::Free(Some(leader), _) = measure
                 && scene.state(leader) != ProcessState::Gone
             {
                 found.push(leader.clone());
@@ -96,11 +97,22 @@ impl Remains {
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
         let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
             Measure::Continue(process) => process.clone(),
-            Measure::Kill(_) | Measure::GoneWith(_) => None,
+            Measure::Kill(_) | Measure::Free(..) | Measure::GoneWith(_) => None,
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
         paused.filter(|process| !goes_on(process)).collect()
+    }
+
+    /// The files of this run that take room of a disk still, and the folders that cannot be looked at.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let folders = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::Free(_, folder) => Some(folder),
+            Measure::Kill(_) | Measure::Continue(_) | Measure::GoneWith(_) => None,
+        });
+        let of =
+            |folder: &PathBuf| ThisMachine.drafts_of(folder, &self.header.run).unwrap_or_else(|_| vec![folder.clone()]);
+        folders.flat_map(of).collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
@@ -108,5 +120,6 @@ impl Remains {
         (self.part_missing && self.same_boot)
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
+            || !self.files().is_empty()
     }
 }

@@ -1,7 +1,7 @@
 //! The settings of the faults: what is broken, where and when.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
+use super::profile::Profile;
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One fault of an experiment.
@@ -144,6 +145,9 @@ pub enum FaultKind {
     /// Keeps a disk busy.
     #[serde(rename = "disk.stress")]
     DiskStress(DiskStress),
+    /// Takes the room of a disk.
+    #[serde(rename = "disk.fill")]
+    DiskFill(DiskFill),
     /// Kills a process.
     #[serde(rename = "process.kill")]
     ProcessKill(ProcessKill),
@@ -154,7 +158,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 20] = [
+    pub const WORDS: [&'static str; 21] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -173,6 +177,7 @@ impl FaultKind {
         "cpu.stress",
         "memory.stress",
         "disk.stress",
+        "disk.fill",
         "process.kill",
         "process.pause",
     ];
@@ -198,6 +203,7 @@ impl FaultKind {
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
+            Self::DiskFill(_) => "disk.fill",
             Self::ProcessKill(_) => "process.kill",
             Self::ProcessPause(_) => "process.pause",
         }
@@ -221,7 +227,7 @@ impl FaultKind {
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => TargetKind::Proxy,
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => TargetKind::Host,
+            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) | Self::DiskFill(_) => TargetKind::Host,
             Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
         }
     }
@@ -249,6 +255,24 @@ impl FaultKind {
             Self::HttpCorrupt(fault) => fault.share,
             Self::HttpDuplicate(fault) => fault.share,
             Self::HttpSlowBody(fault) => fault.share,
+            _ => None,
+        }
+    }
+
+    /// The directory it writes to, where it writes to one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::DiskStress(fault) => Some(&fault.path),
+            Self::DiskFill(fault) => Some(&fault.path),
+            _ => None,
+        }
+    }
+
+    /// The same, to put what it leads to in its place.
+    pub fn folder_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::DiskStress(fault) => Some(&mut fault.path),
+            Self::DiskFill(fault) => Some(&mut fault.path),
             _ => None,
         }
     }
@@ -420,38 +444,55 @@ pub struct CpuStress {
     /// How many cores; all when absent.
     #[serde(default)]
     pub cores: Option<u32>,
+    /// How the load changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
 /// Settings of `memory.stress`: maps memory and keeps it resident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemoryStress {
     /// How much.
-    pub size: MemorySize,
+    pub size: Amount,
+    /// What is always left to everybody else: at least 64 MiB. The worker gives memory back rather than take of it.
+    #[serde(default = "sixty_four_mib")]
+    pub leave_free: Bytes,
+    /// How the size changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
-/// An amount of memory.
+/// An amount of something that bytes are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum MemorySize {
+pub enum Amount {
     /// So many bytes.
     Bytes(Bytes),
     /// This share of what is available when the fault starts.
     Available(Share),
 }
 
-impl<'de> Deserialize<'de> for MemorySize {
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(size) => size.fmt(f),
+            Self::Available(share) => write!(f, "{share} of what is free"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
     /// By hand: serde's own words for a text that fits no variant help no one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = MemorySize;
+            type Value = Amount;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a size such as `64MiB`, or a share such as `25%` of what is available")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<MemorySize, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
                 let share = text.trim_end().ends_with('%');
-                let size =
-                    if share { text.parse().map(MemorySize::Available) } else { text.parse().map(MemorySize::Bytes) };
+                let size = if share { text.parse().map(Amount::Available) } else { text.parse().map(Amount::Bytes) };
                 size.map_err(E::custom)
             }
         }
@@ -464,8 +505,12 @@ impl<'de> Deserialize<'de> for MemorySize {
 pub struct DiskStress {
     /// A directory on the file system in question.
     pub path: PathBuf,
-    /// Operations per second.
-    pub iops: Rate,
+    /// Operations per second. Either this or `bandwidth`.
+    #[serde(default)]
+    pub iops: Option<Rate>,
+    /// Bytes per second, in operations of `block_size`.
+    #[serde(default)]
+    pub bandwidth: Option<ByteRate>,
     /// Bytes of one operation: a power of two from 512 B to 16 MiB.
     #[serde(default = "four_kib")]
     pub block_size: Bytes,
@@ -475,6 +520,23 @@ pub struct DiskStress {
     /// Size of the file.
     #[serde(default = "sixty_four_mib")]
     pub file_size: Bytes,
+    /// How the pace changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// Settings of `disk.fill`: takes room of a file system with a file that has no name. At least one of `size` and
+/// `leave_free`; with both, whatever takes less.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskFill {
+    /// A directory on the file system in question.
+    pub path: PathBuf,
+    /// How much: bytes, or a share of what is free when the fault starts.
+    #[serde(default)]
+    pub size: Option<Amount>,
+    /// How much stays free. Never less than 1 % of the file system or 64 MiB.
+    #[serde(default)]
+    pub leave_free: Option<Bytes>,
 }
 
 const fn four_kib() -> Bytes {

@@ -20,6 +20,12 @@ impl Undo {
                 let see = pid.map_or_else(|| "ps axeww | grep CHAOS_RUN=".to_owned(), |pid| format!("ps -p {pid}"));
                 format!("worker {worker} may live; it is killed with the tool's process at the latest; see: {see}")
             }
+            (Self::EndFill { worker, folder }, pid) => {
+                let (folder, see) = (folder.display(), pid.map_or_else(String::new, |pid| format!("ps -p {pid}; ")));
+                format!(
+                    "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
+                )
+            }
             (Self::ResumeService { service }, Some(pid)) => format!(
                 "service {service} may be stopped; see: ps -o stat= -p {pid} begins with T while it is; it is killed with the \
                  tool's process at the latest"
@@ -61,6 +67,7 @@ mod tests {
             Undo::CloseProxy { proxy: proxy.clone() },
             Undo::RemoveToxic { proxy, toxic: "slow".into() },
             Undo::StopWorker { worker: "slow".into() },
+            Undo::EndFill { worker: "slow".into(), folder: "/data".into() },
             Undo::ResumeService { service: service.clone() },
             Undo::ReviveService { service },
             Undo::None { because: "slow".into() },
@@ -72,6 +79,7 @@ mod tests {
                 | Undo::CloseProxy { .. }
                 | Undo::RemoveToxic { .. }
                 | Undo::StopWorker { .. }
+                | Undo::EndFill { .. }
                 | Undo::ResumeService { .. }
                 | Undo::ReviveService { .. }
                 | Undo::None { .. } => {}

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use super::units::{Bytes, Rate, Share, Timespan, UnitError};
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan, UnitError};
 
 /// One policy file. What is absent limits nothing; an empty list allows nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,6 +90,8 @@ pub enum Quantity {
     Share(Share),
     /// `500/s`
     Rate(Rate),
+    /// `10MiB/s`
+    ByteRate(ByteRate),
     /// `8`
     Number(f64),
 }
@@ -102,6 +104,7 @@ impl Quantity {
             (Self::Size(one), Self::Size(other)) => one.partial_cmp(&other),
             (Self::Share(one), Self::Share(other)) => one.partial_cmp(&other),
             (Self::Rate(one), Self::Rate(other)) => one.partial_cmp(&other),
+            (Self::ByteRate(one), Self::ByteRate(other)) => one.partial_cmp(&other),
             (Self::Number(one), Self::Number(other)) => one.partial_cmp(&other),
             _ => None,
         }
@@ -116,7 +119,10 @@ impl FromStr for Quantity {
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => return Ok(Self::Number(number)),
             _ if text.ends_with('%') => return text.parse().map(Self::Share),
-            _ if text.contains('/') => return text.parse().map(Self::Rate),
+            _ if text.contains('/') => {
+                let of_bytes = text.parse().map(Self::ByteRate);
+                return of_bytes.or_else(|_| text.parse().map(Self::Rate));
+            }
             _ => {}
         }
         if let Ok(size) = text.parse() {
@@ -142,6 +148,7 @@ impl fmt::Display for Quantity {
             Self::Size(size) => size.fmt(f),
             Self::Share(share) => share.fmt(f),
             Self::Rate(rate) => rate.fmt(f),
+            Self::ByteRate(rate) => rate.fmt(f),
             Self::Number(number) => number.fmt(f),
         }
     }

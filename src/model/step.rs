@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::experiment::{Proxy, Service};
-use super::fault::{Distribution, KillSignal, Stream};
+use super::fault::{Amount, Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
-use super::units::{Bytes, Rate, Share, Timespan};
+use super::profile::Profile;
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +100,13 @@ pub enum Undo {
         /// Its name.
         worker: String,
     },
+    /// Stops a worker that takes room of a disk, and removes its file, should that have a name after all.
+    EndFill {
+        /// Its name.
+        worker: String,
+        /// The directory that its file is in.
+        folder: PathBuf,
+    },
     /// Lets a paused service go on, by SIGCONT to the very process that was paused.
     ResumeService {
         /// The service's name.
@@ -141,6 +149,13 @@ pub enum Check {
     WorkerGone {
         /// Its name.
         worker: String,
+    },
+    /// The worker is no more, and no file of this run is in the directory.
+    FillGone {
+        /// Its name.
+        worker: String,
+        /// The directory.
+        folder: PathBuf,
     },
     /// The service's process is not stopped.
     ServiceRunning {
@@ -241,11 +256,19 @@ pub enum Job {
         load: Share,
         /// The cores, by the kernel's numbers.
         cores: Vec<usize>,
+        /// How the load changes.
+        #[serde(default)]
+        profile: Profile,
     },
     /// Keeps memory resident.
     Memory {
         /// How much.
         size: Bytes,
+        /// What must stay available on the machine.
+        leave_free: Bytes,
+        /// How the size changes.
+        #[serde(default)]
+        profile: Profile,
     },
     /// Reads and writes blocks of an unlinked file.
     Disk {
@@ -253,12 +276,26 @@ pub enum Job {
         path: PathBuf,
         /// Operations per second.
         iops: Rate,
+        /// The same as bytes per second, for whoever limits those.
+        bandwidth: ByteRate,
         /// Bytes of one operation.
         block_size: Bytes,
         /// Share that reads.
         read: Share,
         /// Size of the file.
         file_size: Bytes,
+        /// How the pace changes.
+        #[serde(default)]
+        profile: Profile,
+    },
+    /// Takes room of a file system with a file without a name.
+    Fill {
+        /// A directory on the file system.
+        path: PathBuf,
+        /// How much, if it is said.
+        size: Option<Amount>,
+        /// What must stay free, if it is said.
+        leave_free: Option<Bytes>,
     },
 }
 
@@ -312,6 +349,9 @@ impl fmt::Display for Undo {
             Self::CloseProxy { proxy } => write!(f, "close proxy {proxy}"),
             Self::RemoveToxic { proxy, toxic } => write!(f, "proxy {proxy}: remove toxic {toxic}"),
             Self::StopWorker { worker } => write!(f, "stop worker {worker}"),
+            Self::EndFill { worker, folder } => {
+                write!(f, "stop worker {worker}, and free its room in {}", folder.display())
+            }
             Self::ResumeService { service } => write!(f, "resume service {service} (SIGCONT)"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
@@ -326,6 +366,9 @@ impl fmt::Display for Check {
             Self::ProxyGone { proxy } => write!(f, "proxy {proxy} listens no more"),
             Self::ToxicGone { proxy, toxic } => write!(f, "proxy {proxy} has no toxic {toxic}"),
             Self::WorkerGone { worker } => write!(f, "worker {worker} is gone"),
+            Self::FillGone { worker, folder } => {
+                write!(f, "worker {worker} is gone, and no file of it is in {}", folder.display())
+            }
             Self::ServiceRunning { service } => write!(f, "service {service} is not stopped"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
@@ -363,10 +406,22 @@ impl fmt::Display for Toxic {
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cpu { load, cores } => write!(f, "burn {load} of {} core(s)", cores.len()),
-            Self::Memory { size } => write!(f, "keep {size} resident"),
-            Self::Disk { path, iops, block_size, read, .. } => {
-                write!(f, "{iops} operations of {block_size} in {}, {read} reads", path.display())
+            Self::Cpu { load, cores, profile } => write!(f, "burn {load} of {} core(s){profile}", cores.len()),
+            Self::Memory { size, leave_free, profile } => {
+                write!(f, "keep {size} resident{profile}, and leave {leave_free} free")
+            }
+            Self::Disk { path, iops, block_size, read, profile, .. } => {
+                write!(f, "{iops} operations of {block_size} in {}, {read} reads{profile}", path.display())
+            }
+            Self::Fill { path, size, leave_free } => {
+                write!(f, "take ")?;
+                match (size, leave_free) {
+                    (Some(size), Some(rest)) => write!(f, "{size}, but leave {rest} free, ")?,
+                    (Some(size), None) => write!(f, "{size} ")?,
+                    (None, Some(rest)) => write!(f, "all but {rest} ")?,
+                    (None, None) => write!(f, "all ")?,
+                }
+                write!(f, "of the room of {}", path.display())
             }
         }
     }
@@ -376,6 +431,8 @@ impl Act {
     /// Whether what it did outlives a restart of the machine.
     pub const fn persistence(&self) -> Persistence {
         match self {
+            // Its file has a name for a moment where the file system has none without, and files outlive a restart.
+            Self::StartWorker { job: Job::Fill { .. }, .. } => Persistence::Persistent,
             Self::StartService { .. }
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
@@ -405,7 +462,7 @@ impl Undo {
         let pid = receipt.process.as_ref().map(|process| process.pid)?;
         match self {
             Self::StopService { .. } => Some(format!("kill -KILL -- -{pid}")),
-            Self::StopWorker { .. } => Some(format!("kill -KILL {pid}")),
+            Self::StopWorker { .. } | Self::EndFill { .. } => Some(format!("kill -KILL {pid}")),
             Self::ResumeService { .. } => Some(format!("kill -CONT {pid}")),
             Self::CloseProxy { .. } | Self::RemoveToxic { .. } | Self::ReviveService { .. } | Self::None { .. } => None,
         }

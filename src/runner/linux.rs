@@ -1,7 +1,7 @@
 //! The real machine: proxies and workers of ours, processes and files through `host`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::readiness;
@@ -11,7 +11,7 @@ use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Facts, Machine, Prober, Trouble, system};
+use crate::host::{Checked, Facts, Machine, Prober, Trouble, files, system};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Service};
 use crate::model::fault::KillSignal;
@@ -164,6 +164,16 @@ impl LinuxMachine {
         gone.then(|| format!("service {service} ({hit}) ended{how}"))
     }
 
+    fn fill_gone(&self, worker: &str, folder: &Path) -> Checked {
+        if !self.workers.gone(worker) {
+            return no("its process is still there");
+        }
+        match process::run_of_children().map_or(Ok(Vec::new()), |run| files::drafts_of(folder, run)) {
+            Ok(left) => left.first().map_or(Checked::Yes, |left| no(format!("{} is still there", left.display()))),
+            Err(error) => unknown(format!("{} cannot be looked at: {error}", folder.display())),
+        }
+    }
+
     async fn ready(&self, name: &str) -> Checked {
         let Some(service) = self.specs.get(name) else { return unknown("no such service") };
         match self.services.current(name).map(|process| self.services.state(name, &process)) {
@@ -211,6 +221,10 @@ impl Machine for LinuxMachine {
             Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
             Undo::RemoveToxic { proxy, toxic } => Ok(self.proxies.remove_toxic(proxy, toxic)?),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
+            Undo::EndFill { worker, folder } => {
+                self.workers.stop(worker).await?;
+                process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
+            }
             Undo::ResumeService { service } => {
                 self.resume(service, receipt);
                 Ok(())
@@ -226,6 +240,7 @@ impl Machine for LinuxMachine {
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
+            Check::FillGone { worker, folder } => self.fill_gone(worker, folder),
             Check::ServiceRunning { service } => self.goes_on(service, receipt),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,

@@ -7,8 +7,8 @@ use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskStress, FaultKind, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown,
-    NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
+    CpuStress, DiskFill, DiskStress, FaultKind, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect,
+    NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -34,7 +34,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 20] = [
+pub static FAULTS: [Entry<FaultKind>; 21] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -53,6 +53,7 @@ pub static FAULTS: [Entry<FaultKind>; 20] = [
     entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),
+    entry!("disk.fill", FaultKind::DiskFill, DiskFill),
     entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
 ];

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};
 
 /// How many faults it has.
-pub const FAULTS: usize = 7;
+pub const FAULTS: usize = 8;
 
 /// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
 pub fn free_ports(count: usize) -> Vec<u16> {
@@ -51,6 +51,7 @@ faults:
   - {{ name: memory, fault: memory.stress, target: {{ host: local }}, size: 4MiB, duration: {faults}ms }}
   - {{ name: disk, fault: disk.stress, target: {{ host: local }}, iops: 20/s, file_size: 1MiB, path: '{work}',
       duration: {faults}ms }}
+  - {{ name: full, fault: disk.fill, target: {{ host: local }}, size: 4MiB, path: '{work}', duration: {faults}ms }}
   - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
   - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
 blast_radius: {{ duration: {faults}ms }}

@@ -14,6 +14,7 @@ use chaos::model::fault::{CpuStress, FaultKind, FaultSpec, ProcessKill, ProcessP
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
 use chaos::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
+use chaos::model::profile::Profile;
 use chaos::model::units::{Share, Timespan};
 use chaos::model::verdict::Mode;
 use chaos::runner::{self, Ending};
@@ -90,7 +91,10 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
             let error = HttpError::default();
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
         }
-        1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),
+        1 => (
+            FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1), profile: Profile::Constant }),
+            Target::Host,
+        ),
         2 => (FaultKind::ProcessPause(ProcessPause {}), Target::Service("demo".into())),
         _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::Service("demo".into())),
     };

@@ -45,7 +45,7 @@ fn need(word: &str) -> Option<Need> {
     match word {
         "cpu.stress" => Some(Need::Cores),
         "memory.stress" => Some(Need::Memory),
-        "disk.stress" => Some(Need::Disk),
+        "disk.stress" | "disk.fill" => Some(Need::Disk),
         "process.kill" | "process.pause" => Some(Need::Signals),
         _ if word.starts_with("network.") || word.starts_with("http.") => Some(Need::Proxy),
         _ => None,

@@ -8,6 +8,7 @@ mod probe;
 mod proxy;
 mod request;
 mod service;
+mod stress;
 
 use std::ops::Range;
 
