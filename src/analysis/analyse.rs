@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::advice::{self, Case};
 use super::bad::BadEvents;
-use super::compare::Phases;
+use super::degradation::Phases;
 use super::findings::{
     Analysis, Detection, ExpectationFindings, LatencyFindings, Level, PhaseFindings, ProbeFindings, RecoveryFindings,
     RecoveryStatus, Standing,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::batches::Difference;
-use super::compare::Found;
+use super::degradation::Found;
 use super::findings::Doubt;
 use super::formulas::{Z95, newcombe, normal_cdf};
 use super::tally::mean;
@@ -71,7 +71,7 @@ pub(super) fn episodes(fault: &[&Sample], answers: &[f64]) -> Option<Doubt> {
 #[cfg(test)]
 mod tests {
     use super::newcombe_p;
-    use crate::analysis::compare::tests::compared;
+    use crate::analysis::degradation::tests::compared;
     use crate::analysis::findings::Doubt;
     use crate::analysis::testing::sample;
     use crate::model::sample::{Outcome, Sample};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::compare::{Phases, compare};
+use super::degradation::{Phases, compare};
 use super::findings::{Compared, Level};
 use super::testing::{Story, every, expect, expecting, http, sample};
 use super::{Run, analyse};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::compare::least_baseline;
+use super::degradation::least_baseline;
 use super::findings::{Analysis, Compared};
 use super::formulas::{Z95, newcombe, normal_cdf, quantile_ranks, student_quantile};
 use super::judge::{enough, least_samples, wants_all};

@@ -9,8 +9,8 @@
 //! | low, medium, high | confirmed worse: by less than 10 %, less than 30 %, more |
 //! | critical | see [`super::critical`] |
 
-use super::compare::{Phases, compare};
 use super::critical::critical;
+use super::degradation::{Phases, compare};
 use super::findings::{
     Compared, Doubt, ExpectationFindings, Impact, ImpactPoint, Level, ProbeFindings, RecoveryStatus, Standing,
 };

@@ -11,7 +11,7 @@
 //! - `value`, `min` and `max` speak of every sample that was taken, so they have none.
 //!
 //! They are about what happened in this phase of this run. Whether a *difference* between phases is the fault's doing is
-//! another question, with wider intervals: [`super::compare`]. Too few samples are inconclusive, never a pass: see
+//! another question, with wider intervals: [`super::degradation`]. Too few samples are inconclusive, never a pass: see
 //! [`least_samples`]; and so are results of which more than a tenth of the samples say nothing.
 
 use super::findings::{Actual, Standing};

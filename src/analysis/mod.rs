@@ -4,7 +4,7 @@
 //!
 //! 1. [`Run::fold`] turns the events of a run into one record.
 //! 2. [`analyse`] cuts the samples into before, during and after ([`window`]), judges every expectation in each
-//!    (`judge`), compares during with before (`compare`, `impact`), finds when it was noticed ([`detection`]) and when it
+//!    (`judge`), compares during with before (`degradation`, `impact`), finds when it was noticed ([`detection`]) and when it
 //!    was over ([`recovery`]), and says what follows: a verdict, an impact level and advice ([`advice`]).
 //!
 //! The runner uses [`baseline_problems`] and [`RecoveryWatch`] while it runs, the report uses the same code
@@ -18,10 +18,9 @@ mod baseline;
 mod batches;
 #[cfg(test)]
 mod calibration;
-mod compare;
-pub mod comparison;
 mod critical;
 mod cusum;
+mod degradation;
 pub mod detection;
 pub mod findings;
 pub mod foresight;
@@ -36,6 +35,7 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timeline;
+pub mod two_runs;
 mod verdict;
 pub mod window;
 

@@ -3,7 +3,7 @@
 use super::arguments::{CompareArguments, FailOn, Output};
 use super::{colour, run_folder, stored};
 use crate::analysis::analyse;
-use crate::analysis::comparison::{Told, compare as compared};
+use crate::analysis::two_runs::{Told, compare as compared};
 use crate::host::output;
 use crate::report;
 

@@ -10,6 +10,7 @@ mod doctor;
 mod earlier;
 mod experiment_file;
 mod history;
+mod patience;
 mod plan;
 mod policy;
 mod proxy;

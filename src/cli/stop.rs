@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::arguments::StopArguments;
+use super::patience::{Patience, Urge};
 use super::run_folder::{self, RunFolder};
 use super::{REFUSED, RESIDUE};
 use crate::diagnostic::clean::clean;
@@ -17,12 +18,6 @@ use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
 use crate::model::units::Timespan;
 
-/// Whoever does not so much as begin to roll back within this time hangs.
-const REACTION: Duration = Duration::from_secs(5);
-/// A rollback that writes nothing down for so long is asked to hurry,
-const HURRY: Duration = Duration::from_secs(10);
-/// and then it hangs: no single undo takes longer.
-const HANGS: Duration = Duration::from_secs(60);
 /// How long the guardian of a dead tool may take before its work is done here.
 const GUARDIAN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -112,17 +107,6 @@ struct Asked {
     refused: Option<Trouble>,
 }
 
-/// How one is waited for.
-struct Patience {
-    /// When something was last written into the journal, and how long it was then.
-    grew: (Duration, u64),
-    reacted: bool,
-    hurried: bool,
-    killed: Option<Duration>,
-    /// Since when the tool is dead.
-    dead: Option<Duration>,
-}
-
 impl Asked {
     fn ask(run: UnderWay) -> Self {
         let journal = run.journal_length();
@@ -160,17 +144,16 @@ impl Asked {
 
     fn wait(&self) -> Result<String, String> {
         let recovery = Recovery::open(&self.run.folder.journal()).map_err(|trouble| trouble.to_string())?;
-        let now = thread::now();
-        let mut patience =
-            Patience { grew: (now, self.journal), reacted: false, hurried: false, killed: None, dead: None };
+        let mut patience = Patience::new(thread::now(), self.journal);
+        let mut died = None;
         loop {
             match recovery.survey().map_err(|trouble| trouble.to_string())? {
-                Standing::Finished if patience.killed.is_some() => {
+                Standing::Finished if patience.killed().is_some() => {
                     return Ok("was killed and put back by its guardian".into());
                 }
                 Standing::Finished => return Ok("has ended".into()),
                 Standing::Left(_) => {
-                    let dead = *patience.dead.get_or_insert_with(thread::now);
+                    let dead = *died.get_or_insert_with(thread::now);
                     if thread::now() >= dead + GUARDIAN {
                         return self.recover(&recovery);
                     }
@@ -178,7 +161,7 @@ impl Asked {
                 Standing::Running(_) if self.only_reports(&recovery) => {
                     return Ok(format!("is over and {} only tells of it", self.run.header.owner));
                 }
-                Standing::Running(header) if patience.killed.is_some_and(|at| thread::now() >= at + GUARDIAN) => {
+                Standing::Running(header) if patience.killed().is_some_and(|at| thread::now() >= at + GUARDIAN) => {
                     return Err(format!("{} was killed and does not die", header.owner));
                 }
                 Standing::Running(_) => self.urge(&mut patience),
@@ -187,31 +170,19 @@ impl Asked {
         }
     }
 
-    /// A tool that lives still: is it about to end, slow, or does it hang?
+    /// A tool that lives still.
     fn urge(&self, patience: &mut Patience) {
-        let now = thread::now();
-        let length = self.run.journal_length();
-        if length != patience.grew.1 {
-            patience.grew = (now, length);
-            patience.reacted = true;
-        }
-        let silent = now.saturating_sub(patience.grew.0);
-        if patience.killed.is_some() {
-            return;
-        }
         let stopped = process::state(&self.run.header.owner) == ProcessState::Stopped;
-        let limit = if patience.reacted { HANGS } else { REACTION };
-        if stopped || silent >= limit {
-            let why =
-                if stopped { "is stopped".to_owned() } else { format!("shows no reaction for {}", Timespan(limit)) };
-            self.say(&format!("{why}: it is killed (SIGKILL), and its guardian puts everything back"));
-            patience.killed = Some(now);
-            self.signal(KillSignal::Kill).err().into_iter().for_each(|trouble| self.say(&trouble.to_string()));
-        } else if silent >= HURRY && !patience.hurried {
-            patience.hurried = true;
-            self.say("is slow to roll back and is asked to hurry (SIGTERM)");
-            self.signal(KillSignal::Term).err().into_iter().for_each(|trouble| self.say(&trouble.to_string()));
-        }
+        let (what, signal) = match patience.urge(thread::now(), self.run.journal_length(), stopped) {
+            Urge::Wait => return,
+            Urge::Hurry => ("is slow to roll back and is asked to hurry (SIGTERM)".to_owned(), KillSignal::Term),
+            Urge::KillStopped => (killed("is stopped"), KillSignal::Kill),
+            Urge::KillSilent(limit) => {
+                (killed(&format!("shows no reaction for {}", Timespan(limit))), KillSignal::Kill)
+            }
+        };
+        self.say(&what);
+        self.signal(signal).err().into_iter().for_each(|trouble| self.say(&trouble.to_string()));
     }
 
     /// Whether everything is undone and the run is told to its end: what is left is a report that somebody may be
@@ -243,6 +214,10 @@ impl Asked {
     fn tell(&self, what: &str) {
         output::stdout(&(clean(&format!("run {} {what}", self.run.header.run)) + "\n"));
     }
+}
+
+fn killed(why: &str) -> String {
+    format!("{why}: it is killed (SIGKILL), and its guardian puts everything back")
 }
 
 fn not_undone(account: &Account) -> String {

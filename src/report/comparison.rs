@@ -1,7 +1,7 @@
 //! What changed from one run to another -> text, JSON.
 
 use super::layout::{Page, Style, Tone};
-use crate::analysis::comparison::{Comparison, Measured, MetricChange, Side, When};
+use crate::analysis::two_runs::{Comparison, Measured, MetricChange, Side, When};
 use crate::model::units::Timespan;
 
 /// For machines.
@@ -70,8 +70,8 @@ fn row(metric: &MetricChange) -> Vec<String> {
 mod tests {
     use super::{json, text};
     use crate::analysis::analyse;
-    use crate::analysis::comparison::{Comparison, Told, compare};
     use crate::analysis::testing::Story;
+    use crate::analysis::two_runs::{Comparison, Told, compare};
     use crate::model::sample::Outcome;
     use crate::report::Style;
 

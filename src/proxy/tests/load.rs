@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::alone::alone;
 use super::{LOOPBACK, Rig, latency, noise, proxy_to, soon};
 use crate::host::clock::Clock;
 use crate::model::experiment::Protocol;
@@ -42,6 +43,9 @@ async fn until(what: impl Fn() -> bool) {
 /// Both ends are plain sockets that take no memory of this process, so that what grows is the proxy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_idle_connections_take_at_most_four_kibibytes_each() {
+    if !alone("five_thousand_idle_connections_take_at_most_four_kibibytes_each") {
+        return;
+    }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = usize::try_from((files - 400) / 4).unwrap_or(usize::MAX).min(5_000);
     assert!(most >= 150, "this test needs 1000 descriptors");
@@ -78,6 +82,9 @@ async fn five_thousand_idle_connections_take_at_most_four_kibibytes_each() {
 /// For two seconds, or for as many as `CHAOS_LOAD_SECONDS` says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_a_second_come_and_go() {
+    if !alone("a_thousand_connections_a_second_come_and_go") {
+        return;
+    }
     let seconds = std::env::var("CHAOS_LOAD_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_u64);
     let upstream = TcpListener::bind(LOOPBACK).await.expect("binds");
     let set = ProxySet::new(Clock::Real, 1);
@@ -129,6 +136,9 @@ async fn exchange(address: SocketAddr) -> bool {
 
 #[tokio::test]
 async fn a_reader_that_never_reads_makes_its_sender_wait_and_takes_no_memory() {
+    if !alone("a_reader_that_never_reads_makes_its_sender_wait_and_takes_no_memory") {
+        return;
+    }
     let rig = Rig::new(1).await;
     let (client, mut server) = rig.pair().await;
     let chunk = noise(1 << 20);
@@ -167,6 +177,9 @@ async fn a_slow_reader_gets_everything() {
 
 #[tokio::test]
 async fn connections_to_an_upstream_that_refuses_leave_nothing() {
+    if !alone("connections_to_an_upstream_that_refuses_leave_nothing") {
+        return;
+    }
     let nobody = TcpListener::bind(LOOPBACK).await.expect("binds").local_addr().expect("address");
     let set = ProxySet::new(Clock::Real, 1);
     let address = set.open(&proxy_to(nobody, Protocol::Tcp)).await.expect("opens");
@@ -185,6 +198,9 @@ async fn connections_to_an_upstream_that_refuses_leave_nothing() {
 /// A listener whose queue is full answers no SYN.
 #[tokio::test]
 async fn clients_that_give_up_on_an_upstream_that_never_answers_leave_nothing() {
+    if !alone("clients_that_give_up_on_an_upstream_that_never_answers_leave_nothing") {
+        return;
+    }
     let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
     full.bind(&LOOPBACK.parse::<SocketAddr>().expect("address").into()).expect("binds");
     full.listen(1).expect("listens");

@@ -1,5 +1,6 @@
 //! The data plane on real sockets.
 
+mod alone;
 mod bytes;
 mod control;
 mod cuts;
