@@ -39,16 +39,20 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the emb
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "proxy" -d 'Serve proxies that Toxiproxy\'s clients steer: the data plane on its own'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l tag -d 'Of a suite only experiments with this tag; repeatable, any of them will do' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l skip-tag -d 'Of a suite no experiment with this tag; repeatable' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l approve -d 'Run only the plan of this digest, as `chaos plan` printed it; anything else is refused' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l seed -d 'The seed of every random choice; the report prints it, the same seed repeats the choices' -r
-complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l report -d 'Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable. Of a suite one file has it all: in JUnit a testsuite for each experiment, else a summary and then every run' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l output -d 'How the report on stdout is written' -r -f -a "text\t'For people'
 json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l keep -d 'How many run folders are kept: after the run the oldest finished ones beyond that go' -r
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l fail-fast -d 'End a suite after the first experiment that does not hold; what is left is told as not run'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l dry-run -d 'Observer mode: the same phases, probes and stop conditions, but nothing is injected'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s q -l quiet -d 'Say nothing on stderr while running'
+complete -c chaos -n "__fish_chaos_using_subcommand run" -l ci -d 'No bars and no colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
@@ -58,6 +62,7 @@ yaml\t'The same as YAML'"
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l var -d 'Give a variable of the files a value; repeatable' -r
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand validate" -l ci -d 'No colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l all -d 'Every run that was not brought to its end'

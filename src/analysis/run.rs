@@ -151,6 +151,11 @@ impl Run {
         Some(run)
     }
 
+    /// Lets go of the samples, of which there may be millions: an analysis that was made of them needs them no more.
+    pub fn forget_samples(&mut self) {
+        (self.samples, self.baseline) = (Vec::new(), Vec::new());
+    }
+
     /// The experiment.
     pub fn experiment(&self) -> &Experiment {
         &self.header.experiment

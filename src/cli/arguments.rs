@@ -22,7 +22,8 @@ Exit codes of `chaos run`:
   6   inconclusive or invalid: too few samples, or the fault was not effective
   7   RESIDUE: rollback could not be verified; the report begins with the command to run by hand
   8   interrupted; rolled back
-  70  our own bug";
+  70  our own bug
+Of a suite the worst counts, the first of 7, 70, 8, 5, 4, 1, 2, 3, 6, 0.";
 
 /// The exit codes of `chaos rollback`, as in [`EXIT_CODES`].
 const ROLLBACK_EXIT_CODES: &str = "\
@@ -150,9 +151,21 @@ pub enum PlanOutput {
 /// `chaos run`
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Which experiment.
-    #[command(flatten)]
-    pub experiment: FileArguments,
+    /// Experiment files, or folders of them (*.yaml, *.yml): more than one file is a suite, run in this order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Give a variable of the file a value; repeatable, goes before the environment and the file's own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+    /// Of a suite only experiments with this tag; repeatable, any of them will do
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Of a suite no experiment with this tag; repeatable
+    #[arg(long = "skip-tag", value_name = "TAG")]
+    pub skip_tags: Vec<String>,
+    /// End a suite after the first experiment that does not hold; what is left is told as not run
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Which policies.
     #[command(flatten)]
     pub policy: PolicyArguments,
@@ -165,7 +178,8 @@ pub struct RunArguments {
     /// The seed of every random choice; the report prints it, the same seed repeats the choices
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable
+    /// Also write the report to a file, by its extension: .txt, .json, .xml (JUnit), .md or .html; repeatable. Of a suite
+    /// one file has it all: in JUnit a testsuite for each experiment, else a summary and then every run
     #[arg(long = "report", value_name = "FILE")]
     pub reports: Vec<PathBuf>,
     /// How the report on stdout is written
@@ -180,6 +194,9 @@ pub struct RunArguments {
     /// Say nothing on stderr while running
     #[arg(short, long)]
     pub quiet: bool,
+    /// No bars and no colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set
+    #[arg(long)]
+    pub ci: bool,
 }
 
 /// `chaos report`
@@ -302,6 +319,9 @@ pub struct ValidateArguments {
     /// Which policies.
     #[command(flatten)]
     pub policy: PolicyArguments,
+    /// No colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set
+    #[arg(long)]
+    pub ci: bool,
 }
 
 /// `chaos demo`

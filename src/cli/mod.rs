@@ -1,6 +1,7 @@
 //! Words on the command line -> rooms in order. One file a verb.
 
 pub mod arguments;
+mod ci;
 mod claims;
 mod colour;
 mod compare;
@@ -51,6 +52,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         [_, verb, job] if verb == workers::COMMAND => return worker::main(&job.to_string_lossy()),
         [_, verb] if verb == trial::COMMAND => return trial::main(),
         [_, verb, journal, longest] if verb == guardian::COMMAND => return guardian::main(journal, longest),
+        [_, verb, id, words @ ..] if verb == run::COMMAND => return ExitCode::from(run::one_of_suite(id, words)),
         _ => {}
     }
     match Arguments::try_parse_from(words) {
@@ -78,10 +80,12 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
     };
-    outcome.unwrap_or_else(|error| {
-        output::stderr(&format!("error: {error:#}\n"));
-        REFUSED
-    })
+    outcome.unwrap_or_else(|error| refused(&error))
+}
+
+fn refused(error: &anyhow::Error) -> u8 {
+    output::stderr(&format!("error: {error:#}\n"));
+    REFUSED
 }
 
 /// Help and version are answers, on stdout with code 0; anything else is a refusal.

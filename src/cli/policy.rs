@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::arguments::PolicyArguments;
-use super::colour;
+use super::ci;
 use super::experiment_file::Loaded;
 use crate::diagnostic::Diagnostic;
 use crate::fault;
 use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
 use crate::host::clock::Clock;
-use crate::host::output::{self, Stream};
 use crate::host::{Facts, files, process, system};
 use crate::model::experiment::Experiment;
 use crate::model::policy::Policy;
@@ -60,7 +59,7 @@ impl Gate {
             match spec::read_policy(Source { name: &name, text }, of_system) {
                 Ok(policy) => policies.push(policy),
                 Err(problems) => {
-                    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+                    ci::tell(&problems);
                     right = false;
                 }
             }
@@ -161,12 +160,13 @@ fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
 
 /// What is known of this machine.
 pub(super) fn facts() -> Facts {
-    Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
+    let memory_available = system::memory().map_or(0, |memory| memory.available);
+    Facts { cores: system::cores(), memory_available, ..Facts::default() }
 }
 
 /// A machine that is the same everywhere, so that a digest is too.
 fn anywhere() -> Facts {
-    Facts { cores: (0..1024).collect(), memory_available: 1 << 40 }
+    Facts { cores: (0..1024).collect(), memory_available: 1 << 40, ..Facts::default() }
 }
 
 fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
@@ -226,7 +226,7 @@ fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
         problem.help = help;
         problems.push(problem);
     }
-    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+    ci::tell(&problems);
 }
 
 #[cfg(test)]

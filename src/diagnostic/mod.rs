@@ -4,6 +4,7 @@
 
 pub mod clean;
 mod draw;
+pub mod lines;
 
 use std::fmt;
 use std::ops::Range;

@@ -25,6 +25,7 @@ mod request;
 #[cfg(test)]
 mod testing;
 mod toxic;
+mod victims;
 mod words;
 mod worker;
 
@@ -69,8 +70,8 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
         FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
         FaultKind::DiskFill(settings) => Ok(disk_fill::plan(fault, settings)),
-        FaultKind::ProcessKill(settings) => Ok(process_kill::plan(fault, settings)),
-        FaultKind::ProcessPause(_) => Ok(process_pause::plan(fault)),
+        FaultKind::ProcessKill(settings) => process_kill::plan(fault, settings, facts),
+        FaultKind::ProcessPause(_) => process_pause::plan(fault, facts),
     }
 }
 
@@ -104,12 +105,8 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
         (FaultKind::DiskFill(settings), Reading::Worker(worker)) => disk_fill::dose(settings, worker),
-        (FaultKind::ProcessKill(settings), Reading::Service { state, replaced }) => {
-            process_kill::dose(settings, *state, *replaced)
-        }
-        (FaultKind::ProcessPause(_), Reading::Service { state, replaced }) => {
-            process_pause::dose(*state, *replaced, lasted)
-        }
+        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => process_kill::dose(settings, victims),
+        (FaultKind::ProcessPause(_), Reading::Processes(victims)) => process_pause::dose(victims, lasted),
         (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
     }
 }

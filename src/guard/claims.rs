@@ -34,8 +34,8 @@ fn of_act(act: &Act) -> Vec<Claim> {
         Act::OpenProxy { .. }
         | Act::StartService { .. }
         | Act::AddToxic { .. }
-        | Act::PauseService { .. }
-        | Act::KillService { .. } => Vec::new(),
+        | Act::Pause { .. }
+        | Act::Kill { .. } => Vec::new(),
     }
 }
 
@@ -64,6 +64,7 @@ mod tests {
     use crate::model::experiment::{Protocol, Proxy};
     use crate::model::profile::Profile;
     use crate::model::step::{Act, Check, Job, Step, Undo};
+    use crate::model::testing::whom;
     use crate::model::units::{Bytes, Share};
 
     fn step(apply: Act) -> Step {
@@ -99,6 +100,6 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_run_alone_is_no_claim() {
-        assert!(claims(&[step(Act::PauseService { service: "demo".into() })]).is_empty());
+        assert!(claims(&[step(Act::Pause { whom: whom("demo") })]).is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! May this happen, must this stop? Stop conditions over live samples, policies, and what is never hit. Pure: what is known
 //! goes in, a decision comes out.
 
+pub mod choice;
 pub mod claims;
 mod condition;
 pub mod digest;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use crate::host::clock::Clock;
 use crate::model::dose::{Meter, Reading};
+use crate::model::fault::FaultSpec;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
 use crate::model::step::{Act, Check, Receipt, Undo};
+use crate::model::target::{ProcessTarget, Victim};
 
 /// Why something could not be done on this machine, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,19 @@ pub struct Facts {
     pub cores: Vec<usize>,
     /// Bytes of memory available without swapping.
     pub memory_available: u64,
+    /// Those that were chosen to be hit by the fault that is planned; nobody where nothing is looked at.
+    pub victims: Vec<Victim>,
+}
+
+/// Those that a fault is to hit, and out of how many.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chosen {
+    /// The chosen, each with its children where they are meant.
+    pub victims: Vec<Victim>,
+    /// How many of those that matched are among them, children aside.
+    pub instances: usize,
+    /// How many matched, children aside.
+    pub matching: usize,
 }
 
 /// The answer to a [`Check`].
@@ -79,6 +94,11 @@ pub trait Machine: Send + Sync + 'static {
 
     /// What is known now.
     fn facts(&self) -> impl Future<Output = Facts> + Send;
+
+    /// Finds who matches the target of a fault now, refuses if any of them must not be hit, and chooses those that it may
+    /// hit: the same for the same run's seed.
+    fn choose(&self, fault: &FaultSpec, target: &ProcessTarget)
+    -> impl Future<Output = Result<Chosen, Trouble>> + Send;
 
     /// Does something.
     fn apply(&self, act: &Act) -> impl Future<Output = Result<Receipt, Trouble>> + Send;

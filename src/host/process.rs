@@ -19,7 +19,9 @@ use super::linux::spawner::{self, Spawned};
 use crate::model::fault::KillSignal;
 use crate::model::step::ProcessIdentity;
 
+pub use super::linux::census::{Seen, census, listeners};
 pub use super::linux::child::End;
+pub use super::linux::held::Held;
 pub use super::linux::holders::holders;
 pub use super::linux::identity::{identity, state};
 pub use super::linux::marked::{group_led_by, mark_children, marked};

@@ -297,18 +297,11 @@ fn read_back(
         (Measure::GoneWith(Holder::Boot), _) => Ok("gone with the last boot of the machine".to_owned()),
         (Measure::GoneWith(Holder::Tool), _) => Ok("gone with the tool's process".to_owned()),
         (Measure::GoneWith(Holder::Service), Ok([])) => Ok("its service is stopped for good".to_owned()),
-        (Measure::Continue(Some(process)), _) => match scene.state(process) {
-            ProcessState::Stopped => Err(format!("{process} is stopped still")),
-            ProcessState::Running => Ok(format!("{process} goes on")),
-            ProcessState::Gone => Ok(format!("{process} is gone")),
-            ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
-        },
+        (Measure::Continue(processes), _) => go_on(scene, processes),
         (Measure::Kill(Some(process)) | Measure::Free(Some(process), _), Ok([])) => {
             Ok(format!("{process} and all of its group are gone"))
         }
-        (Measure::Kill(None) | Measure::Free(None, _) | Measure::Continue(None), Ok([])) => {
-            Ok("no process of the run is left".to_owned())
-        }
+        (Measure::Kill(None) | Measure::Free(None, _), Ok([])) => Ok("no process of the run is left".to_owned()),
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
     }
@@ -321,6 +314,17 @@ fn read_back_files(scene: &impl Scene, remains: &Remains, measure: &Measure, how
         Ok(left) => Err(format!("{} is there still", left[0].display())),
         Err(error) => Err(format!("{} cannot be looked at: {error}", folder.display())),
     }
+}
+
+/// Whether none of them is stopped any more, each in words.
+fn go_on(scene: &impl Scene, processes: &[ProcessIdentity]) -> Result<String, String> {
+    let states = processes.iter().map(|process| match scene.state(process) {
+        ProcessState::Stopped => Err(format!("{process} is stopped still")),
+        ProcessState::Running => Ok(format!("{process} goes on")),
+        ProcessState::Gone => Ok(format!("{process} is gone")),
+        ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
+    });
+    Ok(states.collect::<Result<Vec<_>, _>>()?.join(", "))
 }
 
 fn record(journal: &mut Journal, entry: &Entry, state: State) -> std::io::Result<()> {

@@ -15,8 +15,8 @@ pub enum Measure {
     Kill(Option<ProcessIdentity>),
     /// The same, and the files of the run in this folder are removed.
     Free(Option<ProcessIdentity>, PathBuf),
-    /// The process goes on. Not known when the act was cut short; then it is killed with its service.
-    Continue(Option<ProcessIdentity>),
+    /// The processes go on. They are known also when the act was cut short.
+    Continue(Vec<ProcessIdentity>),
 }
 
 /// What a step ended with.
@@ -39,7 +39,7 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
     match &entry.step.undo {
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
-        Undo::ResumeService { .. } => Measure::Continue(process),
+        Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
         Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
@@ -51,6 +51,7 @@ mod tests {
     use crate::journal::testing::step;
     use crate::journal::{Entry, Owner, State};
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
+    use crate::model::testing::whom;
 
     fn entry(undo: Undo, process: Option<ProcessIdentity>) -> Entry {
         let mut step = step();
@@ -66,9 +67,9 @@ mod tests {
         let worker = entry(Undo::StopWorker { worker: "w".into() }, process.clone());
         assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
         let full = entry(Undo::EndFill { worker: "w".into(), folder: "/data".into() }, process.clone());
-        assert_eq!(measure(&full, true), Measure::Free(process.clone(), "/data".into()));
-        let paused = entry(Undo::ResumeService { service: "s".into() }, process.clone());
-        assert_eq!(measure(&paused, true), Measure::Continue(process));
+        assert_eq!(measure(&full, true), Measure::Free(process, "/data".into()));
+        let paused = entry(Undo::Resume { whom: whom("s") }, None);
+        assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
     }
 
     #[test]

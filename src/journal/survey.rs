@@ -95,13 +95,13 @@ impl Remains {
     }
 
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
-        let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
-            Measure::Continue(process) => process.clone(),
-            Measure::Kill(_) | Measure::Free(..) | Measure::GoneWith(_) => None,
+        let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Continue(processes) => processes.as_slice(),
+            Measure::Kill(_) | Measure::Free(..) | Measure::GoneWith(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
-        paused.filter(|process| !goes_on(process)).collect()
+        paused.filter(|process| !goes_on(process)).cloned().collect()
     }
 
     /// The files of this run that take room of a disk still, and the folders that cannot be looked at.

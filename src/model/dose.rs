@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::target::Victims;
+
 /// Where the dose of a fault is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,10 +22,10 @@ pub enum Meter {
         /// Its name.
         worker: String,
     },
-    /// The state of a service's process, against the process it was when the fault was applied.
-    Service {
-        /// The service's name.
-        service: String,
+    /// The states of the processes that the fault hit.
+    Processes {
+        /// Which.
+        whom: Victims,
     },
 }
 
@@ -35,13 +37,19 @@ pub enum Reading {
     Toxic(ToxicReading),
     /// Of a worker.
     Worker(WorkerReading),
-    /// Of a service's process.
-    Service {
-        /// Its state now.
-        state: ProcessState,
-        /// It is not the process it was when the fault was applied.
-        replaced: bool,
-    },
+    /// Of processes, one for each that was hit.
+    Processes(Vec<VictimReading>),
+}
+
+/// How it is with a process that was hit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VictimReading {
+    /// For people: `nginx (pid 7)`.
+    pub name: String,
+    /// The state of this very process now.
+    pub state: ProcessState,
+    /// For people: who stands in its place, where somebody does.
+    pub replaced_by: Option<String>,
 }
 
 /// Counters of a toxic since it was added.

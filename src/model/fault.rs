@@ -12,6 +12,8 @@ use super::http::{
 use super::profile::Profile;
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
+pub use super::target::{ProcessTarget, Selector, Target, TargetKind};
+
 /// One fault of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultSpec {
@@ -31,60 +33,6 @@ impl FaultSpec {
     /// When it ends, counted from the start of the observe phase.
     pub fn end(&self) -> Timespan {
         Timespan(self.start.0 + self.duration.0)
-    }
-}
-
-/// What a fault acts on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Target {
-    /// A proxy of the experiment.
-    Proxy(String),
-    /// The process of one of the experiment's own services.
-    Service(String),
-    /// This machine.
-    Host,
-}
-
-/// The kinds of targets, to say which a fault takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetKind {
-    /// `{ proxy: NAME }`
-    Proxy,
-    /// `{ process: { service: NAME } }`
-    Service,
-    /// `{ host: local }`
-    Host,
-}
-
-impl TargetKind {
-    /// How such a target is written.
-    pub const fn example(self) -> &'static str {
-        match self {
-            Self::Proxy => "{ proxy: NAME }",
-            Self::Service => "{ process: { service: NAME } }",
-            Self::Host => "{ host: local }",
-        }
-    }
-}
-
-impl Target {
-    /// Of which kind it is.
-    pub const fn kind(&self) -> TargetKind {
-        match self {
-            Self::Proxy(_) => TargetKind::Proxy,
-            Self::Service(_) => TargetKind::Service,
-            Self::Host => TargetKind::Host,
-        }
-    }
-
-    /// For people: `proxy generator`, `service demo`, `this machine`.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Proxy(name) => format!("proxy {name}"),
-            Self::Service(name) => format!("service {name}"),
-            Self::Host => "this machine".to_owned(),
-        }
     }
 }
 
@@ -209,8 +157,8 @@ impl FaultKind {
         }
     }
 
-    /// The kind of target it takes.
-    pub const fn takes(&self) -> TargetKind {
+    /// The kinds of targets it takes; the first is the usual one.
+    pub const fn takes(&self) -> &'static [TargetKind] {
         match self {
             Self::NetworkLatency(_)
             | Self::NetworkBandwidth(_)
@@ -226,15 +174,20 @@ impl FaultKind {
             | Self::HttpTimeout(_)
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
-            | Self::HttpSlowBody(_) => TargetKind::Proxy,
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) | Self::DiskFill(_) => TargetKind::Host,
-            Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
+            | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
+            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => &[TargetKind::Host],
+            Self::ProcessKill(_) | Self::ProcessPause(_) => &[TargetKind::Process],
         }
     }
 
     /// Whether the end of what it acts on is what it is for. For any other fault that is no result but a reason to stop.
     pub const fn ends_its_target(&self) -> bool {
         matches!(self, Self::ProcessKill(_))
+    }
+
+    /// Whether it stops its target for a while, which another could have done before it.
+    pub const fn stops_its_target(&self) -> bool {
+        matches!(self, Self::ProcessPause(_))
     }
 
     /// The share of traffic it asks for, where it acts on traffic and says so.

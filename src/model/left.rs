@@ -26,14 +26,13 @@ impl Undo {
                     "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
                 )
             }
-            (Self::ResumeService { service }, Some(pid)) => format!(
-                "service {service} may be stopped; see: ps -o stat= -p {pid} begins with T while it is; it is killed with the \
-                 tool's process at the latest"
-            ),
-            (Self::ResumeService { service }, None) => format!(
-                "service {service} may be stopped, if the signal was sent at all; it is killed with the tool's process at the \
-                 latest"
-            ),
+            (Self::Resume { whom }, _) => match whom.pids() {
+                Some(pids) => format!(
+                    "{whom} may be stopped; see: ps -o pid,stat -p '{pids}', whose second word begins with T while it is; a \
+                     service of the run is killed with the tool's process at the latest, anybody else stays stopped"
+                ),
+                None => format!("{whom}: nobody was chosen, so nobody was stopped"),
+            },
             (Self::CloseProxy { proxy }, _) => {
                 let see = receipt.address.map_or_else(
                     || "ss -ltnp shows no port of chaos".to_owned(),
@@ -59,6 +58,8 @@ impl Undo {
 #[cfg(test)]
 mod tests {
     use crate::model::step::{ProcessIdentity, Receipt, Undo};
+    use crate::model::target::Victims;
+    use crate::model::testing::whom;
 
     fn every_undo() -> Vec<Undo> {
         let (service, proxy) = ("demo".to_owned(), "generator".to_owned());
@@ -68,7 +69,7 @@ mod tests {
             Undo::RemoveToxic { proxy, toxic: "slow".into() },
             Undo::StopWorker { worker: "slow".into() },
             Undo::EndFill { worker: "slow".into(), folder: "/data".into() },
-            Undo::ResumeService { service: service.clone() },
+            Undo::Resume { whom: whom("demo") },
             Undo::ReviveService { service },
             Undo::None { because: "slow".into() },
         ];
@@ -80,7 +81,7 @@ mod tests {
                 | Undo::RemoveToxic { .. }
                 | Undo::StopWorker { .. }
                 | Undo::EndFill { .. }
-                | Undo::ResumeService { .. }
+                | Undo::Resume { .. }
                 | Undo::ReviveService { .. }
                 | Undo::None { .. } => {}
             })
@@ -102,12 +103,11 @@ mod tests {
 
     #[test]
     fn the_command_is_told_where_there_is_one_and_with_it_how_to_look() {
-        let process = Some(ProcessIdentity { pid: 77, pidfs_inode: 1, start_ticks: 1 });
-        let receipt = Receipt { process, ..Receipt::default() };
-        let resume = Undo::ResumeService { service: "demo".into() };
-        assert_eq!(resume.by_hand(&receipt).as_deref(), Some("kill -CONT 77"));
-        assert!(resume.when_left(&receipt).contains("ps -o stat= -p 77"));
-        assert_eq!(resume.by_hand(&Receipt::default()), None, "it is not known whom");
+        let resume = Undo::Resume { whom: whom("demo") };
+        assert_eq!(resume.by_hand(&Receipt::default()).as_deref(), Some("kill -CONT 77"));
+        assert!(resume.when_left(&Receipt::default()).contains("ps -o pid,stat -p '77'"));
+        let nobody = Undo::Resume { whom: Victims { chosen: Vec::new(), ..whom("demo") } };
+        assert_eq!(nobody.by_hand(&Receipt::default()), None, "it is not known whom");
         let address = Some(([127, 0, 0, 1], 9102).into());
         let close = Undo::CloseProxy { proxy: "p".into() };
         assert!(close.when_left(&Receipt { address, ..Receipt::default() }).contains("ss -Hltn 'sport = :9102'"));

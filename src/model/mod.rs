@@ -16,6 +16,7 @@ pub mod sample;
 pub mod secret;
 pub mod statistics;
 pub mod step;
+pub mod target;
 #[cfg(test)]
 pub mod testing;
 pub mod units;

@@ -9,6 +9,7 @@ use super::experiment::{Proxy, Service};
 use super::fault::{Amount, Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
 use super::profile::Profile;
+use super::target::Victims;
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
@@ -50,15 +51,15 @@ pub enum Act {
         /// What it does.
         job: Job,
     },
-    /// Stops a process of ours with SIGSTOP.
-    PauseService {
-        /// The service's name.
-        service: String,
+    /// Stops processes with SIGSTOP.
+    Pause {
+        /// Which.
+        whom: Victims,
     },
-    /// Kills a process of ours.
-    KillService {
-        /// The service's name.
-        service: String,
+    /// Kills processes.
+    Kill {
+        /// Which.
+        whom: Victims,
         /// The signal.
         signal: KillSignal,
     },
@@ -107,10 +108,10 @@ pub enum Undo {
         /// The directory that its file is in.
         folder: PathBuf,
     },
-    /// Lets a paused service go on, by SIGCONT to the very process that was paused.
-    ResumeService {
-        /// The service's name.
-        service: String,
+    /// Lets paused processes go on, by SIGCONT to the very processes that were paused.
+    Resume {
+        /// Which.
+        whom: Victims,
     },
     /// Sees to it that a service runs and is ready, starting it again where need be.
     ReviveService {
@@ -157,10 +158,10 @@ pub enum Check {
         /// The directory.
         folder: PathBuf,
     },
-    /// The service's process is not stopped.
-    ServiceRunning {
-        /// The service's name.
-        service: String,
+    /// None of the processes is stopped.
+    Running {
+        /// Which.
+        whom: Victims,
     },
     /// The service runs and is ready.
     ServiceReady {
@@ -336,8 +337,8 @@ impl fmt::Display for Act {
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
             Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
             Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
-            Self::PauseService { service } => write!(f, "pause service {service} (SIGSTOP)"),
-            Self::KillService { service, signal } => write!(f, "kill service {service} ({})", signal.name()),
+            Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
+            Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
         }
     }
 }
@@ -352,7 +353,7 @@ impl fmt::Display for Undo {
             Self::EndFill { worker, folder } => {
                 write!(f, "stop worker {worker}, and free its room in {}", folder.display())
             }
-            Self::ResumeService { service } => write!(f, "resume service {service} (SIGCONT)"),
+            Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
         }
@@ -369,7 +370,7 @@ impl fmt::Display for Check {
             Self::FillGone { worker, folder } => {
                 write!(f, "worker {worker} is gone, and no file of it is in {}", folder.display())
             }
-            Self::ServiceRunning { service } => write!(f, "service {service} is not stopped"),
+            Self::Running { whom } => write!(f, "{whom} is not stopped"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
         }
@@ -437,8 +438,18 @@ impl Act {
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
-            | Self::PauseService { .. }
-            | Self::KillService { .. } => Persistence::Volatile,
+            | Self::Pause { .. }
+            | Self::Kill { .. } => Persistence::Volatile,
+        }
+    }
+
+    /// Whom it hits, where it hits processes that were there already.
+    pub const fn whom(&self) -> Option<&Victims> {
+        match self {
+            Self::Pause { whom } | Self::Kill { whom, .. } => Some(whom),
+            Self::StartService { .. } | Self::OpenProxy { .. } | Self::AddToxic { .. } | Self::StartWorker { .. } => {
+                None
+            }
         }
     }
 }
@@ -459,11 +470,11 @@ impl KillSignal {
 impl Undo {
     /// The command a person can run when the tool could not; none when the end of the tool's process undoes it.
     pub fn by_hand(&self, receipt: &Receipt) -> Option<String> {
-        let pid = receipt.process.as_ref().map(|process| process.pid)?;
+        let pid = receipt.process.as_ref().map(|process| process.pid);
         match self {
-            Self::StopService { .. } => Some(format!("kill -KILL -- -{pid}")),
-            Self::StopWorker { .. } | Self::EndFill { .. } => Some(format!("kill -KILL {pid}")),
-            Self::ResumeService { .. } => Some(format!("kill -CONT {pid}")),
+            Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
+            Self::StopWorker { .. } | Self::EndFill { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
+            Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
             Self::CloseProxy { .. } | Self::RemoveToxic { .. } | Self::ReviveService { .. } | Self::None { .. } => None,
         }
     }

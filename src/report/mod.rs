@@ -12,6 +12,7 @@ mod layout;
 mod markdown;
 pub mod plan;
 mod sections;
+pub mod suite;
 mod text;
 
 pub use format::Format;

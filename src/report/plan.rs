@@ -160,21 +160,21 @@ mod tests {
     use crate::model::experiment::Experiment;
     use crate::model::fault::{FaultKind, FaultSpec, ProcessPause, Target};
     use crate::model::step::{Act, Check, Step, Undo};
-    use crate::model::testing;
+    use crate::model::testing::{self, whom};
     use crate::model::units::Timespan;
 
     fn paused() -> (Experiment, Plan) {
         let fault = FaultSpec {
             name: "hang\u{1b}[2J".into(),
             kind: FaultKind::ProcessPause(ProcessPause {}),
-            target: Target::Service("demo".into()),
+            target: Target::service("demo"),
             start: Timespan::ZERO,
             duration: Timespan::seconds(5),
         };
         let step = Step {
-            apply: Act::PauseService { service: "demo".into() },
-            undo: Undo::ResumeService { service: "demo".into() },
-            verify: Check::ServiceRunning { service: "demo".into() },
+            apply: Act::Pause { whom: whom("demo") },
+            undo: Undo::Resume { whom: whom("demo") },
+            verify: Check::Running { whom: whom("demo") },
         };
         let planned = PlannedFault { steps: vec![step], needs: "nothing".into(), impossible: None };
         let experiment = Experiment { faults: vec![fault], ..testing::experiment() };
@@ -212,6 +212,9 @@ mod tests {
         let from_yaml: serde_json::Value =
             serde_yaml::from_str(&yaml(&experiment, &plan).expect("writes")).expect("reads");
         assert_eq!(from_json, from_yaml);
-        assert_eq!(from_json["plan"]["faults"][0]["steps"][0]["undo"]["resume_service"]["service"], "demo");
+        assert_eq!(
+            from_json["plan"]["faults"][0]["steps"][0]["undo"]["resume"]["whom"]["target"]["by"]["service"],
+            "demo"
+        );
     }
 }

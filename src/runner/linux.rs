@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::readiness;
-use crate::guard::policy::{self, ProcessPlace};
-use crate::guard::protected;
+use super::targets::Targets;
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Facts, Machine, Prober, Trouble, files, system};
+use crate::host::{Checked, Chosen, Facts, Machine, Prober, Trouble, files, system};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Service};
-use crate::model::fault::KillSignal;
+use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::target::Victims;
 use crate::probe::{ServiceView, Surroundings, prepare};
 use crate::proxy::ProxySet;
 
@@ -28,9 +28,7 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
-    policies: Vec<Policy>,
-    /// The processes that faults hit, by service: the dose is judged against them.
-    hit: Mutex<BTreeMap<String, ProcessIdentity>>,
+    targets: Targets,
 }
 
 impl LinuxMachine {
@@ -38,14 +36,14 @@ impl LinuxMachine {
     pub fn new(experiment: &Experiment, seed: u64, logs: PathBuf) -> Self {
         let clock = Clock::Real;
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
+        let services = Arc::new(Services::new(clock, logs));
         Self {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
-            services: Arc::new(Services::new(clock, logs)),
+            targets: Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed),
+            services,
             specs: specs.collect(),
-            policies: Vec::new(),
-            hit: Mutex::default(),
         }
     }
 
@@ -75,49 +73,20 @@ impl LinuxMachine {
     /// The same under these policies: what they protect is hit by no fault.
     #[must_use = "the machine is returned"]
     pub fn under(mut self, policies: Vec<Policy>) -> Self {
-        self.policies = policies;
+        self.targets.protect(policies);
         self
     }
 
-    /// Looks at a process just before a fault hits it, as it is now, and refuses if it must not be hit.
-    fn may_be_hit(&self, what: &str, process: &ProcessIdentity) -> Result<(), Trouble> {
-        let refused = |why: &str| Trouble::new(what, format!("{process} must not be hit: {why}"));
-        let profile = process::profile(process)?.ok_or_else(|| Trouble::new(what, "its process ended just before"))?;
-        if let Some(why) = protected::why(&profile, &process::relatives()?) {
-            return Err(refused(why));
+    /// Whether none of them is stopped any more.
+    fn go_on(&self, whom: &Victims) -> Checked {
+        for victim in &whom.chosen {
+            match self.targets.state(victim) {
+                ProcessState::Stopped => return no(format!("{victim} is still stopped")),
+                ProcessState::Unknown => return unknown(format!("the state of {victim} cannot be read")),
+                ProcessState::Running | ProcessState::Gone => {}
+            }
         }
-        let place = ProcessPlace { uid: profile.uid, cgroups: profile.cgroups };
-        policy::hits(&place, &self.policies).map_err(|why| refused(&why))
-    }
-
-    /// Signals the very process that the service is now, and remembers which that was.
-    fn signal(&self, service: &str, signal: Signal) -> Result<Receipt, Trouble> {
-        let what = format!("signal service {service}");
-        let process = self.services.current(service).ok_or_else(|| Trouble::new(&what, "it does not run"))?;
-        self.may_be_hit(&what, &process)?;
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), process.clone());
-        if self.services.signal(service, &process, signal) {
-            Ok(of_process(process))
-        } else {
-            Err(Trouble::new(what, "its process ended just before"))
-        }
-    }
-
-    /// SIGCONT to the process that was stopped: known from the receipt, or, when the act was cut short, from the hit.
-    fn resume(&self, service: &str, receipt: &Receipt) {
-        if let Some(process) = receipt.process.clone().or_else(|| self.process_hit(service)) {
-            self.services.signal(service, &process, Signal::Continue);
-        }
-    }
-
-    /// Whether that process is not stopped any more.
-    fn goes_on(&self, service: &str, receipt: &Receipt) -> Checked {
-        let process = receipt.process.clone().or_else(|| self.process_hit(service));
-        match process.map(|process| self.services.state(service, &process)) {
-            Some(ProcessState::Stopped) => no("its process is still stopped"),
-            Some(ProcessState::Unknown) => unknown("the state of its process cannot be read"),
-            Some(ProcessState::Running | ProcessState::Gone) | None => Checked::Yes,
-        }
+        Checked::Yes
     }
 
     /// Stops a service. With the last one goes whatever left its group on the way, such as a daemon: it carries our mark.
@@ -142,26 +111,6 @@ impl LinuxMachine {
             Ok(left) => left.first().map_or(Checked::Yes, |left| no(format!("{left}, which left its group, lives"))),
             Err(trouble) => unknown(trouble.to_string()),
         }
-    }
-
-    fn process_hit(&self, service: &str) -> Option<ProcessIdentity> {
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
-    }
-
-    fn read_service(&self, service: &str) -> Result<Reading, Trouble> {
-        let hit = self.process_hit(service);
-        let hit = hit.ok_or_else(|| Trouble::new(format!("look at service {service}"), "no fault touched it"))?;
-        let replaced = self.services.current(service).is_some_and(|now| now != hit);
-        let now = self.services.current(service).unwrap_or(hit);
-        Ok(Reading::Service { state: self.services.state(service, &now), replaced })
-    }
-
-    /// Whether the very process that a fault hit has ended.
-    fn service_gone(&self, service: &str) -> Option<String> {
-        let hit = self.process_hit(service)?;
-        let gone = self.services.state(service, &hit) == ProcessState::Gone;
-        let how = self.services.ended(service).map(|how| format!(" with {how}")).unwrap_or_default();
-        gone.then(|| format!("service {service} ({hit}) ended{how}"))
     }
 
     fn fill_gone(&self, worker: &str, folder: &Path) -> Checked {
@@ -195,7 +144,12 @@ impl Machine for LinuxMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
+        let memory_available = system::memory().map_or(0, |memory| memory.available);
+        Facts { cores: system::cores(), memory_available, ..Facts::default() }
+    }
+
+    async fn choose(&self, fault: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
+        self.targets.choose(fault, target)
     }
 
     async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
@@ -210,12 +164,12 @@ impl Machine for LinuxMachine {
                 Ok(Receipt::default())
             }
             Act::StartWorker { worker, job } => self.workers.start(worker, job).await.map(of_process),
-            Act::PauseService { service } => self.signal(service, Signal::Stop),
-            Act::KillService { service, signal } => self.signal(service, Signal::Kill(*signal)),
+            Act::Pause { whom } => self.targets.signal(whom, Signal::Stop).map(|()| Receipt::default()),
+            Act::Kill { whom, signal } => self.targets.signal(whom, Signal::Kill(*signal)).map(|()| Receipt::default()),
         }
     }
 
-    async fn undo(&self, undo: &Undo, receipt: &Receipt) -> Result<(), Trouble> {
+    async fn undo(&self, undo: &Undo, _: &Receipt) -> Result<(), Trouble> {
         match undo {
             Undo::StopService { service } => self.stop(service).await,
             Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
@@ -225,23 +179,20 @@ impl Machine for LinuxMachine {
                 self.workers.stop(worker).await?;
                 process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
             }
-            Undo::ResumeService { service } => {
-                self.resume(service, receipt);
-                Ok(())
-            }
+            Undo::Resume { whom } => self.targets.resume(whom),
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
     }
 
-    async fn check(&self, check: &Check, receipt: &Receipt) -> Checked {
+    async fn check(&self, check: &Check, _: &Receipt) -> Checked {
         match check {
             Check::ServiceGone { service } => self.stopped(service),
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
             Check::FillGone { worker, folder } => self.fill_gone(worker, folder),
-            Check::ServiceRunning { service } => self.goes_on(service, receipt),
+            Check::Running { whom } => self.go_on(whom),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }
@@ -257,7 +208,7 @@ impl Machine for LinuxMachine {
                 let reading = self.workers.reading(worker).map(Reading::Worker);
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
-            Meter::Service { service } => self.read_service(service),
+            Meter::Processes { whom } => Ok(Reading::Processes(self.targets.read(whom))),
         }
     }
 
@@ -278,7 +229,7 @@ impl Machine for LinuxMachine {
             Meter::Toxic { proxy, .. } => {
                 (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
             }
-            Meter::Service { service } => self.service_gone(service),
+            Meter::Processes { whom } => self.targets.gone(whom),
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,
         }

@@ -17,6 +17,7 @@ mod put_back;
 mod readiness;
 mod recovery;
 mod set_up;
+mod targets;
 mod transition;
 mod walk;
 

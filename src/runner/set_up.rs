@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::hands::Undone;
 use super::transition::Ended;
 use super::walk::Walk;
-use crate::host::Machine;
+use crate::host::{Machine, Trouble};
 use crate::journal::Owner;
 use crate::model::event::EventKind;
 use crate::model::experiment::{Experiment, Proxy, Service};
@@ -29,10 +29,25 @@ impl<M: Machine> Walk<M> {
                 Err(Undone::Trouble(trouble)) => return self.not_set_up(trouble.to_string()),
             }
         }
-        match self.start_probes() {
+        let ready = match self.look_at_targets().await {
+            Ok(()) => self.start_probes(),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        match ready {
             Ok(()) => Ended::Well,
             Err(why) => self.not_set_up(why),
         }
+    }
+
+    /// A target that nobody matches, or one that must not be hit, is told before the baseline is measured and not after.
+    /// Whom a fault hits is looked up once more just before.
+    async fn look_at_targets(&self) -> Result<(), Trouble> {
+        for fault in &self.header.experiment.faults {
+            if let Some(target) = fault.target.process() {
+                self.hands.machine.choose(fault, target).await?;
+            }
+        }
+        Ok(())
     }
 
     fn not_set_up(&self, why: String) -> Ended {

@@ -94,11 +94,17 @@ pub struct TargetFile {
     pub host: Field<String>,
 }
 
-/// Which process is the target of a fault.
+/// Which processes are the target of a fault: found by exactly one of these, with their children or without.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ProcessFile {
     pub service: Field<String>,
+    pub name: Field<String>,
+    pub pid: Field<i32>,
+    pub pid_file: Field<String>,
+    pub command: Field<String>,
+    pub port: Field<u16>,
+    pub children: Field<bool>,
 }
 
 /// `blast_radius`.

@@ -15,7 +15,7 @@ mod places;
 mod policy;
 mod scalar;
 mod secrets;
-mod suggest;
+pub mod suggest;
 mod tree;
 
 use std::collections::BTreeMap;

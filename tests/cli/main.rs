@@ -3,6 +3,7 @@
 //! Tests use ports of their own below the kernel's ephemeral range, a state folder of their own, and leave no process
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
+mod ci;
 mod completions;
 mod demo;
 mod doctor;
@@ -18,6 +19,7 @@ mod report;
 mod run;
 mod secrets;
 mod slots;
+mod suite;
 mod support;
 mod usage;
 mod validate;

@@ -121,7 +121,7 @@ fn wrong_usage_is_refused_on_stderr() {
         (&["run"], "<FILE>"),
         (&["plan"], "<FILE>"),
         (&["validate"], "<PATHS>"),
-        (&["run", "a.yaml", "b.yaml"], "unexpected argument 'b.yaml'"),
+        (&["run", "a.yaml", "b.yaml"], "cannot read b.yaml"),
         (&["run", "a.yaml", "--output", "xml"], "[possible values: text, json]"),
         (&["run", "a.yaml", "--seed", "many"], "invalid digit"),
         (&["run", "a.yaml", "--var", "GATEWAY"], "`GATEWAY` is not NAME=VALUE"),

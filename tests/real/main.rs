@@ -21,6 +21,7 @@ mod side_by_side;
 mod signals;
 mod stalled;
 mod stop;
+mod strangers;
 mod targets;
 mod toxiproxy_client;
 mod workers;

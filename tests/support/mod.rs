@@ -95,8 +95,8 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
             FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1), profile: Profile::Constant }),
             Target::Host,
         ),
-        2 => (FaultKind::ProcessPause(ProcessPause {}), Target::Service("demo".into())),
-        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::Service("demo".into())),
+        2 => (FaultKind::ProcessPause(ProcessPause {}), Target::service("demo")),
+        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }
 }

@@ -74,7 +74,8 @@ fn own_restarts<'a>(case: &Case<'a>) -> Option<(&'a str, f64)> {
         _ => None,
     });
     let killed = case.run.experiment().faults.iter().filter(|fault| {
-        let same = service.is_some_and(|name| fault.target == crate::model::fault::Target::Service(name.to_owned()));
+        let target = fault.target.process().and_then(|target| target.by.service());
+        let same = service.is_some() && target == service;
         same && matches!(fault.kind, FaultKind::ProcessKill(_))
     });
     let rise = rise - killed.count() as f64;

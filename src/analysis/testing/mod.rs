@@ -168,7 +168,7 @@ impl Story {
     pub fn killing(mut self, service: &str) -> Self {
         let fault = &mut self.header.experiment.faults[0];
         fault.kind = FaultKind::ProcessKill(ProcessKill { signal: KillSignal::Kill });
-        fault.target = Target::Service(service.to_owned());
+        fault.target = Target::service(service);
         self.dose = Some(dose_of("killed", 1.0, "gone".to_owned()));
         self
     }

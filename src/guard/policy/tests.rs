@@ -79,7 +79,7 @@ fn cores_that_the_file_does_not_name_are_counted_in_the_step() {
 
 #[test]
 fn what_cannot_be_undone_needs_consent_and_a_policy_overrules_it() {
-    let act = Act::KillService { service: "demo".into(), signal: Default::default() };
+    let act = Act::Kill { whom: crate::model::testing::whom("demo"), signal: Default::default() };
     let steps = step(act, Undo::None { because: "it is not ours".into() });
     let experiment = quarter();
     let refused = judged(&experiment, &steps, &Surroundings::default(), policy());

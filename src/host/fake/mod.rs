@@ -15,11 +15,13 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::clock::Clock;
-use super::{Checked, Facts, Machine, Prober, Trouble};
-use crate::model::dose::{Meter, ProcessState, Reading, ToxicReading, WorkerReading};
+use super::{Checked, Chosen, Facts, Machine, Prober, Trouble};
+use crate::model::dose::{Meter, Reading, ToxicReading, VictimReading, WorkerReading};
+use crate::model::fault::{FaultSpec, ProcessTarget};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::target::{Victim, Victims};
 
 pub use life::{Death, Life, Turns};
 pub use scene::FakeScene;
@@ -242,7 +244,16 @@ impl Machine for FakeMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts { cores: vec![0, 1], memory_available: 8 << 30 }
+        Facts { cores: vec![0, 1], memory_available: 8 << 30, ..Facts::default() }
+    }
+
+    async fn choose(&self, _: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
+        self.step().await;
+        let victims = self.world().find(target);
+        match victims.len() {
+            0 => Err(Trouble::new(format!("find {target}"), "there is none")),
+            count => Ok(Chosen { victims, instances: count, matching: count }),
+        }
     }
 
     async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
@@ -310,10 +321,15 @@ impl Machine for FakeMachine {
                 let second = Duration::from_secs(1);
                 Reading::Worker(WorkerReading { elapsed: second, cpu: second, ..WorkerReading::default() })
             }
-            Meter::Service { service } if self.world().is_there(&format!("killed {service}")) => {
-                Reading::Service { state: ProcessState::Gone, replaced: false }
+            Meter::Processes { whom } => {
+                let mut world = self.world();
+                let reading = |victim: &Victim| VictimReading {
+                    name: victim.to_string(),
+                    state: world.state(&victim.process),
+                    replaced_by: None,
+                };
+                Reading::Processes(whom.chosen.iter().map(reading).collect())
             }
-            Meter::Service { .. } => Reading::Service { state: ProcessState::Stopped, replaced: false },
         })
     }
 
@@ -360,14 +376,19 @@ fn is_fault(thing: &str) -> bool {
     !thing.starts_with("service ") && !thing.starts_with("proxy ")
 }
 
+/// What is hit, in the name of a thing: `demo` of a service, `processes named nginx`.
+fn short(whom: &Victims) -> String {
+    whom.target.by.service().map_or_else(|| whom.target.to_string(), ToOwned::to_owned)
+}
+
 fn thing_of(act: &Act) -> String {
     match act {
         Act::StartService { service } => format!("service {}", service.name),
         Act::OpenProxy { proxy } => format!("proxy {}", proxy.name),
         Act::AddToxic { proxy, toxic } => format!("toxic {} on {proxy}", toxic.name),
         Act::StartWorker { worker, .. } => format!("worker {worker}"),
-        Act::PauseService { service } => format!("paused {service}"),
-        Act::KillService { service, .. } => format!("killed {service}"),
+        Act::Pause { whom } => format!("paused {}", short(whom)),
+        Act::Kill { whom, .. } => format!("killed {}", short(whom)),
     }
 }
 
@@ -377,7 +398,7 @@ fn undone_by(undo: &Undo) -> Option<String> {
         Undo::CloseProxy { proxy } => format!("proxy {proxy}"),
         Undo::RemoveToxic { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Undo::StopWorker { worker } | Undo::EndFill { worker, .. } => format!("worker {worker}"),
-        Undo::ResumeService { service } => format!("paused {service}"),
+        Undo::Resume { whom } => format!("paused {}", short(whom)),
         Undo::ReviveService { service } => format!("killed {service}"),
         Undo::None { .. } => return None,
     })
@@ -389,7 +410,7 @@ fn gone_after(check: &Check) -> Option<String> {
         Check::ProxyGone { proxy } => format!("proxy {proxy}"),
         Check::ToxicGone { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Check::WorkerGone { worker } | Check::FillGone { worker, .. } => format!("worker {worker}"),
-        Check::ServiceRunning { service } => format!("paused {service}"),
+        Check::Running { whom } => format!("paused {}", short(whom)),
         Check::ServiceReady { service } => format!("killed {service}"),
         Check::Nothing => return None,
     })

@@ -14,7 +14,9 @@ use super::{Deed, Trials};
 use crate::host::Trouble;
 use crate::host::process::Signal;
 use crate::model::dose::ProcessState;
+use crate::model::fault::ProcessTarget;
 use crate::model::step::{Act, ProcessIdentity, Receipt};
+use crate::model::target::{Victim, Victims};
 
 pub(super) struct World {
     pub dice: ChaCha8Rng,
@@ -29,6 +31,8 @@ pub(super) struct World {
     /// Everybody who ever was on this machine for the run.
     pub ever: Vec<ProcessIdentity>,
     pub processes: BTreeMap<i32, Process>,
+    /// Processes of others that faults may hit.
+    strangers: Vec<ProcessIdentity>,
     next: u64,
     things: BTreeMap<String, Thing>,
     pub files: BTreeMap<PathBuf, Arc<Mutex<File>>>,
@@ -53,6 +57,8 @@ pub(super) struct Process {
     pub group: i32,
     /// Started by the run, whose mark it carries.
     pub ours: bool,
+    /// Not of the run, and what its faults are to hit.
+    pub target: bool,
     pub stopped: bool,
     dies_with_tool: bool,
     /// No signal has an effect on it.
@@ -68,8 +74,8 @@ enum Thing {
     InTool(bool),
     /// These processes.
     Processes(Vec<ProcessIdentity>),
-    /// This process does not go on.
-    Stopped(ProcessIdentity),
+    /// These processes do not go on.
+    Stopped(Vec<ProcessIdentity>),
 }
 
 impl World {
@@ -79,11 +85,17 @@ impl World {
             identity: identity.clone(),
             group: 100,
             ours: false,
+            target: false,
             stopped: false,
             dies_with_tool: false,
             stuck: false,
             dies_at: None,
         };
+        let stranger = |pid: i32| {
+            let identity = ProcessIdentity { pid, pidfs_inode: u64::from(pid.unsigned_abs()), start_ticks: 10 };
+            Process { identity, group: pid, target: true, ..process.clone() }
+        };
+        let strangers = [stranger(90), stranger(91)];
         Self {
             dice: ChaCha8Rng::seed_from_u64(seed),
             trials,
@@ -93,7 +105,8 @@ impl World {
             tool: identity.clone(),
             tool_life,
             ever: vec![identity],
-            processes: BTreeMap::from([(100, process)]),
+            strangers: strangers.iter().map(|process| process.identity.clone()).collect(),
+            processes: strangers.into_iter().chain([process]).map(|process| (process.identity.pid, process)).collect(),
             next: 101,
             things: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -123,7 +136,7 @@ impl World {
             None => false,
             Some(Thing::InTool(_)) => self.tool_lives(),
             Some(Thing::Processes(all)) => all.iter().any(|one| self.process(one).is_some()),
-            Some(Thing::Stopped(one)) => self.process(&one).is_some_and(|process| process.stopped),
+            Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
         }
     }
 
@@ -172,7 +185,8 @@ impl World {
         let slow = self.trials.death_is_slow;
         let dies_at = self.chance(slow).then(|| self.now + Duration::from_millis(self.dice.random_range(1..900)));
         let Some(process) = self.process(identity) else { return false };
-        let innocent = !process.ours && *identity != tool;
+        let target = process.target && matches!(signal, Signal::Continue);
+        let innocent = !process.ours && *identity != tool && !target;
         match signal {
             _ if process.stuck => {}
             Signal::Stop => process.stopped = true,
@@ -198,19 +212,19 @@ impl World {
                 process = all.first().cloned();
                 Thing::Processes(all)
             }
-            Act::PauseService { service } => {
-                let leader = self.leader(service).ok_or_else(|| Trouble::new(act.to_string(), "it does not run"))?;
-                if let Some(leader) = self.process(&leader) {
-                    leader.stopped = true;
-                    leader.stuck |= stuck;
+            Act::Pause { whom } => {
+                let victims = self.living(act, whom)?;
+                for victim in &victims {
+                    if let Some(process) = self.process(victim) {
+                        process.stopped = true;
+                        process.stuck |= stuck;
+                    }
                 }
-                process = Some(leader.clone());
-                Thing::Stopped(leader)
+                Thing::Stopped(victims)
             }
-            Act::KillService { service, .. } => {
-                let leader = self.leader(service).ok_or_else(|| Trouble::new(act.to_string(), "it does not run"))?;
-                self.processes.retain(|_, process| process.group != leader.pid);
-                process = Some(leader);
+            Act::Kill { whom, .. } => {
+                let victims = self.living(act, whom)?;
+                self.processes.retain(|_, process| !victims.iter().any(|victim| victim.pid == process.group));
                 Thing::InTool(stuck)
             }
             Act::OpenProxy { .. } | Act::AddToxic { .. } => Thing::InTool(stuck),
@@ -233,9 +247,11 @@ impl World {
             Thing::InTool(true) => {}
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
-            Thing::Stopped(one) => {
-                if let Some(process) = self.process(&one).filter(|process| !process.stuck) {
-                    process.stopped = false;
+            Thing::Stopped(all) => {
+                for one in all {
+                    if let Some(process) = self.process(&one).filter(|process| !process.stuck) {
+                        process.stopped = false;
+                    }
                 }
             }
         }
@@ -248,6 +264,32 @@ impl World {
             self.revive(service);
         }
         Ok(())
+    }
+
+    /// Those whom an act hits; a trouble when one of them is gone.
+    fn living(&mut self, act: &Act, whom: &Victims) -> Result<Vec<ProcessIdentity>, Trouble> {
+        let victims: Vec<ProcessIdentity> = whom.identities().cloned().collect();
+        match !victims.is_empty() && victims.iter().all(|victim| self.process(victim).is_some()) {
+            true => Ok(victims),
+            false => Err(Trouble::new(act.to_string(), "it does not run")),
+        }
+    }
+
+    /// Who matches a target: the leader of a service, or those strangers that the tool may hit.
+    pub fn find(&mut self, target: &ProcessTarget) -> Vec<Victim> {
+        let victim = |process: ProcessIdentity, service: Option<&str>| Victim {
+            process,
+            name: "fake".to_owned(),
+            service: service.map(ToOwned::to_owned),
+        };
+        match target.by.service() {
+            Some(service) => self.leader(service).map(|leader| victim(leader, Some(service))).into_iter().collect(),
+            None => {
+                let strangers = self.strangers.clone();
+                let living = strangers.into_iter().filter(|one| self.process(one).is_some());
+                living.map(|one| victim(one, None)).collect()
+            }
+        }
     }
 
     fn end(&mut self, identity: &ProcessIdentity) {
@@ -293,6 +335,7 @@ impl World {
             identity: identity.clone(),
             group,
             ours: true,
+            target: false,
             stopped: false,
             dies_with_tool,
             stuck,
@@ -318,6 +361,7 @@ impl World {
                 identity,
                 group: pid,
                 ours: false,
+                target: false,
                 stopped,
                 dies_with_tool: false,
                 stuck: false,

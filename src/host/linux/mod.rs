@@ -1,7 +1,9 @@
 //! The real machine: Linux.
 
+pub(in crate::host) mod census;
 pub mod cgroups;
 pub(in crate::host) mod child;
+pub(in crate::host) mod held;
 pub(in crate::host) mod holders;
 pub(in crate::host) mod identity;
 mod log_writer;

@@ -8,12 +8,13 @@ use super::names::{Names, Unique};
 use super::network;
 use super::request;
 use super::stress;
+use super::target::target;
 use crate::model::experiment::BlastRadius;
 use crate::model::fault::{FaultKind, FaultSpec, Target};
 use crate::model::units::Timespan;
 use crate::spec::catalogue::{FAULTS, Flat, read_flat};
 use crate::spec::decode::{Field, Raw, Spanned};
-use crate::spec::file::{ExperimentFile, FaultFile, TargetFile};
+use crate::spec::file::{ExperimentFile, FaultFile};
 use crate::spec::suggest;
 use crate::spec::tree::NodeId;
 
@@ -51,10 +52,14 @@ fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft
     let head = context.decoder.tree.head(node);
     let target = context.require(&file.target, "target", &head).and_then(|given| target(context, given, names));
     if let (Some(kind), Some(target), Some(place)) = (&kind, &target, file.target.given())
-        && target.kind() != kind.takes()
+        && !kind.takes().contains(&target.kind())
     {
         let message = format!("`{}` cannot act on {}", kind.word(), target.describe());
-        context.error(&place.span, message, format!("write `target: {}`", kind.takes().example()));
+        context.error(&place.span, message, {
+            let examples: Vec<String> =
+                kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
+            format!("write {}", examples.join(" or "))
+        });
     }
     if let Some(kind) = &kind {
         settings(context, node, kind);
@@ -83,39 +88,6 @@ fn read(context: &Context<'_, '_>, node: NodeId) -> Flat<FaultFile, FaultKind> {
         context.error(&word.span, format!("there is no fault `{}`", word.value), help);
     }
     flat
-}
-
-/// The one target that is named.
-fn target(context: &Context<'_, '_>, given: &Spanned<TargetFile>, names: &Names) -> Option<Target> {
-    const HELP: &str = "write `{ proxy: NAME }`, `{ process: { service: NAME } }` or `{ host: local }`";
-    let file = &given.value;
-    match (file.proxy.given(), file.process.given(), file.host.given()) {
-        (Some(proxy), None, None) => {
-            names.proxies.check(context, &proxy.value, &proxy.span);
-            Some(Target::Proxy(proxy.value.clone()))
-        }
-        (None, Some(process), None) => {
-            let service = context.require(&process.value.service, "service", &process.span)?;
-            names.services.check(context, &service.value, &service.span);
-            Some(Target::Service(service.value.clone()))
-        }
-        (None, None, Some(host)) if host.value == "local" => Some(Target::Host),
-        (None, None, Some(host)) => {
-            context.error(&host.span, format!("`{}` is not this machine", host.value), "write `{ host: local }`");
-            None
-        }
-        (None, None, None) => {
-            let broken = file.proxy.is_broken() || file.process.is_broken() || file.host.is_broken();
-            if !broken {
-                context.error(&given.span, "an empty target means nothing, never everything", HELP);
-            }
-            None
-        }
-        _ => {
-            context.error(&given.span, "a fault acts on one target", HELP);
-            None
-        }
-    }
 }
 
 /// Judges the times and the share against the blast radius.

@@ -1,22 +1,20 @@
-//! `chaos run`: reads the file, runs the experiment, prints the report.
+//! One run in this very process: a guardian, the runner, and whoever listens.
 
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::arguments::{FileArguments, Output, RunArguments};
-use super::policy::Gate;
-use super::run_folder::{self, RunFolder};
-use super::{OUR_BUG, REFUSED, claims, colour, experiment_file, prune, residue};
+use super::super::arguments::RunArguments;
+use super::super::run_folder::RunFolder;
+use super::super::{claims, colour, residue, run_folder};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
-use crate::guard::policy::Purpose;
 use crate::host::clock::Clock;
 use crate::host::locks::Locks;
-use crate::host::output::{self, Stream};
+use crate::host::output::Stream;
 use crate::host::scene::ThisMachine;
 use crate::host::signals::{self, Cancel, CancelHandle};
 use crate::host::{dice, files, process, runtime_folder, this_process};
@@ -24,38 +22,62 @@ use crate::journal::guardian::Guardian;
 use crate::journal::{Header, Journal, apart};
 use crate::model::event::{Event, EventKind, RunHeader};
 use crate::model::experiment::Experiment;
+use crate::model::policy::Policy;
 use crate::model::verdict::Mode;
-use crate::report::{self, Format};
 use crate::runner::{self, Ending, LinuxMachine};
 
 /// Version of the event format.
 const EVENT_FORMAT: u32 = 1;
-/// Names the file that a job of GitHub Actions shows as its summary.
-const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
-pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
-    let formats = formats(&arguments.reports)?;
-    let Some(gate) = Gate::open(&arguments.policy)? else { return Ok(REFUSED) };
-    let FileArguments { file, variables } = &arguments.experiment;
-    let read = experiment_file::read(file, variables, experiment_file::REAL_SECRETS, arguments.quiet)?;
-    let Some(loaded) = read else { return Ok(REFUSED) };
-    let purpose = Purpose::Run { approved: arguments.approve.as_deref() };
-    let Some(admitted) = gate.admit(loaded, purpose)? else { return Ok(REFUSED) };
-    let mut header = header(arguments, admitted.experiment);
+/// An experiment that was let through, about to be run.
+pub(super) struct Admitted<'a> {
+    pub experiment: Experiment,
+    /// The file that it stands in.
+    pub file: &'a Path,
+    /// Whoever looks again at what it hits.
+    pub policies: Vec<Policy>,
+    /// The run's id, where it was chosen beforehand.
+    pub id: Option<String>,
+}
+
+/// A run that came to its end, as well as can be.
+pub(super) struct Ran {
+    pub ending: Ending,
+    /// What happened; none when it told nothing, which is a bug of ours.
+    pub told: Option<(Run, Analysis)>,
+}
+
+/// Runs it. An error means that nothing was touched.
+pub(super) fn run(arguments: &RunArguments, admitted: Admitted<'_>) -> anyhow::Result<Ran> {
+    let Admitted { experiment, file, policies, id } = admitted;
+    let mut header = header(arguments, experiment, file, id);
     let state = run_folder::state(arguments.state_dir.as_deref())?;
     residue::refuse(&state)?;
     let locks = claims::take(&header, &state)?;
     let folder = RunFolder::create(&state, &header.run)?;
     header.folder = Some(folder.path().to_owned());
     let machine = LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned());
-    let machine = machine.under(gate.into_policies());
-    let (ending, events) = guarded(header, &folder, machine, locks, arguments.quiet)?;
-    // From here on something may have been touched: no failure of ours may end as a refusal.
-    let Some(run) = Run::fold(&as_stored(events)) else { return Ok(our_bug("the run told nothing")) };
-    let analysis = analysis::analyse(&run);
-    tell(arguments, &formats, &run, &analysis);
-    prune::prune(&state, arguments.keep);
-    Ok(exit_code(&ending, &analysis))
+    let (ending, events) = guarded(header, &folder, machine.under(policies), locks, arguments.quiet)?;
+    let told = Run::fold(&as_stored(events)).map(|run| {
+        let analysis = analysis::analyse(&run);
+        (run, analysis)
+    });
+    Ok(Ran { ending, told })
+}
+
+fn header(arguments: &RunArguments, experiment: Experiment, file: &Path, id: Option<String>) -> RunHeader {
+    RunHeader {
+        format: EVENT_FORMAT,
+        run: id.unwrap_or_else(run_folder::new_id),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        started: Clock::Real.wall(),
+        file: file.display().to_string(),
+        mode: if arguments.dry_run { Mode::Observe } else { Mode::Inject },
+        seed: arguments.seed.unwrap_or_else(dice::random_seed),
+        folder: None,
+        variables: arguments.variables.iter().map(|(name, _)| name.clone()).collect(),
+        experiment,
+    }
 }
 
 /// Runs it under a guardian, which is there before anything is touched and before we have threads. It holds the locks
@@ -93,23 +115,8 @@ fn as_stored(mut events: Vec<Event>) -> Vec<Event> {
 }
 
 /// A runtime whose threads live as long as the process: workers die with the thread that made them.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(in crate::cli) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start threads")
-}
-
-fn header(arguments: &RunArguments, experiment: Experiment) -> RunHeader {
-    RunHeader {
-        format: EVENT_FORMAT,
-        run: uuid::Uuid::now_v7().to_string(),
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        started: Clock::Real.wall(),
-        file: arguments.experiment.file.display().to_string(),
-        mode: if arguments.dry_run { Mode::Observe } else { Mode::Inject },
-        seed: arguments.seed.unwrap_or_else(dice::random_seed),
-        folder: None,
-        variables: arguments.experiment.variables.iter().map(|(name, _)| name.clone()).collect(),
-        experiment,
-    }
 }
 
 /// Runs it and listens: console, event log and memory are three folds over the one stream.
@@ -188,52 +195,4 @@ impl EventLog {
         };
         flushed.inspect_err(|_| self.file = None)
     }
-}
-
-/// How each report is written, by its extension; refused before the run when it could not be written after it.
-fn formats(reports: &[PathBuf]) -> anyhow::Result<Vec<Format>> {
-    reports.iter().map(|path| format(path)).collect()
-}
-
-fn format(path: &Path) -> anyhow::Result<Format> {
-    let shown = path.display();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    anyhow::ensure!(folder.is_dir(), "--report {shown}: there is no folder {}", folder.display());
-    anyhow::ensure!(!path.is_dir(), "--report {shown}: this is a folder");
-    let known = Format::EXTENSIONS;
-    Format::of(path).with_context(|| format!("--report {shown}: the format is told by the extension: {known}"))
-}
-
-/// A report that cannot be written is told and no more: the exit code belongs to the verdict.
-fn tell(arguments: &RunArguments, formats: &[Format], run: &Run, analysis: &Analysis) {
-    output::stdout(&match arguments.output {
-        Output::Text => report::text(run, analysis, colour::style()),
-        Output::Json => report::json(run, analysis),
-    });
-    for (path, format) in arguments.reports.iter().zip(formats) {
-        let written = files::write_atomic(path, format.render_file(run, analysis).as_bytes());
-        tell_trouble(path, written);
-    }
-    if let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()).map(PathBuf::from) {
-        let report = report::markdown(run, analysis);
-        tell_trouble(&path, files::append(&path).and_then(|mut file| file.write_all(report.as_bytes())));
-    }
-}
-
-fn tell_trouble(path: &Path, written: std::io::Result<()>) {
-    if let Err(error) = written {
-        output::stderr(&format!("error: cannot write {}: {error}\n", path.display()));
-    }
-}
-
-fn exit_code(ending: &Ending, analysis: &Analysis) -> u8 {
-    match ending {
-        Ending::Complete => analysis.verdict.exit_code(),
-        Ending::Panicked(panic) => our_bug(&format!("{panic}; the report says what was rolled back")),
-    }
-}
-
-fn our_bug(what: &str) -> u8 {
-    output::stderr(&format!("error: our own bug: {what}\n"));
-    OUR_BUG
 }
