@@ -175,7 +175,7 @@ impl FaultKind {
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => &[TargetKind::Host],
+            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
             Self::ProcessKill(_) | Self::ProcessPause(_) => &[TargetKind::Process],
         }
     }
