@@ -113,7 +113,7 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__demo)
-            opts="-h --gateway-listen --retriever-listen --generator-listen --retriever --generator --serve --attempts --backoff --timeout --breaker-failures --breaker-cooldown --fallback --work --help"
+            opts="-h --gateway-listen --retriever-listen --generator-listen --retriever --generator --serve --attempts --backoff --timeout --breaker-failures --breaker-cooldown --fallback --work --pause --pool --queue --health --no-timeout --stuck-breaker --leaking-pool --slow-recovery --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -165,6 +165,22 @@ _chaos() {
                     ;;
                 --work)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pause)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health)
+                    COMPREPLY=($(compgen -W "shallow deep" -- "${cur}"))
                     return 0
                     ;;
                 *)

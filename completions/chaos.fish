@@ -101,12 +101,21 @@ complete -c chaos -n "__fish_chaos_using_subcommand demo" -l serve -d 'Which of 
 retriever\t'Finds documents'
 generator\t'Writes answers'"
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l attempts -d 'How often the gateway tries a call, the first time included' -r
-complete -c chaos -n "__fish_chaos_using_subcommand demo" -l backoff -d 'Pause between two tries' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l backoff -d 'Pause before the second try; it doubles from try to try. With 0s and several tries this is a retry storm' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l timeout -d 'How long the gateway waits for one call' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l breaker-failures -d 'Circuit breaker: open after so many failed calls to the generator in a row' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l breaker-cooldown -d 'Circuit breaker: how long it stays open before one call is let through' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l work -d 'Extra time that each service takes for each request' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l pause -d 'Time that the generator waits on each request without using the CPU' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l pool -d 'How many questions the gateway works on at once, whatever they use [default: without limit]' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l queue -d 'How many more may wait for a place in the pool; others are refused at once' -r
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l health -d 'What the gateway\'s /health looks at: only itself, or the services it needs, too' -r -f -a "shallow\t'Only whether the process answers'
+deep\t'Whether the services it needs answer, too'"
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l fallback -d 'Answer from the documents alone when the generator fails'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l no-timeout -d 'Wait for each call as long as it takes'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l stuck-breaker -d 'A circuit breaker that opened never lets a call through again'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l leaking-pool -d 'A call that is answered with an error keeps its connection for ever'
+complete -c chaos -n "__fish_chaos_using_subcommand demo" -l slow-recovery -d 'Ask questions that the generator failed on again, all at once, as soon as it is back'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l listen -d 'Where the control API listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand proxy" -l config -d 'Proxies to begin with, in Toxiproxy\'s JSON format; each may have `toxics`' -r -F

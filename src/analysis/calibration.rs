@@ -128,6 +128,26 @@ fn ninety_five_percent_intervals_hold_the_truth_in_about_that_many_cases() {
     }
 }
 
+/// Shares take the wider of two intervals, so theirs may hold the truth more often, never less.
+#[test]
+fn intervals_of_availability_hold_the_truth_in_no_fewer_cases() {
+    let phase = |seed: u64, failing: f64| -> Vec<Sample> {
+        let mut dice = Dice(seed.wrapping_mul(0xd134_2543_de82_ef95));
+        let mut outcome = || if dice.uniform() < failing { Outcome::Wrong } else { Outcome::Ok };
+        (0..1000_u32).map(|n| sample(f64::from(n) * 0.02, 2.0, outcome())).collect()
+    };
+    let (runs, truth) = (300 * times(), (0.98 - 0.90) / 0.98);
+    let held = (0..runs).filter(|seed| {
+        let (before, during) = (phase(2 * seed, 0.02), phase(2 * seed + 1, 0.10));
+        let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
+        let phases = Phases { baseline: &before, fault: &during };
+        let found = compare(&expect("success_rate >= 50%"), &http("ask"), phases).expect("compared");
+        found.low.is_some_and(|low| low <= truth) && found.high.is_some_and(|high| truth <= high)
+    });
+    let found = 100.0 * held.count() as f64 / runs as f64;
+    assert!(found >= 92.5, "{found:.1} %");
+}
+
 #[test]
 fn the_smallest_visible_degradation_is_seen_in_about_half_of_the_runs() {
     let runs = 200 * times();

@@ -1,5 +1,6 @@
 //! One run, folded from its events. Incomplete streams (the tool was killed) fold too: `ended` stays false.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::dose::Dose;
@@ -7,6 +8,7 @@ use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
 use crate::model::phase::Phase;
 use crate::model::sample::Sample;
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::model::verdict::Mode;
 
 /// Everything that happened in a run. Times count from its start.
@@ -43,6 +45,8 @@ pub struct Run {
     pub recovery_ended: Option<RecoveryEnd>,
     /// Users touched by the faults; the last count.
     pub affected_users: Option<u64>,
+    /// What had passed each proxy, by its name, at each look.
+    pub traffic: BTreeMap<String, Vec<TrafficLook>>,
     /// Things worth knowing that change nothing.
     pub notes: Vec<String>,
     /// The run came to its end; false when the stream breaks off.
@@ -133,6 +137,17 @@ pub struct RecoveryEnd {
     pub recovered: bool,
 }
 
+/// The counters of a proxy at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrafficLook {
+    /// When.
+    pub at: Duration,
+    /// Connections that were open.
+    pub open: u64,
+    /// Requests; none where the proxy did not look into the bytes.
+    pub requests: Option<RequestCounts>,
+}
+
 impl Run {
     /// Folds the events of a run, in their order. None when the first is not [`EventKind::RunStarted`].
     pub fn fold(events: &[Event]) -> Option<Self> {
@@ -199,6 +214,7 @@ impl Run {
             rolled_back_at: None,
             recovery_ended: None,
             affected_users: None,
+            traffic: BTreeMap::new(),
             notes: Vec::new(),
             ended: false,
             last: Duration::ZERO,
@@ -232,10 +248,18 @@ impl Run {
                 self.recovery_ended = Some(RecoveryEnd { at, recovered: *recovered });
             }
             EventKind::AffectedUsers { users } => self.affected_users = Some(*users),
+            EventKind::Traffic { proxies } => self.look(at, proxies),
             EventKind::Note { text } => self.notes.push(text.clone()),
             EventKind::RunEnded => self.ended = true,
             EventKind::RunStarted(_) | EventKind::ServiceReady { .. } | EventKind::ProxyListening { .. } => {}
             _ => self.take_change(event),
+        }
+    }
+
+    fn look(&mut self, at: Duration, proxies: &[ProxyTraffic]) {
+        for proxy in proxies {
+            let look = TrafficLook { at, open: proxy.open, requests: proxy.requests };
+            self.traffic.entry(proxy.proxy.clone()).or_default().push(look);
         }
     }
 

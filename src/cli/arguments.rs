@@ -348,7 +348,7 @@ pub struct DemoArguments {
     /// How often the gateway tries a call, the first time included
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub attempts: u32,
-    /// Pause between two tries
+    /// Pause before the second try; it doubles from try to try. With 0s and several tries this is a retry storm
     #[arg(long, value_name = "TIME", default_value = "50ms")]
     pub backoff: Timespan,
     /// How long the gateway waits for one call
@@ -366,6 +366,42 @@ pub struct DemoArguments {
     /// Extra time that each service takes for each request
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub work: Timespan,
+    /// Time that the generator waits on each request without using the CPU
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub pause: Timespan,
+    /// How many questions the gateway works on at once, whatever they use [default: without limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub pool: Option<u32>,
+    /// How many more may wait for a place in the pool; others are refused at once
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "pool", value_parser = clap::value_parser!(u32).range(..=10_000))]
+    pub queue: u32,
+    /// What the gateway's /health looks at: only itself, or the services it needs, too
+    #[arg(long, value_enum, default_value = "shallow")]
+    pub health: HealthCheck,
+    /// Wait for each call as long as it takes
+    #[arg(long, conflicts_with = "timeout", help_heading = MISTAKES)]
+    pub no_timeout: bool,
+    /// A circuit breaker that opened never lets a call through again
+    #[arg(long, requires = "breaker_failures", help_heading = MISTAKES)]
+    pub stuck_breaker: bool,
+    /// A call that is answered with an error keeps its connection for ever
+    #[arg(long, help_heading = MISTAKES)]
+    pub leaking_pool: bool,
+    /// Ask questions that the generator failed on again, all at once, as soon as it is back
+    #[arg(long, help_heading = MISTAKES)]
+    pub slow_recovery: bool,
+}
+
+/// Where `--help` lists what the demo does wrong on request.
+const MISTAKES: &str = "Known mistakes, to see what they do";
+
+/// What a health check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HealthCheck {
+    /// Only whether the process answers
+    Shallow,
+    /// Whether the services it needs answer, too
+    Deep,
 }
 
 /// `chaos proxy`

@@ -43,6 +43,7 @@ pub(super) fn of(event: &EventKind, experiment: Option<&Experiment>) -> Option<S
         | EventKind::StepUndone { .. }
         | EventKind::RolledBack
         | EventKind::AffectedUsers { .. }
+        | EventKind::Traffic { .. }
         | EventKind::RunEnded => return None,
     };
     Some(clean(&line))

@@ -19,6 +19,7 @@ fn probe(kind: ProbeKind) -> ProbeSpec {
         timeout: Timespan::seconds(1),
         expect: Vec::new(),
         on_no_data: OnNoData::Stop,
+        independent_of: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
 use crate::model::step::{Act, Check, Receipt, Undo};
 use crate::model::target::{ProcessTarget, Victim};
+use crate::model::traffic::ProxyTraffic;
 
 /// Why something could not be done on this machine, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,4 +128,7 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Distinct users touched by any toxic so far.
     fn affected_users(&self) -> u64;
+
+    /// What has passed the open proxies so far, by name.
+    fn traffic(&self) -> Vec<ProxyTraffic>;
 }

@@ -11,6 +11,7 @@ use super::dose::Dose;
 use super::experiment::Experiment;
 use super::phase::Phase;
 use super::sample::{Sample, nanos};
+use super::traffic::ProxyTraffic;
 use super::verdict::Mode;
 
 /// Something that happened, and when.
@@ -149,6 +150,11 @@ pub enum EventKind {
     AffectedUsers {
         /// How many.
         users: u64,
+    },
+    /// What has passed the proxies so far, looked at several times a second.
+    Traffic {
+        /// Each proxy, in the order of their names.
+        proxies: Vec<ProxyTraffic>,
     },
     /// Something worth knowing that changes nothing.
     Note {

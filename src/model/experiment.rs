@@ -133,4 +133,7 @@ pub enum Scope {
 pub struct Recovery {
     /// The recovery time objective, counted from the verified undo.
     pub within: Timespan,
+    /// How long the system is watched once it is back; a second when absent. Leaks show only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Timespan>,
 }

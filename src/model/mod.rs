@@ -19,5 +19,6 @@ pub mod step;
 pub mod target;
 #[cfg(test)]
 pub mod testing;
+pub mod traffic;
 pub mod units;
 pub mod verdict;

@@ -26,6 +26,9 @@ pub struct ProbeSpec {
     pub expect: Vec<Expectation>,
     /// What to do when its source has no data while a fault is active.
     pub on_no_data: OnNoData,
+    /// Proxies and services that what it looks at does not use, as the file says: a fault on them must not be felt here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub independent_of: Vec<String>,
 }
 
 /// What to do when a source has no data while a fault is active.
@@ -226,6 +229,8 @@ pub enum ProcessMeasure {
     Restarts,
     /// Open file descriptors.
     OpenFiles,
+    /// Threads.
+    Threads,
 }
 
 /// Settings of `probe: host`.

@@ -23,7 +23,7 @@ pub fn experiment() -> Experiment {
         },
         stop_conditions: Vec::new(),
         baseline: Timespan::seconds(5),
-        recovery: Recovery { within: Timespan::seconds(5) },
+        recovery: Recovery { within: Timespan::seconds(5), watch: None },
         allow_irreversible: false,
     }
 }

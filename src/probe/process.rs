@@ -94,6 +94,7 @@ impl Process {
             ProcessMeasure::Restarts => Measurement::value(self.restarts() as f64),
             ProcessMeasure::Cpu => self.cpu(process).await,
             ProcessMeasure::Memory => read(process, |usage| Some(usage.resident as f64)),
+            ProcessMeasure::Threads => read(process, |usage| Some(usage.threads as f64)),
             ProcessMeasure::OpenFiles => read(process, |usage| usage.open_files.map(|count| count as f64)),
         }
     }

@@ -224,6 +224,7 @@ mod tests {
             timeout: Timespan(timeout),
             expect: Vec::new(),
             on_no_data: OnNoData::Stop,
+            independent_of: Vec::new(),
         }
     }
 

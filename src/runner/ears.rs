@@ -24,6 +24,9 @@ use crate::probe::UnderWay;
 /// How often time-bound conditions are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often the counters of the proxies are told.
+const LOOK: Duration = Duration::from_millis(200);
+
 const GUARDIAN_LOST: &str = "the guardian is lost";
 
 /// What a run hears, and what it remembers of it.
@@ -46,6 +49,8 @@ pub(super) struct Ears<M> {
     /// The verified undo, and the watch over what was sent after it.
     pub(super) recovery: Option<(Duration, RecoveryWatch)>,
     interruption_told: bool,
+    /// When the counters of the proxies are told next.
+    next_look: Instant,
 }
 
 /// What a fault acts on.
@@ -92,6 +97,7 @@ impl<M: Machine> Ears<M> {
             stop,
             recovery,
             interruption_told: false,
+            next_look: clock.now(),
         }
     }
 
@@ -178,11 +184,24 @@ impl<M: Machine> Ears<M> {
                 return heard;
             }
         }
+        self.look_at_traffic();
         let users = self.machine.affected_users();
         let (now, under_way) = (self.emitter.elapsed(), self.under_way.all());
         let stop = self.stop.as_mut()?;
         let fired = stop.tick(now, users).or_else(|| stop.waiting(now, &under_way));
         fired.or_else(|| self.target_gone()).map(|fired| self.stop_for(fired))
+    }
+
+    fn look_at_traffic(&mut self) {
+        let now = self.clock.now();
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
+        let proxies = self.machine.traffic();
+        if !proxies.is_empty() {
+            self.emitter.emit(EventKind::Traffic { proxies });
+        }
     }
 
     fn target_gone(&self) -> Option<Fired> {

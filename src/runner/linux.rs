@@ -12,14 +12,15 @@ use crate::host::service::Services;
 use crate::host::workers::Workers;
 use crate::host::{Checked, Chosen, Facts, Machine, Prober, Trouble, files, system};
 use crate::model::dose::{Meter, ProcessState, Reading};
-use crate::model::experiment::{Experiment, Service};
+use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
 use crate::model::target::Victims;
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::probe::{ServiceView, Surroundings, prepare};
-use crate::proxy::ProxySet;
+use crate::proxy::{ProxySet, ProxyState};
 
 /// This machine, for one run.
 pub struct LinuxMachine {
@@ -238,6 +239,17 @@ impl Machine for LinuxMachine {
     fn affected_users(&self) -> u64 {
         self.proxies.affected_users()
     }
+
+    fn traffic(&self) -> Vec<ProxyTraffic> {
+        self.proxies.list().iter().map(passed).collect()
+    }
+}
+
+/// What an experiment is told of a proxy.
+fn passed(state: &ProxyState) -> ProxyTraffic {
+    let counts = RequestCounts { begun: state.traffic.requests, in_flight: state.traffic.in_flight };
+    let requests = (state.proxy.protocol == Protocol::Http).then_some(counts);
+    ProxyTraffic { proxy: state.proxy.name.clone(), open: state.traffic.active, requests }
 }
 
 fn of_process(process: ProcessIdentity) -> Receipt {

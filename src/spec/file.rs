@@ -72,6 +72,7 @@ pub struct ProbeFile {
     pub expected_value: Field<Raw>,
     pub tolerance: Field<Raw>,
     pub on_no_data: Field<OnNoData>,
+    pub independent_of: Field<Vec<Field<String>>>,
 }
 
 /// What all entries of `faults` have in common.
@@ -122,4 +123,5 @@ pub struct BlastRadiusFile {
 #[serde(default)]
 pub struct RecoveryFile {
     pub within: Field<Timespan>,
+    pub watch: Field<Timespan>,
 }

@@ -11,7 +11,7 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 24] = [
+const ENDS: [(&str, i32); 28] = [
     ("cpu-pressure", 0),
     ("cut-answers", 1),
     ("disk-nearly-full", 0),
@@ -27,14 +27,18 @@ const ENDS: [(&str, i32); 24] = [
     ("http-slow-body", 0),
     ("http-timeout", 0),
     ("killed-service", 0),
+    ("leaking-pool", 0),
     ("memory-pressure", 0),
     ("observe-first", 0),
     ("paused-service", 0),
+    ("retry-storm", 0),
     ("rising-pressure", 0),
+    ("shared-pool", 1),
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
     ("slow-line", 0),
     ("stop-condition", 4),
+    ("stuck-breaker", 5),
     ("three-ways-to-be-gone", 0),
 ];
 
@@ -280,6 +284,23 @@ fn a_service_that_changes_nothing_may_be_asked_twice() {
     let parts = twice.report["doses"][0]["parts"].as_array().expect("parts");
     let sent_twice = parts.iter().find(|part| part["what"] == "sent twice").expect("is measured");
     assert!(sent_twice["number"].as_f64() > Some(100.0), "50 a second for 6 s: {sent_twice}");
+}
+
+#[test]
+fn what_users_do_not_notice_is_told_by_advice() {
+    let (storm, leak) = both(|| side_by_side("retry-storm"), || side_by_side("leaking-pool"));
+    let (storm, leak) = (storm.held().effective(), leak.held().effective());
+    assert!(storm.rules().contains(&"R02"), "{}", storm.done);
+    assert!(leak.rules().contains(&"R21"), "{}", leak.done);
+}
+
+#[test]
+fn what_is_shared_and_what_never_tries_again_deviates() {
+    let (shared, stuck) = both(|| side_by_side("shared-pool"), || side_by_side("stuck-breaker"));
+    let shared = shared.deviated().effective();
+    assert!(shared.rules().contains(&"R12") && shared.rules().contains(&"R13"), "{}", shared.done);
+    let stuck = stuck.ends("NOT RECOVERED", "not_recovered", 5).effective();
+    assert!(stuck.rules().contains(&"R06"), "{}", stuck.done);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod experiments;
 mod files;
+mod known_bad;
 mod outcomes;
 mod plan;
 mod policy;

@@ -135,7 +135,7 @@ fn experiment() -> Experiment {
         },
         stop_conditions: Vec::new(),
         baseline: Timespan::seconds(1),
-        recovery: Recovery { within: Timespan::seconds(5) },
+        recovery: Recovery { within: Timespan::seconds(5), watch: None },
         allow_irreversible: false,
     }
 }

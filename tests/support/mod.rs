@@ -33,6 +33,7 @@ pub fn probe() -> ProbeSpec {
             must: Must::Compare { operator: Operator::AtLeast, limit },
         }],
         on_no_data: OnNoData::Stop,
+        independent_of: Vec::new(),
     }
 }
 
@@ -79,7 +80,7 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
         },
         stop_conditions: Vec::new(),
         baseline: Timespan::seconds(3),
-        recovery: Recovery { within: Timespan::seconds(15) },
+        recovery: Recovery { within: Timespan::seconds(15), watch: None },
         allow_irreversible: false,
     }
 }

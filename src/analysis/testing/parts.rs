@@ -86,7 +86,7 @@ pub fn experiment(steady_state: Vec<ProbeSpec>) -> Experiment {
         },
         stop_conditions: Vec::new(),
         baseline: Timespan(BASELINE),
-        recovery: Recovery { within: Timespan::seconds(15) },
+        recovery: Recovery { within: Timespan::seconds(15), watch: None },
         allow_irreversible: false,
     }
 }
@@ -110,16 +110,19 @@ pub fn prometheus(name: &str) -> ProbeSpec {
 
 /// A probe that counts the restarts of a service and tolerates them.
 pub fn restarts(service: &str) -> ProbeSpec {
-    let target = ProcessSelector::Service(service.to_owned());
-    let process = ProcessProbe { target, measure: ProcessMeasure::Restarts };
-    expecting(probe("restarts", ProbeKind::Process(process)), &["value <= 100"])
+    ProbeSpec { name: "restarts".to_owned(), ..measuring(service, ProcessMeasure::Restarts) }
 }
 
 /// A probe of the CPU time of a service, in cores.
 pub fn cpu(service: &str) -> ProbeSpec {
+    ProbeSpec { name: "cpu".to_owned(), ..measuring(service, ProcessMeasure::Cpu) }
+}
+
+/// A probe of what a service uses, which tolerates everything.
+pub fn measuring(service: &str, measure: ProcessMeasure) -> ProbeSpec {
     let target = ProcessSelector::Service(service.to_owned());
-    let process = ProcessProbe { target, measure: ProcessMeasure::Cpu };
-    expecting(probe("cpu", ProbeKind::Process(process)), &["value <= 100"])
+    let process = ProcessProbe { target, measure };
+    expecting(probe("usage", ProbeKind::Process(process)), &["value <= 1000000000000"])
 }
 
 /// The probe with these expectations instead.
@@ -142,6 +145,7 @@ fn probe(name: &str, kind: ProbeKind) -> ProbeSpec {
         timeout: Timespan::seconds(1),
         expect: Vec::new(),
         on_no_data: OnNoData::Stop,
+        independent_of: Vec::new(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
 use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
 use crate::model::target::{Victim, Victims};
+use crate::model::traffic::ProxyTraffic;
 
 pub use life::{Death, Life, Turns};
 pub use scene::FakeScene;
@@ -349,6 +350,11 @@ impl Machine for FakeMachine {
 
     fn affected_users(&self) -> u64 {
         u64::from(self.broken())
+    }
+
+    /// No byte passes through memory.
+    fn traffic(&self) -> Vec<ProxyTraffic> {
+        Vec::new()
     }
 }
 

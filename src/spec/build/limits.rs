@@ -51,7 +51,9 @@ pub(super) fn baseline(context: &Context<'_, '_>, field: &Field<Timespan>) -> Ti
 pub(super) fn recovery(context: &Context<'_, '_>, field: &Field<RecoveryFile>) -> Recovery {
     let default = recovery_default();
     let Some(file) = field.get() else { return default };
-    Recovery { within: context.time(&file.within, "within", Timespan::ZERO, HOUR, default.within) }
+    let watch =
+        file.watch.given().map(|_| context.time(&file.watch, "watch", Timespan::ZERO, HOUR, Timespan::seconds(1)));
+    Recovery { within: context.time(&file.within, "within", Timespan::ZERO, HOUR, default.within), watch }
 }
 
 /// The stop conditions that are right.
@@ -95,7 +97,10 @@ fn stop_condition(
 pub(super) fn samples(context: &Context<'_, '_>, experiment: &Experiment) {
     const ENOUGH: f64 = 5.0;
     let seconds = |time: Timespan| time.0.as_secs_f64();
-    let whole = seconds(experiment.baseline) + seconds(experiment.fault_window()) + seconds(experiment.recovery.within);
+    let whole = seconds(experiment.baseline)
+        + seconds(experiment.fault_window())
+        + seconds(experiment.recovery.within)
+        + experiment.recovery.watch.map_or(0.0, seconds);
     let per_second = |interval: Timespan| 1.0 / seconds(interval).max(1e-9);
     let all: f64 = experiment.steady_state.iter().map(|probe| whole * per_second(probe.interval)).sum();
     let place = context.place(context.decoder.tree.root, "steady_state");

@@ -180,5 +180,5 @@ fn check_url(text: &str) -> Result<(), String> {
 }
 
 fn recovery_default() -> Recovery {
-    Recovery { within: Timespan::seconds(30) }
+    Recovery { within: Timespan::seconds(30), watch: None }
 }

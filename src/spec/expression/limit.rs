@@ -31,7 +31,7 @@ impl Values {
                 ProcessMeasure::Alive => Self::None,
                 ProcessMeasure::Cpu => Self::CoreShares,
                 ProcessMeasure::Memory => Self::Bytes,
-                ProcessMeasure::Restarts | ProcessMeasure::OpenFiles => Self::Numbers,
+                ProcessMeasure::Restarts | ProcessMeasure::OpenFiles | ProcessMeasure::Threads => Self::Numbers,
             },
             ProbeKind::Host(probe) => match probe.measure {
                 HostMeasure::Cpu | HostMeasure::Memory | HostMeasure::Disk => Self::Shares,
