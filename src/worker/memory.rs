@@ -202,7 +202,7 @@ mod tests {
         let wanted = |size, seconds: f64| plan(size).wanted(Duration::from_secs_f64(seconds));
         assert_eq!((wanted(1 << 30, 0.0), wanted(1 << 30, 5.0), wanted(1 << 30, 10.0)), (0, 512 << 20, 1 << 30));
         assert_eq!(wanted(1 << 30, 1.0) % HUGE, 0);
-        assert_eq!((wanted(100 << 20, 1.0) % SMALL, wanted(100 << 20, 1.0) >> 20), (0, 9));
+        assert_eq!((wanted(100 << 20, 0.99) % SMALL, wanted(100 << 20, 0.99) >> 20), (0, 9));
         assert_eq!(wanted(1, 11.0), 4096, "there are no half pages");
     }
 
