@@ -57,7 +57,7 @@ fn newcombe_p(first: (u64, u64), second: (u64, u64)) -> f64 {
 
 /// Whether the errors during the fault are of too few episodes to speak of a rate.
 pub(super) fn episodes(fault: &[&Sample], answers: &[f64]) -> Option<Doubt> {
-    let errors = fault.iter().filter(|sample| sample.measurement.outcome.is_error()).map(|sample| sample.intended);
+    let errors = fault.iter().filter(|sample| sample.outcome().is_error()).map(|sample| sample.intended());
     let mut last = None;
     let mut count = 0;
     for at in errors {

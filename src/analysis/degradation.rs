@@ -135,14 +135,14 @@ fn scale(metric: Metric, must: &Must) -> Scale {
 /// worse.
 fn series(expectation: &Expectation, probe: &ProbeSpec, samples: &[&Sample]) -> Vec<f64> {
     let (metric, must) = (expectation.metric, &expectation.must);
-    let data = samples.iter().filter(|sample| sample.measurement.outcome.is_data());
+    let data = samples.iter().filter(|sample| sample.outcome().is_data());
     if scale(metric, must) == Scale::Share {
-        return data.map(|sample| f64::from(u8::from(!sample.measurement.outcome.is_error()))).collect();
+        return data.map(|sample| f64::from(u8::from(!sample.outcome().is_error()))).collect();
     }
     if reads_values(metric, must) {
-        return data.filter_map(|sample| sample.measurement.value).map(|value| worse_up(must, value)).collect();
+        return data.filter_map(|sample| sample.value()).map(|value| worse_up(must, value)).collect();
     }
-    let latency = |sample: &&Sample| match sample.measurement.outcome {
+    let latency = |sample: &&Sample| match sample.outcome() {
         Outcome::Ok => Some(sample.latency().as_secs_f64().max(1e-9)),
         Outcome::Timeout => Some(probe.timeout.0.as_secs_f64()),
         _ => None,

@@ -24,6 +24,5 @@ pub(super) fn style() -> Style {
 
 /// How many columns stdout has; 80 where it is no terminal.
 fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    size.map_or(80, |size| usize::from(size.ws_col)).clamp(60, 120)
+    output::size(Stream::Stdout).map_or(80, |(columns, _)| columns).clamp(40, 120)
 }

@@ -11,6 +11,7 @@ mod doctor;
 mod earlier;
 mod experiment_file;
 mod history;
+mod listener;
 mod patience;
 mod plan;
 mod policy;

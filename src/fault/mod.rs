@@ -3,6 +3,7 @@
 mod cpu_stress;
 mod disk_fill;
 mod disk_stress;
+mod fd_exhaust;
 mod http_abort;
 mod http_corrupt;
 mod http_duplicate;
@@ -21,6 +22,7 @@ mod network_slice;
 mod network_slow_close;
 mod process_kill;
 mod process_pause;
+mod process_slow;
 mod request;
 #[cfg(test)]
 mod testing;
@@ -72,6 +74,8 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::DiskFill(settings) => Ok(disk_fill::plan(fault, settings)),
         FaultKind::ProcessKill(settings) => process_kill::plan(fault, settings, facts),
         FaultKind::ProcessPause(_) => process_pause::plan(fault, facts),
+        FaultKind::ProcessSlow(settings) => process_slow::plan(fault, settings, facts),
+        FaultKind::FdExhaust(settings) => fd_exhaust::plan(fault, settings, facts),
     }
 }
 
@@ -105,8 +109,12 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
         (FaultKind::DiskFill(settings), Reading::Worker(worker)) => disk_fill::dose(settings, worker),
-        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => process_kill::dose(settings, victims),
+        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => {
+            process_kill::dose(settings, victims, lasted)
+        }
         (FaultKind::ProcessPause(_), Reading::Processes(victims)) => process_pause::dose(victims, lasted),
+        (FaultKind::ProcessSlow(settings), Reading::Worker(worker)) => process_slow::dose(settings, worker),
+        (FaultKind::FdExhaust(settings), Reading::OpenFiles(limits)) => fd_exhaust::dose(settings, limits),
         (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
     }
 }

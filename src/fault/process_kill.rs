@@ -3,10 +3,12 @@
 //! - breaks: processes, at once, with all they had not written
 //! - mechanism: a signal by pidfd, so never to another process that got the same pid
 //! - privileges: none for a service of the experiment and for processes of our own user, else root (CAP_KILL)
-//! - dose: each process is gone, or another one stands in its place
+//! - dose: each process is gone, or another one stands in its place; with `every` how many that were
 //! - undo: a service of the experiment is started again unless it did so by itself, and its readiness is awaited; anybody
 //!   else is not ours to start, so that takes consent (`allow_irreversible`)
 //! - remains: what the killed processes lost
+
+use std::time::Duration;
 
 use crate::fault::victims::{needs, whom};
 use crate::fault::{FaultPlan, words};
@@ -14,6 +16,7 @@ use crate::host::Facts;
 use crate::model::dose::{Dose, Meter, ProcessState, VictimReading};
 use crate::model::fault::{FaultSpec, ProcessKill};
 use crate::model::step::{Act, Check, Step, Undo};
+use crate::model::units::Timespan;
 
 pub(super) fn plan(fault: &FaultSpec, settings: &ProcessKill, facts: &Facts) -> Result<FaultPlan, String> {
     let whom = whom(fault, facts)?;
@@ -25,16 +28,30 @@ pub(super) fn plan(fault: &FaultSpec, settings: &ProcessKill, facts: &Facts) -> 
             (Undo::None { because: because.to_owned() }, Check::Nothing)
         }
     };
+    let once = Step { apply: Act::Kill { whom: whom.clone(), signal: settings.signal }, undo, verify };
+    let again = settings.every.map(|every| Step {
+        apply: Act::KeepKilling { whom: whom.clone(), signal: settings.signal, every },
+        undo: Undo::StopKilling { whom: whom.clone() },
+        verify: Check::KillingStopped { whom: whom.clone() },
+    });
     Ok(FaultPlan {
         meter: Meter::Processes { whom: whom.clone() },
         needs: needs(&whom),
-        steps: vec![Step { apply: Act::Kill { whom, signal: settings.signal }, undo, verify }],
+        steps: [once].into_iter().chain(again).collect(),
     })
 }
 
-pub(super) fn dose(settings: &ProcessKill, victims: &[VictimReading]) -> Dose {
+/// More victims are told as one number.
+const MOST_TOLD: usize = 8;
+
+pub(super) fn dose(settings: &ProcessKill, victims: &[VictimReading], lasted: Duration) -> Dose {
     let signal = settings.signal.name();
-    let parts = victims.iter().map(|victim| {
+    let gone = victims.iter().filter(|victim| victim.state == ProcessState::Gone).count();
+    let often = settings.every.map(|every| {
+        words::part("kills", format!("every {every}"), format!("{gone} in {}", Timespan(lasted)), gone as f64)
+    });
+    let victims_told = victims.len().min(MOST_TOLD);
+    let parts = victims[..victims_told].iter().map(|victim| {
         let measured = match (&victim.replaced_by, victim.state) {
             (Some(other), ProcessState::Gone) => format!("gone, replaced by {other}"),
             (None, ProcessState::Gone) => "gone".to_owned(),
@@ -43,7 +60,7 @@ pub(super) fn dose(settings: &ProcessKill, victims: &[VictimReading]) -> Dose {
         };
         words::part(&victim.name, signal, measured, f64::from(u8::from(victim.state == ProcessState::Gone)))
     });
-    let parts = parts.collect();
+    let parts = often.into_iter().chain(parts).collect();
     let ineffective = match victims.iter().find(|victim| victim.state != ProcessState::Gone) {
         Some(VictimReading { name, state: ProcessState::Unknown, .. }) => {
             Some(format!("whether {name} ended could not be found out"))
@@ -57,11 +74,14 @@ pub(super) fn dose(settings: &ProcessKill, victims: &[VictimReading]) -> Dose {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{dose, plan};
     use crate::fault::testing::{conforms, facts, fault, victim};
     use crate::model::dose::ProcessState;
     use crate::model::fault::{FaultKind, KillSignal, ProcessKill, ProcessTarget, Selector, Target};
     use crate::model::step::Undo;
+    use crate::model::units::Timespan;
 
     #[test]
     fn is_one_kill_after_which_the_service_is_started_again() {
@@ -79,13 +99,25 @@ mod tests {
     }
 
     #[test]
+    fn again_and_again_is_a_step_of_its_own_and_the_first_to_be_undone() {
+        let every = ProcessKill { every: Some(Timespan::seconds(2)), ..ProcessKill::default() };
+        let fault = fault(FaultKind::ProcessKill(every.clone()), Target::service("demo"));
+        conforms(&fault);
+        assert_eq!(plan(&fault, &every, &facts()).expect("can be planned").steps.len(), 2);
+        let seen: Vec<_> = (0..20).map(|_| victim(ProcessState::Gone, None)).collect();
+        let told = dose(&every, &seen, Duration::from_secs(40));
+        assert_eq!((told.ineffective, told.parts[0].measured.as_str()), (None, "20 in 40s"));
+        assert!(told.parts.len() < 12, "no list without end");
+    }
+
+    #[test]
     fn gone_or_replaced_is_effective_and_a_caught_signal_is_not() {
-        let polite = ProcessKill { signal: KillSignal::Term };
-        assert_eq!(dose(&polite, &[victim(ProcessState::Gone, None)]).ineffective, None);
-        let replaced = dose(&polite, &[victim(ProcessState::Gone, Some("demo (pid 8)"))]);
+        let polite = ProcessKill { signal: KillSignal::Term, every: None };
+        assert_eq!(dose(&polite, &[victim(ProcessState::Gone, None)], Duration::from_secs(1)).ineffective, None);
+        let replaced = dose(&polite, &[victim(ProcessState::Gone, Some("demo (pid 8)"))], Duration::from_secs(1));
         assert_eq!(replaced.ineffective, None);
         assert_eq!(replaced.parts[0].measured, "gone, replaced by demo (pid 8)");
-        let outlived = dose(&polite, &[victim(ProcessState::Running, None)]).ineffective;
+        let outlived = dose(&polite, &[victim(ProcessState::Running, None)], Duration::from_secs(1)).ineffective;
         assert_eq!(outlived.as_deref(), Some("demo (pid 7) outlived SIGTERM"));
     }
 }

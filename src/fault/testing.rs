@@ -32,7 +32,9 @@ pub(super) fn conforms(fault: &FaultSpec) {
     }
     assert!(fault.kind.takes().contains(&fault.target.kind()));
     let alien = match plan.meter {
-        crate::model::dose::Meter::Worker { .. } => crate::model::dose::Reading::Toxic(Default::default()),
+        crate::model::dose::Meter::Worker { .. } | crate::model::dose::Meter::Slowed { .. } => {
+            crate::model::dose::Reading::Toxic(Default::default())
+        }
         _ => crate::model::dose::Reading::Worker(Default::default()),
     };
     assert!(super::dose(fault, &experiment(), &facts(), &alien, Duration::from_secs(1)).ineffective.is_some());
@@ -57,6 +59,15 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
         (Act::Kill { whom, .. }, Undo::ReviveService { service: s }, Check::ServiceReady { service: r }) => {
             whom.target.by.service() == Some(s) && s == r
         }
+        (Act::TakeCharge { whom }, Undo::Resume { whom: w }, Check::Running { whom: v }) => whom == w && w == v,
+        (Act::KeepKilling { whom, .. }, Undo::StopKilling { whom: w }, Check::KillingStopped { whom: v }) => {
+            whom == w && w == v
+        }
+        (
+            Act::LimitOpenFiles { whom, limits, .. },
+            Undo::RestoreOpenFiles { whom: w, limits: l },
+            Check::OpenFilesRestored { whom: v, limits: k },
+        ) => (whom, limits) == (w, l) && (w, l) == (v, k),
         (Act::Kill { whom, .. }, Undo::None { because }, Check::Nothing) => {
             whom.target.by.service().is_none() && !because.is_empty()
         }

@@ -35,7 +35,10 @@ fn of_act(act: &Act) -> Vec<Claim> {
         | Act::StartService { .. }
         | Act::AddToxic { .. }
         | Act::Pause { .. }
-        | Act::Kill { .. } => Vec::new(),
+        | Act::Kill { .. }
+        | Act::KeepKilling { .. }
+        | Act::TakeCharge { .. }
+        | Act::LimitOpenFiles { .. } => Vec::new(),
     }
 }
 
@@ -44,6 +47,7 @@ fn of_job(job: &Job) -> Vec<Claim> {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
         Job::Disk { path, .. } | Job::Fill { path, .. } => vec![Claim::DiskOf(path.clone())],
+        Job::Slow { .. } => Vec::new(),
     }
 }
 

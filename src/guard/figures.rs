@@ -31,8 +31,8 @@ fn stopped_after(
             answer(INTERVAL * k, took, measurement)
         })
         .collect();
-    samples.sort_by_key(|sample| sample.done);
-    samples.iter().find_map(|sample| watch.see(sample).map(|_| sample.done))
+    samples.sort_by_key(|sample| sample.done());
+    samples.iter().find_map(|sample| watch.see(sample).map(|_| sample.done()))
 }
 
 fn by_errors(bad: bool) -> (Duration, Measurement) {

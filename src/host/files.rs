@@ -1,7 +1,7 @@
 //! Files. What we write is for our user's eyes only, and what must last is on the disk before we go on.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
@@ -229,9 +229,20 @@ pub fn device(path: &Path) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.dev())
 }
 
+/// How many bytes a file has.
+pub fn length(path: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(path)?.len())
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
+}
+
+/// Reads a file line by line; the ends of lines and empty lines are left out.
+pub fn read_lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+    let lines = BufReader::with_capacity(1 << 16, File::open(path)?).split(b'\n');
+    Ok(lines.filter(|line| line.as_ref().map_or(true, |line| !line.is_empty())))
 }
 
 /// Reads the start of a file: at most `limit` bytes, however much it would give.

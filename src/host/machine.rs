@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::host::clock::Clock;
+use crate::host::process::OpenFiles;
 use crate::model::dose::{Meter, Reading};
 use crate::model::fault::FaultSpec;
 use crate::model::probe::ProbeSpec;
@@ -49,6 +50,8 @@ pub struct Facts {
     pub memory_available: u64,
     /// Those that were chosen to be hit by the fault that is planned; nobody where nothing is looked at.
     pub victims: Vec<Victim>,
+    /// What those have open, where it must be known.
+    pub open_files: Vec<OpenFiles>,
 }
 
 /// Those that a fault is to hit, and out of how many.
@@ -56,6 +59,8 @@ pub struct Facts {
 pub struct Chosen {
     /// The chosen, each with its children where they are meant.
     pub victims: Vec<Victim>,
+    /// What they have open, where the fault must know it.
+    pub open_files: Vec<OpenFiles>,
     /// How many of those that matched are among them, children aside.
     pub instances: usize,
     /// How many matched, children aside.

@@ -29,3 +29,4 @@ pub use linux::cgroups;
 pub use linux::powers;
 pub use linux::trial;
 pub use machine::{Checked, Chosen, Facts, Machine, Prober, Trouble};
+pub use process::OpenFiles;

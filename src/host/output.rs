@@ -34,6 +34,16 @@ pub fn is_terminal(stream: Stream) -> bool {
     }
 }
 
+/// Columns and rows of a terminal; none where it is none, or does not tell.
+pub fn size(stream: Stream) -> Option<(usize, usize)> {
+    let size = match stream {
+        Stream::Stdout => rustix::termios::tcgetwinsize(io::stdout()),
+        Stream::Stderr => rustix::termios::tcgetwinsize(io::stderr()),
+    };
+    let size = size.ok().map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+    size.filter(|(columns, rows)| *columns > 0 && *rows > 0)
+}
+
 fn write(mut stream: impl Write, closed: &AtomicBool, text: &str) -> bool {
     if closed.load(Ordering::Relaxed) {
         return false;

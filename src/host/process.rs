@@ -25,6 +25,7 @@ pub use super::linux::held::Held;
 pub use super::linux::holders::holders;
 pub use super::linux::identity::{identity, state};
 pub use super::linux::marked::{group_led_by, mark_children, marked};
+pub use super::linux::open_files::{Limited, OpenFiles, file_limit, open_files, restore_file_limit, set_file_limit};
 pub use super::linux::owner::{Owner, pid_namespace};
 pub use super::linux::profile::{Profile, Relatives, profile, profile_of_us, relatives};
 pub use super::linux::strays::{Found, Marked, user};

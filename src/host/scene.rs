@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::durable_log::DurableLog;
-use super::process::{self, Signal};
+use super::process::{self, Limited, Signal};
 use super::{Trouble, files, system, thread};
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// A file of records that outlives whoever writes it.
 pub trait Paper: Debug + Send + Sync {
@@ -47,6 +47,12 @@ pub trait Scene {
 
     /// Sends a signal to this very process; false when it is gone.
     fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble>;
+
+    /// The soft limit of open files of this very process; none when it is gone.
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble>;
+
+    /// Restores what it was before, where it is the one that was set; another one is left alone.
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble>;
 
     /// Every living process that carries the id of this run, except the one that asks.
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble>;
@@ -90,6 +96,14 @@ impl Scene for ThisMachine {
 
     fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
         process::send_signal(process, signal)
+    }
+
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble> {
+        Ok(process::file_limit(process)?.map(|(soft, _)| soft))
+    }
+
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble> {
+        process::restore_file_limit(process, limit)
     }
 
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {

@@ -112,6 +112,16 @@ impl Workers {
         Some(failed.unwrap_or(worker))
     }
 
+    /// Returns when a worker has ended, at once where there is none. Needs no borrow of this while it waits.
+    pub fn end_of(&self, name: &str) -> impl Future<Output = ()> + Send + use<> {
+        let child = self.child(name);
+        async move {
+            if let Some(child) = child {
+                child.ended().await;
+            }
+        }
+    }
+
     async fn launch(&self, name: &str, job: &Job) -> Result<(Arc<Child>, watch::Receiver<Progress>), Trouble> {
         let job = serde_json::to_string(job).map_err(|error| Trouble::new("write the job of a worker", error))?;
         let launch = Launch {
@@ -171,7 +181,7 @@ async fn listen(stdout: Option<ChildStdout>, tell: watch::Sender<Progress>) {
 fn time_to_start(job: &Job) -> Duration {
     let base = Duration::from_secs(10);
     match job {
-        Job::Cpu { .. } => base,
+        Job::Cpu { .. } | Job::Slow { .. } => base,
         // Slow machines map about 1 GiB a second; be generous.
         Job::Memory { size, .. } => base + Duration::from_secs(size.0 >> 28),
         // The file is written once where the job reads; slow disks write 50 MB a second.

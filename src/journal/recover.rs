@@ -14,7 +14,7 @@ use crate::host::process::Signal;
 use crate::host::scene::{Paper, Scene, ThisMachine};
 use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// How long killed processes may take to be gone before they are called residue.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -213,8 +213,14 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         for process in &stopped {
             send(scene, process, Signal::Continue, &mut account);
         }
+        let limited = remains.limited_on(scene);
+        for (process, limit) in &limited {
+            trouble(scene.restore_file_limit(process, *limit).map(drop), &mut account);
+        }
         match remains.processes_on(scene) {
-            Ok(left) if left.is_empty() && stopped.is_empty() => (clear_looks, pause) = (clear_looks + 1, PAUSE),
+            Ok(left) if left.is_empty() && stopped.is_empty() && limited.is_empty() => {
+                (clear_looks, pause) = (clear_looks + 1, PAUSE)
+            }
             Ok(left) => {
                 clear_looks = 0;
                 left.iter().for_each(|process| kill(scene, process, &mut account));
@@ -235,7 +241,7 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
 fn folder_of(measure: &Measure) -> Option<&Path> {
     match measure {
         Measure::Free(_, folder) => Some(folder),
-        Measure::Kill(_) | Measure::Continue(_) | Measure::GoneWith(_) => None,
+        Measure::Kill(_) | Measure::Continue(_) | Measure::Restore(_) | Measure::GoneWith(_) => None,
     }
 }
 
@@ -258,9 +264,14 @@ fn kill(scene: &impl Scene, process: &ProcessIdentity, account: &mut Account) {
 /// Whether it was sent; a trouble is told once.
 fn send(scene: &impl Scene, process: &ProcessIdentity, signal: Signal, account: &mut Account) -> bool {
     let sent = scene.signal(process, signal);
-    let told = sent.as_ref().err().map(ToString::to_string);
-    account.troubles.extend(told.filter(|trouble| !account.troubles.contains(trouble)));
+    trouble(sent.as_ref().map(drop).map_err(Clone::clone), account);
     sent.unwrap_or(false)
+}
+
+/// A trouble is told once.
+fn trouble(done: Result<(), Trouble>, account: &mut Account) {
+    let told = done.err().map(|trouble| trouble.to_string());
+    account.troubles.extend(told.filter(|trouble| !account.troubles.contains(trouble)));
 }
 
 /// Reads every step back and writes down how it stands. What cannot be written is told: the undo counts all the same,
@@ -302,6 +313,7 @@ fn read_back(
             Ok(format!("{process} and all of its group are gone"))
         }
         (Measure::Kill(None) | Measure::Free(None, _), Ok([])) => Ok("no process of the run is left".to_owned()),
+        (Measure::Restore(limits), _) => restored(scene, limits),
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
     }
@@ -325,6 +337,18 @@ fn go_on(scene: &impl Scene, processes: &[ProcessIdentity]) -> Result<String, St
         ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
     });
     Ok(states.collect::<Result<Vec<_>, _>>()?.join(", "))
+}
+
+/// Whether each limit is what it was. One that somebody else set meanwhile is left alone, and told.
+fn restored(scene: &impl Scene, limits: &[(ProcessIdentity, SoftLimit)]) -> Result<String, String> {
+    let all = limits.iter().map(|(process, limit)| match scene.file_limit(process) {
+        Ok(None) => Ok(format!("{process} is gone")),
+        Ok(Some(now)) if now == limit.before => Ok(format!("the limit of {process} is {now} again")),
+        Ok(Some(now)) if now == limit.set => Err(format!("the limit of {process} is {now} still")),
+        Ok(Some(now)) => Err(limit.conflict(process, now)),
+        Err(trouble) => Err(trouble.to_string()),
+    });
+    Ok(all.collect::<Result<Vec<_>, _>>()?.join(", "))
 }
 
 fn record(journal: &mut Journal, entry: &Entry, state: State) -> std::io::Result<()> {

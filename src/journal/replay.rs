@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Entry;
-use crate::model::step::{Persistence, ProcessIdentity, Undo};
+use crate::model::step::{Persistence, ProcessIdentity, SoftLimit, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Measure {
     Free(Option<ProcessIdentity>, PathBuf),
     /// The processes go on. They are known also when the act was cut short.
     Continue(Vec<ProcessIdentity>),
+    /// These limits of open files are what they were, where they are as they were set.
+    Restore(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 /// What a step ended with.
@@ -40,7 +42,12 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
-        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
+        Undo::RestoreOpenFiles { whom, limits } => {
+            Measure::Restore(whom.identities().cloned().zip(limits.iter().copied()).collect())
+        }
+        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } | Undo::StopKilling { .. } => {
+            Measure::GoneWith(Holder::Tool)
+        }
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
 }

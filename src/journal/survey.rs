@@ -9,7 +9,7 @@ use super::{Entry, FORMAT, Header, open_steps};
 use crate::host::Trouble;
 use crate::host::scene::{Scene, ThisMachine};
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,7 @@ impl Remains {
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
         let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
             Measure::Continue(processes) => processes.as_slice(),
-            Measure::Kill(_) | Measure::Free(..) | Measure::GoneWith(_) => &[],
+            Measure::Kill(_) | Measure::Free(..) | Measure::Restore(_) | Measure::GoneWith(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
@@ -108,11 +108,24 @@ impl Remains {
     pub fn files(&self) -> Vec<PathBuf> {
         let folders = self.steps.iter().filter_map(|(_, measure)| match measure {
             Measure::Free(_, folder) => Some(folder),
-            Measure::Kill(_) | Measure::Continue(_) | Measure::GoneWith(_) => None,
+            Measure::Kill(_) | Measure::Continue(_) | Measure::Restore(_) | Measure::GoneWith(_) => None,
         });
         let of =
             |folder: &PathBuf| ThisMachine.drafts_of(folder, &self.header.run).unwrap_or_else(|_| vec![folder.clone()]);
         folders.flat_map(of).collect()
+    }
+
+    /// The limits that are seen to be as this run set them, or that cannot be seen.
+    pub(super) fn limited_on(&self, scene: &impl Scene) -> Vec<(ProcessIdentity, SoftLimit)> {
+        let limits = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Restore(limits) => limits.as_slice(),
+            Measure::Kill(_) | Measure::Free(..) | Measure::Continue(_) | Measure::GoneWith(_) => &[],
+        });
+        let ours = |(process, limit): &&(ProcessIdentity, SoftLimit)| match scene.file_limit(process) {
+            Ok(now) => now == Some(limit.set),
+            Err(_) => true,
+        };
+        limits.filter(ours).cloned().collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
@@ -121,5 +134,6 @@ impl Remains {
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
             || !self.files().is_empty()
+            || !self.limited_on(&ThisMachine).is_empty()
     }
 }

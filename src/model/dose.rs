@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::step::SoftLimit;
 use super::target::Victims;
 
 /// Where the dose of a fault is read.
@@ -22,6 +23,20 @@ pub enum Meter {
         /// Its name.
         worker: String,
     },
+    /// The counters of a worker that slows processes down.
+    Slowed {
+        /// Its name.
+        worker: String,
+        /// Those that it slows down.
+        whom: Victims,
+    },
+    /// The limits of open files, against those that were set.
+    OpenFiles {
+        /// Whose.
+        whom: Victims,
+        /// What was there and what was set, one for each.
+        limits: Vec<SoftLimit>,
+    },
     /// The states of the processes that the fault hit.
     Processes {
         /// Which.
@@ -39,6 +54,21 @@ pub enum Reading {
     Worker(WorkerReading),
     /// Of processes, one for each that was hit.
     Processes(Vec<VictimReading>),
+    /// Of limits of open files, one for each process.
+    OpenFiles(Vec<LimitReading>),
+}
+
+/// The limit of open files of a process that was hit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitReading {
+    /// For people: `nginx (pid 7)`.
+    pub name: String,
+    /// What was set.
+    pub set: u64,
+    /// The soft limit now; none when the process is gone.
+    pub soft: Option<u64>,
+    /// How many descriptors may be opened still; none when that cannot be seen.
+    pub left: Option<u64>,
 }
 
 /// How it is with a process that was hit.
@@ -112,6 +142,9 @@ pub struct WorkerReading {
     pub operations: u64,
     /// Operations that failed since then.
     pub failed: u64,
+    /// The time for which it kept others stopped since then.
+    #[serde(default, rename = "stopped_ns", with = "super::sample::nanos")]
+    pub stopped: Duration,
     /// When it strayed furthest from what was asked; none before the first look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<Strayed>,

@@ -102,11 +102,17 @@ pub enum FaultKind {
     /// Stops a process for a while.
     #[serde(rename = "process.pause")]
     ProcessPause(ProcessPause),
+    /// Stops a process for a share of the time.
+    #[serde(rename = "process.slow")]
+    ProcessSlow(ProcessSlow),
+    /// Takes file descriptors from a process.
+    #[serde(rename = "fd.exhaust")]
+    FdExhaust(FdExhaust),
 }
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 21] = [
+    pub const WORDS: [&'static str; 23] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -128,6 +134,8 @@ impl FaultKind {
         "disk.fill",
         "process.kill",
         "process.pause",
+        "process.slow",
+        "fd.exhaust",
     ];
 
     /// The word in `fault:`.
@@ -154,6 +162,8 @@ impl FaultKind {
             Self::DiskFill(_) => "disk.fill",
             Self::ProcessKill(_) => "process.kill",
             Self::ProcessPause(_) => "process.pause",
+            Self::ProcessSlow(_) => "process.slow",
+            Self::FdExhaust(_) => "fd.exhaust",
         }
     }
 
@@ -176,7 +186,9 @@ impl FaultKind {
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
             Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
-            Self::ProcessKill(_) | Self::ProcessPause(_) => &[TargetKind::Process],
+            Self::ProcessKill(_) | Self::ProcessPause(_) | Self::ProcessSlow(_) | Self::FdExhaust(_) => {
+                &[TargetKind::Process]
+            }
         }
     }
 
@@ -187,7 +199,12 @@ impl FaultKind {
 
     /// Whether it stops its target for a while, which another could have done before it.
     pub const fn stops_its_target(&self) -> bool {
-        matches!(self, Self::ProcessPause(_))
+        matches!(self, Self::ProcessPause(_) | Self::ProcessSlow(_))
+    }
+
+    /// Whether it must be known before what its targets have open.
+    pub const fn counts_open_files(&self) -> bool {
+        matches!(self, Self::FdExhaust(_))
     }
 
     /// The share of traffic it asks for, where it acts on traffic and says so.
@@ -506,6 +523,9 @@ pub struct ProcessKill {
     /// The signal.
     #[serde(default)]
     pub signal: KillSignal,
+    /// Again each time so much has passed, whoever matches then: at least 100 ms. Once when absent.
+    #[serde(default)]
+    pub every: Option<Timespan>,
 }
 
 /// Signals that end a process.
@@ -528,3 +548,25 @@ pub enum KillSignal {
 /// Settings of `process.pause`: none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessPause {}
+
+/// Settings of `process.slow`: stops processes again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSlow {
+    /// The share of the time for which they are stopped: above 0 and below 100 %.
+    pub share: Share,
+    /// From one stop to the next: 10 ms to 10 s.
+    #[serde(default = "tenth_of_a_second")]
+    pub period: Timespan,
+}
+
+const fn tenth_of_a_second() -> Timespan {
+    Timespan(std::time::Duration::from_millis(100))
+}
+
+/// Settings of `fd.exhaust`: lowers the soft limit of open files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FdExhaust {
+    /// How many descriptors may be opened still.
+    #[serde(default)]
+    pub leave: u64,
+}

@@ -33,6 +33,21 @@ impl Undo {
                 ),
                 None => format!("{whom}: nobody was chosen, so nobody was stopped"),
             },
+            (Self::StopKilling { whom }, _) => format!(
+                "{} may be killed again; that is part of the tool's process and ends with it at the latest",
+                whom.target
+            ),
+            (Self::RestoreOpenFiles { whom, limits }, _) => {
+                let all = whom.identities().zip(limits);
+                let all = all.map(|(one, limit)| {
+                    format!("prlimit --pid {} --nofile shows {} where it was {}", one.pid, limit.set, limit.before)
+                });
+                format!(
+                    "the limit of open files of {whom} may be lower than it was; see whether {}; where it shows another number, \
+                     somebody else changed it, and it is left alone",
+                    all.collect::<Vec<_>>().join(", ")
+                )
+            }
             (Self::CloseProxy { proxy }, _) => {
                 let see = receipt.address.map_or_else(
                     || "ss -ltnp shows no port of chaos".to_owned(),
@@ -57,7 +72,7 @@ impl Undo {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::step::{ProcessIdentity, Receipt, Undo};
+    use crate::model::step::{ProcessIdentity, Receipt, SoftLimit, Undo};
     use crate::model::target::Victims;
     use crate::model::testing::whom;
 
@@ -71,6 +86,8 @@ mod tests {
             Undo::EndFill { worker: "slow".into(), folder: "/data".into() },
             Undo::Resume { whom: whom("demo") },
             Undo::ReviveService { service },
+            Undo::StopKilling { whom: whom("demo") },
+            Undo::RestoreOpenFiles { whom: whom("demo"), limits: vec![SoftLimit { before: 1024, set: 7 }] },
             Undo::None { because: "slow".into() },
         ];
         // One that is not in the list above does not compile here before it is.
@@ -83,6 +100,8 @@ mod tests {
                 | Undo::EndFill { .. }
                 | Undo::Resume { .. }
                 | Undo::ReviveService { .. }
+                | Undo::StopKilling { .. }
+                | Undo::RestoreOpenFiles { .. }
                 | Undo::None { .. } => {}
             })
             .collect()
@@ -108,6 +127,9 @@ mod tests {
         assert!(resume.when_left(&Receipt::default()).contains("ps -o pid,stat -p '77'"));
         let nobody = Undo::Resume { whom: Victims { chosen: Vec::new(), ..whom("demo") } };
         assert_eq!(nobody.by_hand(&Receipt::default()), None, "it is not known whom");
+        let limits = vec![SoftLimit { before: 1024, set: 7 }];
+        let restore = Undo::RestoreOpenFiles { whom: whom("demo"), limits };
+        assert_eq!(restore.by_hand(&Receipt::default()).as_deref(), Some("prlimit --pid 77 --nofile=1024:"));
         let address = Some(([127, 0, 0, 1], 9102).into());
         let close = Undo::CloseProxy { proxy: "p".into() };
         assert!(close.when_left(&Receipt { address, ..Receipt::default() }).contains("ss -Hltn 'sport = :9102'"));

@@ -63,6 +63,38 @@ pub enum Act {
         /// The signal.
         signal: KillSignal,
     },
+    /// Kills again and again whoever matches then, as many as were chosen at first.
+    KeepKilling {
+        /// Which.
+        whom: Victims,
+        /// The signal.
+        signal: KillSignal,
+        /// From one to the next.
+        every: Timespan,
+    },
+    /// Answers for processes that a worker is about to stop and let go on. Does nothing by itself: its undo does.
+    TakeCharge {
+        /// Which.
+        whom: Victims,
+    },
+    /// Lowers the soft limits of open files.
+    LimitOpenFiles {
+        /// Whose.
+        whom: Victims,
+        /// How many descriptors may be opened still.
+        leave: u64,
+        /// What is there and what is set, one for each of those that were chosen.
+        limits: Vec<SoftLimit>,
+    },
+}
+
+/// A soft limit as it was found, and what it is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoftLimit {
+    /// What was there; the greatest number where there was none.
+    pub before: u64,
+    /// What is set.
+    pub set: u64,
 }
 
 /// How long what an act did lasts by itself.
@@ -113,6 +145,18 @@ pub enum Undo {
         /// Which.
         whom: Victims,
     },
+    /// Kills no more.
+    StopKilling {
+        /// Whom.
+        whom: Victims,
+    },
+    /// Sets the soft limits of open files to what they were, where what is there is ours.
+    RestoreOpenFiles {
+        /// Whose.
+        whom: Victims,
+        /// What was there and what was set, one for each of those that were chosen.
+        limits: Vec<SoftLimit>,
+    },
     /// Sees to it that a service runs and is ready, starting it again where need be.
     ReviveService {
         /// The service's name.
@@ -162,6 +206,18 @@ pub enum Check {
     Running {
         /// Which.
         whom: Victims,
+    },
+    /// Nobody is killed any more.
+    KillingStopped {
+        /// Whom.
+        whom: Victims,
+    },
+    /// The soft limits of open files are what they were.
+    OpenFilesRestored {
+        /// Whose.
+        whom: Victims,
+        /// What was there and what was set, one for each of those that were chosen.
+        limits: Vec<SoftLimit>,
     },
     /// The service runs and is ready.
     ServiceReady {
@@ -271,6 +327,15 @@ pub enum Job {
         #[serde(default)]
         profile: Profile,
     },
+    /// Stops processes again and again.
+    Slow {
+        /// Which.
+        whom: Victims,
+        /// The share of the time for which they are stopped.
+        share: Share,
+        /// From one stop to the next.
+        period: Timespan,
+    },
     /// Reads and writes blocks of an unlinked file.
     Disk {
         /// A directory on the file system.
@@ -339,6 +404,16 @@ impl fmt::Display for Act {
             Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
             Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
             Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
+            Self::KeepKilling { whom, signal, every } => {
+                write!(f, "kill whoever matches then every {every}: {} ({})", whom.target, signal.name())
+            }
+            Self::TakeCharge { whom } => write!(f, "answer for {whom}, which a worker stops and lets go on"),
+            Self::LimitOpenFiles { whom, leave, limits } => {
+                write!(f, "leave {leave} file descriptors to {whom}")?;
+                let told: Vec<String> =
+                    limits.iter().map(|limit| format!("{} -> {}", limit.before, limit.set)).collect();
+                if told.is_empty() { Ok(()) } else { write!(f, " (soft limit {})", told.join(", ")) }
+            }
         }
     }
 }
@@ -354,6 +429,8 @@ impl fmt::Display for Undo {
                 write!(f, "stop worker {worker}, and free its room in {}", folder.display())
             }
             Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
+            Self::StopKilling { whom } => write!(f, "kill {} no more", whom.target),
+            Self::RestoreOpenFiles { whom, .. } => write!(f, "restore the limit of open files of {whom}"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
         }
@@ -371,6 +448,8 @@ impl fmt::Display for Check {
                 write!(f, "worker {worker} is gone, and no file of it is in {}", folder.display())
             }
             Self::Running { whom } => write!(f, "{whom} is not stopped"),
+            Self::KillingStopped { whom } => write!(f, "nobody kills {} any more", whom.target),
+            Self::OpenFilesRestored { whom, .. } => write!(f, "the limit of open files of {whom} is what it was"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
         }
@@ -411,6 +490,7 @@ impl fmt::Display for Job {
             Self::Memory { size, leave_free, profile } => {
                 write!(f, "keep {size} resident{profile}, and leave {leave_free} free")
             }
+            Self::Slow { whom, share, period } => write!(f, "stop {whom} for {share} of every {period}"),
             Self::Disk { path, iops, block_size, read, profile, .. } => {
                 write!(f, "{iops} operations of {block_size} in {}, {read} reads{profile}", path.display())
             }
@@ -439,14 +519,21 @@ impl Act {
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
             | Self::Pause { .. }
-            | Self::Kill { .. } => Persistence::Volatile,
+            | Self::Kill { .. }
+            | Self::KeepKilling { .. }
+            | Self::TakeCharge { .. }
+            | Self::LimitOpenFiles { .. } => Persistence::Volatile,
         }
     }
 
     /// Whom it hits, where it hits processes that were there already.
     pub const fn whom(&self) -> Option<&Victims> {
         match self {
-            Self::Pause { whom } | Self::Kill { whom, .. } => Some(whom),
+            Self::Pause { whom }
+            | Self::Kill { whom, .. }
+            | Self::KeepKilling { whom, .. }
+            | Self::TakeCharge { whom }
+            | Self::LimitOpenFiles { whom, .. } => Some(whom),
             Self::StartService { .. } | Self::OpenProxy { .. } | Self::AddToxic { .. } | Self::StartWorker { .. } => {
                 None
             }
@@ -467,6 +554,21 @@ impl KillSignal {
     }
 }
 
+impl SoftLimit {
+    /// What is to be said where another number is found than the one that was set.
+    pub fn conflict(self, process: &ProcessIdentity, now: u64) -> String {
+        let Self { before, set } = self;
+        format!(
+            "conflict: the limit of {process} is {now}, where {set} was set and {before} was before; it is left alone"
+        )
+    }
+
+    /// What was there, as a command takes it.
+    fn told_before(self) -> String {
+        if self.before == u64::MAX { "unlimited".to_owned() } else { self.before.to_string() }
+    }
+}
+
 impl Undo {
     /// The command a person can run when the tool could not; none when the end of the tool's process undoes it.
     pub fn by_hand(&self, receipt: &Receipt) -> Option<String> {
@@ -475,7 +577,17 @@ impl Undo {
             Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
             Self::StopWorker { .. } | Self::EndFill { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
             Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
-            Self::CloseProxy { .. } | Self::RemoveToxic { .. } | Self::ReviveService { .. } | Self::None { .. } => None,
+            Self::RestoreOpenFiles { whom, limits } => {
+                let all = whom.identities().zip(limits);
+                let all =
+                    all.map(|(one, limit)| format!("prlimit --pid {} --nofile={}:", one.pid, limit.told_before()));
+                Some(all.collect::<Vec<_>>().join("; ")).filter(|command| !command.is_empty())
+            }
+            Self::CloseProxy { .. }
+            | Self::RemoveToxic { .. }
+            | Self::StopKilling { .. }
+            | Self::ReviveService { .. }
+            | Self::None { .. } => None,
         }
     }
 }

@@ -127,7 +127,7 @@ mod tests {
         drop(recorder);
         let mut latencies = Vec::new();
         while let Some(sample) = arrived.recv().await {
-            assert_eq!(sample.measurement.outcome, Outcome::Ok, "{sample:?}");
+            assert_eq!(sample.outcome(), Outcome::Ok, "{sample:?}");
             latencies.push(sample.latency());
         }
         latencies

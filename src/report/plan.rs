@@ -187,7 +187,7 @@ mod tests {
     fn every_step_is_told_with_its_undo_and_its_check() {
         let (experiment, plan) = paused();
         let text = text(&experiment, &plan, Style { color: false, width: 80 });
-        for told in ["pause service demo", "resume service demo", "service demo is not stopped", "from 0s to 5s"] {
+        for told in ["pause service demo", "resume service demo", "is not stopped", "from 0s to 5s"] {
             assert!(text.contains(told), "{told} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "a hostile name steers the terminal");

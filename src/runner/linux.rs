@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::readiness;
+use super::killing::Killing;
 use super::targets::Targets;
+use super::{limits, readiness};
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
@@ -16,7 +17,7 @@ use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
 use crate::model::target::Victims;
 use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::probe::{ServiceView, Surroundings, prepare};
@@ -29,7 +30,8 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
-    targets: Targets,
+    targets: Arc<Targets>,
+    killing: Killing,
 }
 
 impl LinuxMachine {
@@ -38,11 +40,13 @@ impl LinuxMachine {
         let clock = Clock::Real;
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
         let services = Arc::new(Services::new(clock, logs));
+        let targets = Arc::new(Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed));
         Self {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
-            targets: Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed),
+            killing: Killing::new(clock, Arc::clone(&targets)),
+            targets,
             services,
             specs: specs.collect(),
         }
@@ -73,9 +77,19 @@ impl LinuxMachine {
 
     /// The same under these policies: what they protect is hit by no fault.
     #[must_use = "the machine is returned"]
-    pub fn under(mut self, policies: Vec<Policy>) -> Self {
+    pub fn under(self, policies: Vec<Policy>) -> Self {
         self.targets.protect(policies);
         self
+    }
+
+    /// Lets those go on whom a worker slows down, the moment it ends, however it does.
+    fn let_go_with(&self, worker: &str, whom: &Victims) {
+        let (end, targets, whom) = (self.workers.end_of(worker), Arc::clone(&self.targets), whom.clone());
+        tokio::spawn(async move {
+            end.await;
+            // What cannot be let go now is let go by the undo, and read back.
+            let _ = targets.resume(&whom);
+        });
     }
 
     /// Whether none of them is stopped any more.
@@ -164,9 +178,24 @@ impl Machine for LinuxMachine {
                 self.proxies.add_toxic(proxy, toxic)?;
                 Ok(Receipt::default())
             }
-            Act::StartWorker { worker, job } => self.workers.start(worker, job).await.map(of_process),
+            Act::StartWorker { worker, job } => {
+                let process = self.workers.start(worker, job).await?;
+                if let Job::Slow { whom, .. } = job {
+                    self.let_go_with(worker, whom);
+                }
+                Ok(of_process(process))
+            }
             Act::Pause { whom } => self.targets.signal(whom, Signal::Stop).map(|()| Receipt::default()),
             Act::Kill { whom, signal } => self.targets.signal(whom, Signal::Kill(*signal)).map(|()| Receipt::default()),
+            Act::KeepKilling { whom, signal, every } => {
+                self.killing.start(whom, *signal, *every);
+                Ok(Receipt::default())
+            }
+            Act::TakeCharge { whom } => self.targets.judge(whom).map(|()| Receipt::default()),
+            Act::LimitOpenFiles { whom, limits, .. } => {
+                self.targets.judge(whom)?;
+                limits::lower(whom, limits).map(|()| Receipt::default())
+            }
         }
     }
 
@@ -181,6 +210,11 @@ impl Machine for LinuxMachine {
                 process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
             }
             Undo::Resume { whom } => self.targets.resume(whom),
+            Undo::StopKilling { whom } => {
+                self.killing.stop(&whom.target).await;
+                Ok(())
+            }
+            Undo::RestoreOpenFiles { whom, limits } => limits::restore(whom, limits),
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -194,6 +228,8 @@ impl Machine for LinuxMachine {
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
             Check::FillGone { worker, folder } => self.fill_gone(worker, folder),
             Check::Running { whom } => self.go_on(whom),
+            Check::KillingStopped { whom } => yes_if(!self.killing.goes_on(&whom.target), "it goes on"),
+            Check::OpenFilesRestored { whom, limits } => limits::restored(whom, limits),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }
@@ -205,7 +241,8 @@ impl Machine for LinuxMachine {
                 let reading = self.proxies.reading(proxy, toxic).map(Reading::Toxic);
                 reading.ok_or_else(|| Trouble::new(format!("read toxic {toxic} of proxy {proxy}"), "there is none"))
             }
-            Meter::Worker { worker } => {
+            Meter::OpenFiles { whom, limits } => limits::read(whom, limits).map(Reading::OpenFiles),
+            Meter::Worker { worker } | Meter::Slowed { worker, .. } => {
                 let reading = self.workers.reading(worker).map(Reading::Worker);
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
@@ -230,7 +267,9 @@ impl Machine for LinuxMachine {
             Meter::Toxic { proxy, .. } => {
                 (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
             }
-            Meter::Processes { whom } => self.targets.gone(whom),
+            Meter::Processes { whom } | Meter::Slowed { whom, .. } | Meter::OpenFiles { whom, .. } => {
+                self.targets.gone(whom)
+            }
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,
         }

@@ -18,7 +18,6 @@ use crate::model::dose::Dose;
 use crate::model::event::EventKind;
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, Target};
-use crate::model::target::Victim;
 use crate::model::units::Timespan;
 use crate::model::verdict::Mode;
 
@@ -130,7 +129,7 @@ impl<M: Machine> Walk<M> {
         }
         let mut facts = self.hands.machine.facts().await;
         match self.choose(fault).await {
-            Ok(victims) => facts.victims = victims,
+            Ok(chosen) => (facts.victims, facts.open_files) = (chosen.victims, chosen.open_files),
             Err(trouble) => return self.not_applied(fault, trouble.to_string()),
         }
         let experiment = &self.header.experiment;
@@ -142,14 +141,14 @@ impl<M: Machine> Walk<M> {
     }
 
     /// Those that the fault is to hit, found now; told where there was a choice, or where they are not ours.
-    async fn choose(&self, fault: usize) -> Result<Vec<Victim>, Trouble> {
+    async fn choose(&self, fault: usize) -> Result<Chosen, Trouble> {
         let spec = &self.header.experiment.faults[fault];
-        let Some(target) = spec.target.process() else { return Ok(Vec::new()) };
+        let Some(target) = spec.target.process() else { return Ok(Chosen::default()) };
         let chosen = self.hands.machine.choose(spec, target).await?;
         if target.by.service().is_none() {
             self.emitter.note(told(spec, &chosen, self.header.seed));
         }
-        Ok(chosen.victims)
+        Ok(chosen)
     }
 
     async fn apply(&mut self, fault: usize, plan: FaultPlan, facts: Facts) -> Ended {

@@ -1,9 +1,8 @@
 //! The processes that faults hit: found just before, judged, chosen, held open, and signalled by who they are.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::matching::{descendants, is_named, near_commands, near_names, near_ports, pid_in, pids_of, victim};
 use crate::guard::policy::{self, ProcessPlace};
 use crate::guard::{choice, protected};
 use crate::host::process::{self, Held, Seen, Signal};
@@ -15,10 +14,6 @@ use crate::model::fault::FaultSpec;
 use crate::model::policy::Policy;
 use crate::model::step::ProcessIdentity;
 use crate::model::target::{ProcessTarget, Selector, Victim, Victims};
-use crate::spec::suggest;
-
-/// Near misses that are told.
-const MOST_NEAR: usize = 5;
 
 /// Everything that is hit in one run.
 #[derive(Debug)]
@@ -26,21 +21,31 @@ pub(super) struct Targets {
     services: Arc<Services>,
     scope: Scope,
     seed: u64,
-    policies: Vec<Policy>,
+    policies: RwLock<Vec<Policy>>,
     /// Those that were chosen, the experiment's own services aside: their children are held by whoever started them.
     held: Mutex<Vec<Arc<Held>>>,
     /// Everybody that matched when somebody was chosen: whoever matches later and is none of them is new.
     known: Mutex<Vec<ProcessIdentity>>,
+    /// Those that were hit later, by the target they matched.
+    later: Mutex<Vec<(ProcessTarget, Victim)>>,
 }
 
 impl Targets {
     pub fn new(services: Arc<Services>, scope: Scope, seed: u64) -> Self {
-        Self { services, scope, seed, policies: Vec::new(), held: Mutex::default(), known: Mutex::default() }
+        Self {
+            services,
+            scope,
+            seed,
+            policies: RwLock::default(),
+            held: Mutex::default(),
+            known: Mutex::default(),
+            later: Mutex::default(),
+        }
     }
 
     /// From now on what these protect is hit by no fault.
-    pub fn protect(&mut self, policies: Vec<Policy>) {
-        self.policies = policies;
+    pub fn protect(&self, policies: Vec<Policy>) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
     }
 
     /// Those that this fault hits: of all that match, as many as the blast radius allows. Refused when one that matches
@@ -66,7 +71,9 @@ impl Targets {
             self.hold(&what, victim, fault.kind.stops_its_target())?;
         }
         lock(&self.known).extend(found.into_iter().map(|victim| victim.process));
-        Ok(Chosen { victims, instances, matching })
+        let open_files = victims.iter().filter(|_| fault.kind.counts_open_files());
+        let open_files = open_files.filter_map(|victim| process::open_files(&victim.process).transpose());
+        Ok(Chosen { open_files: open_files.collect::<Result<_, _>>()?, victims, instances, matching })
     }
 
     /// Takes hold of a process. One that somebody else has stopped already is refused to a fault that stops: its undo
@@ -99,7 +106,29 @@ impl Targets {
             return Err(refused(why));
         }
         let place = ProcessPlace { uid: profile.uid, cgroups: profile.cgroups };
-        policy::hits(&place, &self.policies).map_err(|why| refused(&why))
+        let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
+        policy::hits(&place, &policies).map_err(|why| refused(&why))
+    }
+
+    /// Whether each of them may be hit, as it is now.
+    pub fn judge(&self, whom: &Victims) -> Result<(), Trouble> {
+        let what = format!("hit {whom}");
+        whom.chosen.iter().try_for_each(|victim| self.may_be_hit(&what, victim))
+    }
+
+    /// Those that match now, drawn as before; they are remembered as hit, too.
+    pub fn draw_again(&self, whom: &Victims) -> Result<Victims, Trouble> {
+        let all = process::census()?;
+        let found = self.find(&whom.target.by, &all)?;
+        let name = whom.target.to_string();
+        let mut chosen = choice::draw(found, self.scope, self.seed, &name);
+        if whom.target.children {
+            chosen.extend(descendants(&chosen, &all));
+        }
+        let again = Victims { target: whom.target.clone(), chosen };
+        self.judge(&again)?;
+        lock(&self.later).extend(again.chosen.iter().map(|victim| (whom.target.clone(), victim.clone())));
+        Ok(again)
     }
 
     /// Signals every one of them. One of many that ended since it was chosen is no trouble where children are meant: they
@@ -153,7 +182,9 @@ impl Targets {
             let replaced_by = gone.then(|| self.in_place_of(whom, victim)).flatten();
             VictimReading { name: victim.to_string(), state, replaced_by }
         };
-        whom.chosen.iter().map(reading).collect()
+        let later = lock(&self.later);
+        let later = later.iter().filter(|(target, _)| *target == whom.target).map(|(_, victim)| victim);
+        whom.chosen.iter().chain(later).map(reading).collect()
     }
 
     /// Why they are no target any more: one that was chosen has ended. Of a family with all its children the whole.
@@ -221,142 +252,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn ended(what: &str, victim: &Victim) -> Trouble {
     Trouble::new(what, format!("{victim} ended just before"))
-}
-
-fn victim(seen: &Seen) -> Victim {
-    Victim { process: seen.process.clone(), name: seen.name.clone(), service: None }
-}
-
-fn pids_of(all: &[Seen], fits: impl Fn(&Seen) -> bool) -> Vec<i32> {
-    all.iter().filter(|seen| fits(seen)).map(|seen| seen.process.pid).collect()
-}
-
-/// The kernel keeps 15 bytes of a name; of a longer one the file's name decides.
-fn is_named(seen: &Seen, name: &str) -> bool {
-    const KEPT: usize = 15;
-    match name.as_bytes().get(..KEPT).filter(|_| name.len() > KEPT) {
-        None => seen.name == name,
-        Some(kept) => seen.name.as_bytes() == kept && file_name(seen) == Some(name),
-    }
-}
-
-fn file_name(seen: &Seen) -> Option<&str> {
-    Path::new(seen.command.first()?).file_name()?.to_str()
-}
-
-/// Whoever any of them started, and whom those started, none of them twice; the oldest first.
-fn descendants(of: &[Victim], all: &[Seen]) -> Vec<Victim> {
-    let mut family: BTreeSet<i32> = of.iter().map(|victim| victim.process.pid).collect();
-    let roots = family.clone();
-    loop {
-        let before = family.len();
-        family.extend(
-            all.iter().filter(|seen| family.contains(&seen.parent)).map(|seen| seen.process.pid).collect::<Vec<_>>(),
-        );
-        if family.len() == before {
-            break;
-        }
-    }
-    all.iter()
-        .filter(|seen| family.contains(&seen.process.pid) && !roots.contains(&seen.process.pid))
-        .map(victim)
-        .collect()
-}
-
-fn pid_in(path: &Path) -> Result<i32, Trouble> {
-    let what = || format!("find the process in {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| Trouble::new(what(), error))?;
-    let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
-    pid.ok_or_else(|| Trouble::new(what(), "the file holds no process id"))
-}
-
-fn near_names(name: &str, all: &[Seen]) -> String {
-    let names: BTreeSet<&str> = all.iter().map(|seen| seen.name.as_str()).collect();
-    let part = names.iter().copied().filter(|other| other.contains(name) || name.contains(*other) && other.len() > 3);
-    let near: BTreeSet<&str> = suggest::nearest(name, names.iter().copied()).into_iter().chain(part).collect();
-    if near.is_empty() {
-        return "no name of a process is near; `ps -e -o comm` lists all".to_owned();
-    }
-    format!("near misses: {}", some(near))
-}
-
-/// Those whose command lines hold the longest plain part of the pattern.
-fn near_commands(pattern: &str, all: &[Seen]) -> String {
-    let words = pattern.split(['*', '?', ' ']).filter(|word| word.len() > 2);
-    let longest = words.max_by_key(|word| word.len()).unwrap_or(pattern);
-    let lines = all.iter().map(|seen| seen.command.join(" ")).filter(|line| line.contains(longest));
-    let near: BTreeSet<String> = lines.map(|line| line.chars().take(80).collect()).collect();
-    if near.is_empty() {
-        return format!(
-            "no command line holds `{longest}`; the pattern is for the whole line, `ps -e -o args` lists all"
-        );
-    }
-    format!("the pattern is for the whole line; near misses: {}", some(near.iter().map(String::as_str)))
-}
-
-fn near_ports(port: u16, ports: &BTreeSet<u16>) -> String {
-    if ports.contains(&port) {
-        return "somebody listens there who is not to be seen by us: another user, or in another pid namespace"
-            .to_owned();
-    }
-    let mut near: Vec<u16> = ports.iter().copied().collect();
-    near.sort_by_key(|other| other.abs_diff(port));
-    near.truncate(MOST_NEAR);
-    near.sort_unstable();
-    let near: Vec<String> = near.iter().map(ToString::to_string).collect();
-    if near.is_empty() {
-        "nobody listens on any port".to_owned()
-    } else {
-        format!("ports that are listened on: {}", near.join(", "))
-    }
-}
-
-fn some<'a>(near: impl IntoIterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = near.into_iter().take(MOST_NEAR).map(|one| format!("`{one}`")).collect();
-    quoted.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{descendants, is_named, near_commands, near_names, near_ports, victim};
-    use crate::host::process::Seen;
-    use crate::model::step::ProcessIdentity;
-
-    fn seen(pid: i32, parent: i32, command: &str) -> Seen {
-        let process = ProcessIdentity { pid, pidfs_inode: 1, start_ticks: 1 };
-        let command: Vec<String> = command.split(' ').map(ToOwned::to_owned).collect();
-        let file = command[0].rsplit('/').next().expect("a name");
-        Seen { process, parent, name: file.chars().take(15).collect(), command }
-    }
-
-    #[test]
-    fn a_name_is_the_whole_name_also_where_the_kernel_keeps_less_of_it() {
-        assert!(is_named(&seen(7, 1, "/usr/bin/nginx -g"), "nginx"));
-        assert!(!is_named(&seen(7, 1, "/usr/bin/nginx-debug"), "nginx"));
-        let long = seen(7, 1, "/usr/bin/prometheus-node-exporter --x");
-        assert!(is_named(&long, "prometheus-node-exporter"));
-        assert!(!is_named(&long, "prometheus-node-importer"));
-        assert!(!is_named(&long, "prometheus"));
-    }
-
-    #[test]
-    fn children_are_all_that_was_started_however_far_down() {
-        let all = [seen(7, 1, "a"), seen(8, 7, "b"), seen(9, 8, "c"), seen(10, 1, "d"), seen(6, 9, "e")];
-        let family = descendants(&[victim(&all[0]), victim(&all[1])], &all);
-        let pids: Vec<i32> = family.iter().map(|one| one.process.pid).collect();
-        assert_eq!(pids, [9, 6]);
-    }
-
-    #[test]
-    fn near_misses_are_named() {
-        let all = [seen(7, 1, "/usr/bin/redis-server *:6379"), seen(8, 1, "sleep 5")];
-        assert_eq!(near_names("redis-sever", &all), "near misses: `redis-server`");
-        assert_eq!(near_names("redis", &all), "near misses: `redis-server`");
-        assert!(near_names("postgres", &all).starts_with("no name of a process is near"));
-        let near = near_commands("redis-server *:6380", &all);
-        assert!(near.ends_with("near misses: `/usr/bin/redis-server *:6379`"), "{near}");
-        assert_eq!(near_ports(6380, &BTreeSet::from([22, 6379])), "ports that are listened on: 22, 6379");
-    }
 }

@@ -7,8 +7,9 @@ use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskFill, DiskStress, FaultKind, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect,
-    NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
+    CpuStress, DiskFill, DiskStress, FaultKind, FdExhaust, MemoryStress, NetworkBandwidth, NetworkBlackhole,
+    NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill,
+    ProcessPause, ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -34,7 +35,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 21] = [
+pub static FAULTS: [Entry<FaultKind>; 23] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -56,6 +57,8 @@ pub static FAULTS: [Entry<FaultKind>; 21] = [
     entry!("disk.fill", FaultKind::DiskFill, DiskFill),
     entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
+    entry!("process.slow", FaultKind::ProcessSlow, ProcessSlow),
+    entry!("fd.exhaust", FaultKind::FdExhaust, FdExhaust),
 ];
 
 /// The probes, in the order of [`ProbeKind::WORDS`].

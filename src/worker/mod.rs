@@ -5,6 +5,7 @@ mod cpu;
 mod disk;
 mod fill;
 mod memory;
+mod slow;
 mod track;
 
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Kind {
     Memory { size: f64, profile: Profile, held_back: memory::HeldBack, worst: Option<Strayed> },
     Disk { counters: disk::Counters, track: Track },
     Fill(fill::Taken),
+    Slow(slow::Counters),
 }
 
 fn begin(job: &str) -> Result<Load, Trouble> {
@@ -66,6 +68,7 @@ fn begin(job: &str) -> Result<Load, Trouble> {
             let (start, counters) = disk::load(&path, plan)?;
             (start, Kind::Disk { counters, track: Track::new(profile, iops.0) })
         }
+        Job::Slow { whom, share, period } => (thread::now(), Kind::Slow(slow::pace(&whom, share, period)?)),
         Job::Fill { path, size, leave_free } => {
             let plan = fill::Plan { size, leave_free: leave_free.map(|rest| rest.0) };
             (thread::now(), Kind::Fill(fill::fill(&path, plan)?))
@@ -113,6 +116,7 @@ impl Load {
                 track.see(elapsed, reading.operations as f64);
                 reading.worst = track.worst();
             }
+            Kind::Slow(counters) => (reading.operations, reading.failed, reading.stopped) = counters.read(),
             Kind::Fill(taken) => {
                 let room = taken.room().map_err(|error| Trouble::new("look at the room that is taken", error))?;
                 reading.room = Some(room);

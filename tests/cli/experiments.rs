@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::ports::free_ports;
+use crate::schema;
 use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository};
 
@@ -17,6 +18,7 @@ const ENDS: [(&str, i32); 28] = [
     ("disk-nearly-full", 0),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
+    ("exhausted-descriptors", 0),
     ("failing-dependency-with-breaker", 0),
     ("failing-dependency-without-breaker", 1),
     ("http-abort", 0),
@@ -37,6 +39,7 @@ const ENDS: [(&str, i32); 28] = [
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
     ("slow-line", 0),
+    ("slowed-service", 0),
     ("stop-condition", 4),
     ("stuck-breaker", 5),
     ("three-ways-to-be-gone", 0),
@@ -104,6 +107,7 @@ fn run(name: &str, words: &[&str], company: Company) -> Finished {
         let again = sandbox.chaos(["report", "latest", "--format", format]).done().exits(0).stdout;
         assert!(again == read(name), "the report of the stored run differs from {name}");
     }
+    schema::latest_is_valid(&sandbox);
     Finished { done, report }
 }
 
@@ -210,6 +214,13 @@ fn a_killed_and_a_hung_generator_go_unnoticed_behind_a_fallback() {
     let (killed, paused) = both(|| side_by_side("killed-service"), || side_by_side("paused-service"));
     killed.held().effective();
     paused.held().effective();
+}
+
+#[test]
+fn a_crawling_generator_and_one_without_descriptors_go_unnoticed_behind_a_fallback() {
+    let (crawling, full) = both(|| side_by_side("slowed-service"), || side_by_side("exhausted-descriptors"));
+    crawling.held().effective();
+    full.held().effective();
 }
 
 #[test]

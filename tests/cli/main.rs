@@ -5,6 +5,7 @@
 
 mod ci;
 mod completions;
+mod cost;
 mod demo;
 mod doctor;
 mod experiments;
@@ -18,9 +19,11 @@ mod proxy;
 mod readme;
 mod report;
 mod run;
+mod schema;
 mod secrets;
 mod slots;
 mod suite;
 mod support;
+mod terminal;
 mod usage;
 mod validate;

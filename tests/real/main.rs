@@ -14,6 +14,7 @@ mod outside;
 mod processes;
 mod prometheus;
 mod redis;
+mod redis_processes;
 mod run;
 mod scarce;
 mod services;

@@ -212,3 +212,79 @@ async fn a_target_that_restarts_in_the_middle_ends_the_run_and_both_are_named() 
     let named = format!("sleep ({first}) ended; sleep ({second}) is in its place");
     assert!(told.contains(&named), "{told}");
 }
+
+#[tokio::test]
+async fn a_slowed_stranger_goes_on_when_the_worker_dies_and_when_the_tool_does() {
+    for worker_dies in [true, false] {
+        let strangers = Strangers::start(1);
+        let target = format!("command: '{}.*'", strangers.words);
+        let fault = "fault: process.slow, share: 95%, period: 4s";
+        let mut run = Home::new().start(&experiment(fault, &target, "single_instance"));
+        run.until("the fault is in place", |events| has(events, "fault_applied")).await;
+        until("it is stopped", || strangers.count(ProcessState::Stopped) == 1).await;
+        if worker_dies {
+            let pid = format!("\"pid\":{}", strangers.children[0].id());
+            let all = process::census().expect("a look");
+            let is_worker = |seen: &&process::Seen| {
+                seen.command.iter().any(|word| word == "__worker")
+                    && seen.command.iter().any(|word| word.contains(&pid))
+            };
+            let worker = all.iter().find(is_worker).expect("a worker").process.clone();
+            process::send_signal(&worker, Signal::Kill(KillSignal::Kill)).expect("sends");
+        } else {
+            run.signal(Raw::KILL);
+        }
+        until("it goes on", || strangers.count(ProcessState::Running) == 1).await;
+        run.ended().await;
+        assert_eq!(strangers.count(ProcessState::Running), 1);
+    }
+}
+
+fn soft_limit(process: &Child) -> u64 {
+    let process = process::identity(process.id().cast_signed()).expect("it lives");
+    process::file_limit(&process).expect("a look").expect("it lives").0
+}
+
+#[tokio::test]
+async fn the_limit_of_open_files_is_restored_exactly_also_when_the_tool_is_killed() {
+    for killed in [false, true] {
+        let strangers = Strangers::start(1);
+        let before = soft_limit(&strangers.children[0]);
+        let target = format!("command: '{}.*'", strangers.words);
+        let mut run = Home::new().start(&experiment("fault: fd.exhaust, leave: 2", &target, "single_instance"));
+        run.until("the fault is in place", |events| has(events, "fault_applied")).await;
+        // Three are open, and whatever the test was started with.
+        assert!(soft_limit(&strangers.children[0]) < before);
+        if killed {
+            run.signal(Raw::KILL);
+            run.ended().await;
+        } else {
+            let ended = run.ended().await;
+            let told = ended.report["doses"][0].to_string();
+            assert!(told.contains("2 left below "), "{told}\n{}", ended.home.told());
+        }
+        until("it is restored", || soft_limit(&strangers.children[0]) == before).await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_somebody_else_changed_is_left_alone_and_reported() {
+    let strangers = Strangers::start(1);
+    let before = soft_limit(&strangers.children[0]);
+    let target = format!("command: '{}.*'", strangers.words);
+    let mut run = Home::new().start(&experiment("fault: fd.exhaust", &target, "single_instance"));
+    run.until("the fault is in place", |events| has(events, "fault_applied")).await;
+    let victim = process::identity(strangers.children[0].id().cast_signed()).expect("it lives");
+    let ours = soft_limit(&strangers.children[0]);
+    assert_eq!(process::set_file_limit(&victim, ours, 77), Ok(process::Limited::Set));
+    let ended = run.ended().await;
+    assert_eq!(ended.code, Some(7), "{}", ended.home.told());
+    let told = ended.home.told();
+    let conflict = format!("conflict: the limit of {victim} is 77, where {ours} was set and {before} was before");
+    assert!(told.contains(&conflict), "{told}");
+    let by_hand = format!("prlimit --pid {} --nofile={before}:", victim.pid);
+    assert!(told.contains(&by_hand), "{told}");
+    assert_eq!(soft_limit(&strangers.children[0]), 77, "left alone");
+    assert_eq!(process::set_file_limit(&victim, 77, before), Ok(process::Limited::Set));
+    assert_eq!(ended.home.chaos(&["rollback", "--all"]).code, Some(0));
+}

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use chaos::host::Trouble;
 use chaos::host::fake::FakeScene;
-use chaos::host::process::Signal;
+use chaos::host::process::{Limited, Signal};
 use chaos::host::scene::{Paper, Scene};
 use chaos::model::dose::ProcessState;
-use chaos::model::step::ProcessIdentity;
+use chaos::model::step::{ProcessIdentity, SoftLimit};
 
 /// A mistake that the tool could make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,14 @@ impl Scene for Door {
     fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble> {
         self.signalled().insert(process.pid);
         self.inner.signal(&self.meant(process), signal)
+    }
+
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble> {
+        self.inner.file_limit(&self.meant(process))
+    }
+
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble> {
+        self.inner.restore_file_limit(&self.meant(process), limit)
     }
 
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {

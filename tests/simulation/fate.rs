@@ -142,7 +142,7 @@ fn experiment(dice: &mut ChaCha8Rng) -> Experiment {
     let faults = (0..count).map(|place| {
         let start = Timespan::millis(dice.random_range(0..4) * 700);
         let duration = Timespan::millis(dice.random_range(1..6) * 700);
-        support::fault(dice.random_range(0..4), &format!("fault {place}"), start, duration)
+        support::fault(dice.random_range(0..support::WAYS), &format!("fault {place}"), start, duration)
     });
     let mut experiment = support::experiment(faults.collect());
     if dice.random_bool(0.5) {

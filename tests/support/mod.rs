@@ -10,7 +10,9 @@ use chaos::journal::{Journal, MemoryStore, Store};
 use chaos::model::event::{Event, EventKind, RunHeader};
 use chaos::model::expectation::{Expectation, Limit, Metric, Must, Operator, StopCondition, Subject};
 use chaos::model::experiment::{BlastRadius, Experiment, Protocol, Proxy, Recovery, Scope, Service};
-use chaos::model::fault::{CpuStress, FaultKind, FaultSpec, ProcessKill, ProcessPause, Target};
+use chaos::model::fault::{
+    CpuStress, FaultKind, FaultSpec, FdExhaust, ProcessKill, ProcessPause, ProcessSlow, ProcessTarget, Selector, Target,
+};
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
 use chaos::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
@@ -85,9 +87,13 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
     }
 }
 
-/// The four ways in which faults are undone: by a toxic, a worker, a signal, a restart.
+/// The ways in which faults are undone: by a toxic, a worker, a signal, a restart; and of strangers by a signal, a limit that
+/// is restored, a worker and a signal.
+pub const WAYS: usize = 7;
+
+/// A fault that is undone in this way.
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
-    let (kind, target) = match way % 4 {
+    let (kind, target) = match way % WAYS {
         0 => {
             let error = HttpError::default();
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
@@ -97,9 +103,16 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
             Target::Host,
         ),
         2 => (FaultKind::ProcessPause(ProcessPause {}), Target::service("demo")),
-        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
+        3 => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
+        4 => (FaultKind::ProcessPause(ProcessPause {}), strangers()),
+        5 => (FaultKind::FdExhaust(FdExhaust { leave: 1 }), strangers()),
+        _ => (FaultKind::ProcessSlow(ProcessSlow { share: Share(0.5), period: Timespan::millis(100) }), strangers()),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }
+}
+
+fn strangers() -> Target {
+    Target::Process(ProcessTarget { by: Selector::Name("fake".into()), children: false })
 }
 
 pub fn header(experiment: Experiment, mode: Mode) -> RunHeader {

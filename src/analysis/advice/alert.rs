@@ -21,10 +21,10 @@ pub(super) fn r17_late_alert(case: &Case<'_>) -> Option<Found> {
     let (from, to) = (faults.first()?.from, faults.last()?.to);
     let (seen, fired) = case.seen.iter().filter(|seen| watches_alerts(seen)).find_map(|seen| {
         let answers: Vec<&Sample> = samples_in(&case.run.samples, seen.place, &[Window::new(from, to)])
-            .filter(|sample| sample.measurement.value.is_some())
+            .filter(|sample| sample.value().is_some())
             .collect();
         let quiet_before = !seen.baseline.values.is_empty() && seen.baseline.values.iter().all(|value| *value < 1.0);
-        let fired = answers.iter().find(|sample| sample.measurement.value >= Some(1.0)).map(|sample| sample.intended);
+        let fired = answers.iter().find(|sample| sample.value() >= Some(1.0)).map(|sample| sample.intended());
         let late = fired.unwrap_or(to).saturating_sub(detection.alarm) > LATE;
         (quiet_before && answers.len() >= ENOUGH && late).then_some((seen, fired))
     })?;

@@ -42,7 +42,7 @@ fn slower(injected: &Injected<'_>, seen: &Seen<'_>) -> Option<(f64, f64)> {
     let q = 1.0 - injected.share?.max(0.1) / 2.0;
     let fault = injected.seen.get(seen.place)?;
     let enough = seen.baseline.evidence() >= ENOUGH && fault.evidence() >= ENOUGH;
-    let both = quantile(&seen.baseline.all_latencies, q).zip(quantile(&fault.all_latencies, q));
+    let both = quantile(seen.baseline.all_latencies(), q).zip(quantile(fault.all_latencies(), q));
     both.filter(|_| enough)
 }
 

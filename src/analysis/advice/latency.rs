@@ -167,7 +167,7 @@ fn pile(case: &Case<'_>, seen: &Seen<'_>) -> Option<Pile> {
     let usual = seen.baseline.latency(0.99).filter(|p99| !p99.at_least)?.number;
     let median = seen.baseline.latency(0.5)?.number;
     let own_timeout = seen.probe.timeout.0.as_secs_f64();
-    let latencies = &seen.fault.all_latencies;
+    let latencies = seen.fault.all_latencies();
     let count = |from: f64, to: f64| latencies.partition_point(|l| *l < to) - latencies.partition_point(|l| *l < from);
     let candidates =
         latencies.iter().filter(|low| **low >= (2.0 * usual).max(usual + SHORTEST) && **low < 0.96 * own_timeout);

@@ -70,7 +70,7 @@ fn in_process(case: &Case<'_>, seen: &Seen<'_>, late: Window) -> Option<Left> {
     let before = seen.baseline.values.iter().copied().max_by(f64::total_cmp)?;
     let windows = [late];
     let late = samples_in(&case.run.samples, seen.place, &windows);
-    let after = lowest(late.filter_map(|sample| sample.measurement.value))?;
+    let after = lowest(late.filter_map(|sample| sample.value()))?;
     let shown = |number: f64| match process.measure {
         ProcessMeasure::Memory => Bytes(number as u64).to_string(),
         _ => format!("{number}"),

@@ -69,10 +69,10 @@ fn ratios(case: &Case<'_>, looks: &[TrafficLook], window: Window) -> Vec<f64> {
 fn sent(case: &Case<'_>, window: Window) -> usize {
     let probes = &case.run.experiment().steady_state;
     let samples = &case.run.samples;
-    let from = samples.partition_point(|sample| sample.intended < window.from);
-    let to = samples.partition_point(|sample| sample.intended < window.to);
+    let from = samples.partition_point(|sample| sample.intended() < window.from);
+    let to = samples.partition_point(|sample| sample.intended() < window.to);
     let asks = |probe: usize| matches!(probes[probe].kind, ProbeKind::Http(_) | ProbeKind::Tcp(_));
-    let sent = samples[from..to].iter().filter(|sample| asks(sample.probe) && sample.measurement.outcome.is_data());
+    let sent = samples[from..to].iter().filter(|sample| asks(sample.probe()) && sample.outcome().is_data());
     sent.count()
 }
 

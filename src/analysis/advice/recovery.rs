@@ -73,7 +73,7 @@ fn low_goodput(case: &Case<'_>) -> Option<(&'static str, String)> {
     let requests = case.seen.iter().filter(|seen| !seen.probe.kind.has_value());
     requests.into_iter().find_map(|seen| {
         let after = goodput(seen, samples_in(&case.run.samples, seen.place, &late));
-        let usual = goodput(seen, samples_in(&case.run.baseline, seen.place, &before));
+        let usual = goodput(seen, case.run.baseline_in(seen.place, &before));
         let rate = |goodput: &Goodput, window: &[Window; 1]| goodput.judged as f64 / window[0].length().as_secs_f64();
         let equal_load = (rate(&after, &late) / rate(&usual, &before) - 1.0).abs() <= LOAD_TOLERANCE;
         let low = wilson(after.good, after.judged, 2.575_829).1 < LOW_GOODPUT * usual.share();
@@ -109,7 +109,7 @@ fn goodput<'a>(seen: &Seen<'_>, samples: impl Iterator<Item = &'a Sample>) -> Go
     samples.fold(Goodput::default(), |mut goodput, sample| {
         if let Some(bad) = seen.bad.is_bad(sample) {
             goodput.judged += 1;
-            goodput.answered += u64::from(!sample.measurement.outcome.is_error());
+            goodput.answered += u64::from(!sample.outcome().is_error());
             goodput.good += u64::from(!bad);
         }
         goodput

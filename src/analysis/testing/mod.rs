@@ -15,7 +15,7 @@ use super::Run;
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec, KillSignal, NetworkLatency, ProcessKill, Target};
+use crate::model::fault::{FaultKind, FaultSpec, NetworkLatency, ProcessKill, Target};
 use crate::model::http::HttpError;
 use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
@@ -210,7 +210,7 @@ impl Story {
     /// The fault kills this service instead.
     pub fn killing(mut self, service: &str) -> Self {
         let fault = &mut self.header.experiment.faults[0];
-        fault.kind = FaultKind::ProcessKill(ProcessKill { signal: KillSignal::Kill });
+        fault.kind = FaultKind::ProcessKill(ProcessKill::default());
         fault.target = Target::service(service);
         self.dose = Some(dose_of("killed", 1.0, "gone".to_owned()));
         self
@@ -433,7 +433,7 @@ impl Story {
                 let seen = sight(n);
                 let intended = start + probe.interval.0 * u32::try_from(n).expect("few");
                 let measurement = Measurement { outcome: seen.outcome, value: seen.value, detail: None };
-                log.sample(Sample { probe: place, phase, measurement, ..timed(intended, seen.millis) });
+                log.sample(Sample::new(place, phase, timed(intended, seen.millis), measurement));
             }
         }
         if let Some([before, during, after]) = self.passing {
@@ -487,7 +487,7 @@ impl Log {
     }
 
     fn sample(&mut self, sample: Sample) {
-        self.events.push(Event { at: sample.done, kind: EventKind::Sample(sample) });
+        self.events.push(Event { at: sample.done(), kind: EventKind::Sample(sample) });
     }
 }
 

@@ -46,26 +46,20 @@ pub(super) fn header(experiment: Experiment) -> RunHeader {
     }
 }
 
-pub(super) fn timed(intended: Duration, millis: f64) -> Sample {
-    Sample {
-        probe: 0,
-        phase: Phase::Observe,
-        intended,
-        sent: intended,
-        done: intended + Duration::from_nanos((millis * 1e6).round() as u64),
-        measurement: Measurement::ok(),
-    }
+/// When a sample was intended, sent (at once) and done.
+pub(super) fn timed(intended: Duration, millis: f64) -> [Duration; 3] {
+    [intended, intended, intended + Duration::from_nanos((millis * 1e6).round() as u64)]
 }
 
 /// A sample of the first probe, intended at this second, that took so long.
 pub fn sample(second: f64, millis: f64, outcome: Outcome) -> Sample {
     let intended = Duration::from_nanos((second * 1e9).round() as u64);
-    Sample { measurement: Measurement { outcome, value: None, detail: None }, ..timed(intended, millis) }
+    Sample::new(0, Phase::Observe, timed(intended, millis), Measurement { outcome, value: None, detail: None })
 }
 
 /// A sample of the first probe that read a value.
 pub fn value(second: f64, value: f64) -> Sample {
-    Sample { measurement: Measurement::value(value), ..sample(second, 1.0, Outcome::Ok) }
+    sample(second, 1.0, Outcome::Ok).but(Measurement::value(value))
 }
 
 /// An experiment without faults.

@@ -2,10 +2,12 @@
 
 use std::net::{TcpListener, TcpStream};
 
+use crate::host::process::{self, Limited};
 use crate::host::storage::Storage;
 use crate::host::trial::Trials;
 use crate::host::{Trouble, system};
 use crate::model::fault::FaultKind;
+use crate::model::step::SoftLimit;
 use crate::model::units::Bytes;
 use crate::report::doctor::{Finding, Section, State};
 
@@ -22,6 +24,8 @@ enum Need {
     Disk,
     /// To signal a process of ours.
     Signals,
+    /// To lower a limit of open files and to raise it again.
+    Limits,
 }
 
 /// Every fault that exists.
@@ -46,7 +50,8 @@ fn need(word: &str) -> Option<Need> {
         "cpu.stress" => Some(Need::Cores),
         "memory.stress" => Some(Need::Memory),
         "disk.stress" | "disk.fill" => Some(Need::Disk),
-        "process.kill" | "process.pause" => Some(Need::Signals),
+        "process.kill" | "process.pause" | "process.slow" => Some(Need::Signals),
+        "fd.exhaust" => Some(Need::Limits),
         _ if word.starts_with("network.") || word.starts_with("http.") => Some(Need::Proxy),
         _ => None,
     }
@@ -65,8 +70,25 @@ fn tried(need: Need, trials: &Result<Trials, Trouble>) -> Result<String, String>
         Need::Disk => disk(&Storage::look(&std::env::temp_dir())),
         Need::Signals => {
             trials?.signals.clone()?;
-            Ok("works on services of the run: a child of ours was stopped, let go on and killed".to_owned())
+            Ok("works on processes of this user: a child of ours was stopped, let go on and killed".to_owned())
         }
+        Need::Limits => limits().map_err(|trouble| trouble.to_string()),
+    }
+}
+
+/// Lowers our own limit by one and restores it.
+fn limits() -> Result<String, Trouble> {
+    let unknown = || Trouble::new("look at our own limit of open files", "is /proc mounted?");
+    let us = process::this().ok_or_else(unknown)?;
+    let (before, _) = process::file_limit(&us)?.ok_or_else(unknown)?;
+    let limit = SoftLimit { before, set: before.saturating_sub(1) };
+    let lowered = process::set_file_limit(&us, before, limit.set)?;
+    let restored = process::set_file_limit(&us, limit.set, before)?;
+    match (lowered, restored) {
+        (Limited::Set, Limited::Set) => {
+            Ok("works on processes of this user: our own limit was lowered and restored".to_owned())
+        }
+        other => Err(Trouble::new("lower and restore our own limit of open files", format!("{other:?}"))),
     }
 }
 
@@ -76,6 +98,7 @@ const fn help(need: Need) -> &'static str {
         Need::Cores | Need::Memory => "is /proc mounted?",
         Need::Disk => "name another folder as its `path`",
         Need::Signals => "Linux 5.3 or newer is needed",
+        Need::Limits => "does a security module forbid prlimit?",
     }
 }
 

@@ -1,13 +1,13 @@
 //! One run in this very process: a guardian, the runner, and whoever listens.
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::super::arguments::RunArguments;
+use super::super::listener::Listener;
 use super::super::run_folder::RunFolder;
 use super::super::{claims, colour, residue, run_folder};
 use crate::analysis::{self, Analysis, Run};
@@ -17,10 +17,10 @@ use crate::host::locks::Locks;
 use crate::host::output::Stream;
 use crate::host::scene::ThisMachine;
 use crate::host::signals::{self, Cancel, CancelHandle};
-use crate::host::{dice, files, process, runtime_folder, this_process};
+use crate::host::{dice, process, runtime_folder, this_process};
 use crate::journal::guardian::Guardian;
 use crate::journal::{Header, Journal, apart};
-use crate::model::event::{Event, EventKind, RunHeader};
+use crate::model::event::RunHeader;
 use crate::model::experiment::Experiment;
 use crate::model::policy::Policy;
 use crate::model::verdict::Mode;
@@ -57,8 +57,8 @@ pub(super) fn run(arguments: &RunArguments, admitted: Admitted<'_>) -> anyhow::R
     let folder = RunFolder::create(&state, &header.run)?;
     header.folder = Some(folder.path().to_owned());
     let machine = LinuxMachine::new(&header.experiment, header.seed, folder.path().to_owned());
-    let (ending, events) = guarded(header, &folder, machine.under(policies), locks, arguments.quiet)?;
-    let told = Run::fold(&as_stored(events)).map(|run| {
+    let (ending, run) = guarded(header, &folder, machine.under(policies), locks, arguments.quiet)?;
+    let told = run.map(|run| {
         let analysis = analysis::analyse(&run);
         (run, analysis)
     });
@@ -88,7 +88,7 @@ fn guarded(
     machine: LinuxMachine,
     locks: Locks,
     quiet: bool,
-) -> anyhow::Result<(Ending, Vec<Event>)> {
+) -> anyhow::Result<(Ending, Option<Run>)> {
     let journal = begin_journal(&folder.journal(), &header.run)?;
     process::mark_children(&header.run, folder.state());
     let guardian = Guardian::start(&folder.journal(), runner::longest(&header.experiment), &locks);
@@ -103,23 +103,12 @@ fn guarded(
     done
 }
 
-/// The header as the event log has it, secrets masked: a report of the stored run says the same.
-fn as_stored(mut events: Vec<Event>) -> Vec<Event> {
-    if let Some(first) = events.first_mut() {
-        let stored = serde_json::to_string(first).and_then(|line| serde_json::from_str(&line));
-        if let Ok(stored) = stored {
-            *first = stored;
-        }
-    }
-    events
-}
-
 /// A runtime whose threads live as long as the process: workers die with the thread that made them.
 pub(in crate::cli) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start threads")
 }
 
-/// Runs it and listens: console, event log and memory are three folds over the one stream.
+/// Runs it and listens.
 async fn perform(
     header: RunHeader,
     folder: &RunFolder,
@@ -127,19 +116,21 @@ async fn perform(
     journal: Journal,
     (handle, cancel): (CancelHandle, Cancel),
     quiet: bool,
-) -> anyhow::Result<(Ending, Vec<Event>)> {
+) -> anyhow::Result<(Ending, Option<Run>)> {
     this_process::allow_many_open_files();
     let stop = folder.stop_request();
     let name = move |signal| if signal == "SIGTERM" && stop.exists() { "chaos stop" } else { signal };
     signals::listen_for(handle, name).context("cannot listen to signals")?;
-    let log = EventLog::create(&folder.events())?;
-    let console = Console::new(if quiet { Look::Silent } else { look() });
+    let look = if quiet { Look::Silent } else { look() };
+    let listener = Listener::new(Console::new(look), &folder.events())?;
     let (sender, receiver) = unbounded_channel();
+    let runtime = tokio::runtime::Handle::current();
     // The listener has a thread of its own: a terminal that is held (Ctrl-S) must not hold up the way back.
-    let listener = std::thread::Builder::new().name("console".into()).spawn(move || listen(receiver, console, log))?;
+    let thread = std::thread::Builder::new().name("console".into());
+    let listener = thread.spawn(move || listener.listen(receiver, &runtime))?;
     let ending = runner::run(header, Arc::new(machine), journal, cancel, sender).await;
-    let events = tokio::task::spawn_blocking(move || listener.join()).await;
-    Ok((ending, events.ok().and_then(Result::ok).unwrap_or_default()))
+    let run = tokio::task::spawn_blocking(move || listener.join()).await;
+    Ok((ending, run.ok().and_then(Result::ok).flatten()))
 }
 
 /// Its room is taken here, on disk and in the runtime folder, so that a disk that is full later does not keep the way
@@ -152,47 +143,8 @@ fn begin_journal(path: &Path, run: &str) -> anyhow::Result<Journal> {
 }
 
 fn look() -> Look {
-    if colour::can_redraw(Stream::Stderr) { Look::Live } else { Look::Plain }
-}
-
-fn listen(mut receiver: UnboundedReceiver<Event>, mut console: Console, mut log: EventLog) -> Vec<Event> {
-    let mut events = Vec::new();
-    while let Some(event) = receiver.blocking_recv() {
-        console.see(&event);
-        let stored = log.see(&event);
-        let at = event.at;
-        events.push(event);
-        if let Err(error) = stored {
-            let text = format!("the events are not stored from here on, only this report has them all: {error}");
-            let note = Event { at, kind: EventKind::Note { text } };
-            console.see(&note);
-            events.push(note);
-        }
-    }
-    events
-}
-
-/// The stored events of a run, a line each.
-struct EventLog {
-    file: Option<BufWriter<std::fs::File>>,
-}
-
-impl EventLog {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = files::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self { file: Some(BufWriter::new(file)) })
-    }
-
-    /// A log that cannot be written any more is given up, the run is not: its memory still has every event. The error
-    /// is told once.
-    fn see(&mut self, event: &Event) -> std::io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let written = serde_json::to_writer(&mut *file, event).map_err(std::io::Error::from);
-        let written = written.and_then(|()| file.write_all(b"\n"));
-        let flushed = match &event.kind {
-            EventKind::Sample(_) => written,
-            _ => written.and_then(|()| file.flush()),
-        };
-        flushed.inspect_err(|_| self.file = None)
+    match colour::can_redraw(Stream::Stderr) {
+        true => Look::Live { color: colour::wanted(Stream::Stderr) },
+        false => Look::Plain,
     }
 }

@@ -16,11 +16,11 @@ use rand::RngExt;
 
 use super::clock::Clock;
 use super::{Checked, Chosen, Facts, Machine, Prober, Trouble};
-use crate::model::dose::{Meter, Reading, ToxicReading, VictimReading, WorkerReading};
+use crate::model::dose::{LimitReading, Meter, Reading, ToxicReading, VictimReading, WorkerReading};
 use crate::model::fault::{FaultSpec, ProcessTarget};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, ProcessIdentity, Receipt, SoftLimit, Undo};
 use crate::model::target::{Victim, Victims};
 use crate::model::traffic::ProxyTraffic;
 
@@ -253,7 +253,10 @@ impl Machine for FakeMachine {
         let victims = self.world().find(target);
         match victims.len() {
             0 => Err(Trouble::new(format!("find {target}"), "there is none")),
-            count => Ok(Chosen { victims, instances: count, matching: count }),
+            count => {
+                let open_files = self.world().open_files(&victims);
+                Ok(Chosen { victims, open_files, instances: count, matching: count })
+            }
         }
     }
 
@@ -318,7 +321,16 @@ impl Machine for FakeMachine {
     async fn read(&self, meter: &Meter) -> Result<Reading, Trouble> {
         Ok(match meter {
             Meter::Toxic { .. } => Reading::Toxic(ToxicReading { seen: 50, touched: 50, ..ToxicReading::default() }),
-            Meter::Worker { .. } => {
+            Meter::OpenFiles { whom, limits } => {
+                let reading = |(victim, limit): (&Victim, &SoftLimit)| LimitReading {
+                    name: victim.to_string(),
+                    set: limit.set,
+                    soft: Some(limit.set),
+                    left: Some(0),
+                };
+                Reading::OpenFiles(whom.chosen.iter().zip(limits).map(reading).collect())
+            }
+            Meter::Worker { .. } | Meter::Slowed { .. } => {
                 let second = Duration::from_secs(1);
                 Reading::Worker(WorkerReading { elapsed: second, cpu: second, ..WorkerReading::default() })
             }
@@ -382,9 +394,10 @@ fn is_fault(thing: &str) -> bool {
     !thing.starts_with("service ") && !thing.starts_with("proxy ")
 }
 
-/// What is hit, in the name of a thing: `demo` of a service, `processes named nginx`.
+/// What is hit, in the name of a thing: `demo` of a service, else what the first of them is called.
 fn short(whom: &Victims) -> String {
-    whom.target.by.service().map_or_else(|| whom.target.to_string(), ToOwned::to_owned)
+    let first = whom.chosen.first().map_or("nobody", |victim| victim.name.as_str());
+    whom.target.by.service().unwrap_or(first).to_owned()
 }
 
 fn thing_of(act: &Act) -> String {
@@ -395,6 +408,9 @@ fn thing_of(act: &Act) -> String {
         Act::StartWorker { worker, .. } => format!("worker {worker}"),
         Act::Pause { whom } => format!("paused {}", short(whom)),
         Act::Kill { whom, .. } => format!("killed {}", short(whom)),
+        Act::KeepKilling { whom, .. } => format!("killing {}", short(whom)),
+        Act::TakeCharge { whom } => format!("paused {}", short(whom)),
+        Act::LimitOpenFiles { whom, .. } => format!("limited {}", short(whom)),
     }
 }
 
@@ -405,6 +421,8 @@ fn undone_by(undo: &Undo) -> Option<String> {
         Undo::RemoveToxic { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Undo::StopWorker { worker } | Undo::EndFill { worker, .. } => format!("worker {worker}"),
         Undo::Resume { whom } => format!("paused {}", short(whom)),
+        Undo::StopKilling { whom } => format!("killing {}", short(whom)),
+        Undo::RestoreOpenFiles { whom, .. } => format!("limited {}", short(whom)),
         Undo::ReviveService { service } => format!("killed {service}"),
         Undo::None { .. } => return None,
     })
@@ -417,6 +435,8 @@ fn gone_after(check: &Check) -> Option<String> {
         Check::ToxicGone { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Check::WorkerGone { worker } | Check::FillGone { worker, .. } => format!("worker {worker}"),
         Check::Running { whom } => format!("paused {}", short(whom)),
+        Check::KillingStopped { whom } => format!("killing {}", short(whom)),
+        Check::OpenFilesRestored { whom, .. } => format!("limited {}", short(whom)),
         Check::ServiceReady { service } => format!("killed {service}"),
         Check::Nothing => return None,
     })

@@ -9,10 +9,10 @@ use super::life::Life;
 use super::paper::FakePaper;
 use super::{Shared, lock};
 use crate::host::Trouble;
-use crate::host::process::Signal;
+use crate::host::process::{Limited, Signal};
 use crate::host::scene::{Paper, Scene};
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// The fake machine in the eyes of one process.
 #[derive(Debug, Clone)]
@@ -82,6 +82,25 @@ impl Scene for FakeScene {
         };
         self.step()?;
         Ok(sent)
+    }
+
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble> {
+        self.step()?;
+        Ok(lock(&self.world).process(process).map(|process| process.file_limit))
+    }
+
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble> {
+        self.step()?;
+        let done = {
+            let mut world = lock(&self.world);
+            let refused = world.trials.signal_refused;
+            if world.chance(refused) {
+                return Err(Trouble::new(format!("set a limit of {process}"), "refused this time"));
+            }
+            world.restore_file_limit(process, limit)
+        };
+        self.step()?;
+        Ok(done)
     }
 
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {

@@ -12,11 +12,14 @@ use super::life::Life;
 use super::paper::File;
 use super::{Deed, Trials};
 use crate::host::Trouble;
-use crate::host::process::Signal;
+use crate::host::process::{Limited, OpenFiles, Signal};
 use crate::model::dose::ProcessState;
 use crate::model::fault::ProcessTarget;
-use crate::model::step::{Act, ProcessIdentity, Receipt};
+use crate::model::step::{Act, Job, ProcessIdentity, Receipt, SoftLimit};
 use crate::model::target::{Victim, Victims};
+
+/// The soft limit of open files that everybody begins with.
+const FILE_LIMIT: u64 = 1024;
 
 pub(super) struct World {
     pub dice: ChaCha8Rng,
@@ -61,6 +64,8 @@ pub(super) struct Process {
     pub target: bool,
     pub stopped: bool,
     dies_with_tool: bool,
+    /// Its soft limit of open files.
+    pub file_limit: u64,
     /// No signal has an effect on it.
     stuck: bool,
     /// Killed, and not gone before this moment.
@@ -76,6 +81,8 @@ enum Thing {
     Processes(Vec<ProcessIdentity>),
     /// These processes do not go on.
     Stopped(Vec<ProcessIdentity>),
+    /// These processes have these limits.
+    Limited(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 impl World {
@@ -87,6 +94,7 @@ impl World {
             ours: false,
             target: false,
             stopped: false,
+            file_limit: FILE_LIMIT,
             dies_with_tool: false,
             stuck: false,
             dies_at: None,
@@ -136,6 +144,9 @@ impl World {
             None => false,
             Some(Thing::InTool(_)) => self.tool_lives(),
             Some(Thing::Processes(all)) => all.iter().any(|one| self.process(one).is_some()),
+            Some(Thing::Limited(all)) => {
+                all.iter().any(|(one, limit)| self.process(one).is_some_and(|process| process.file_limit == limit.set))
+            }
             Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
         }
     }
@@ -208,6 +219,13 @@ impl World {
         let mut process = None;
         let thing = match act {
             Act::StartService { .. } | Act::StartWorker { .. } => {
+                if let Act::StartWorker { job: Job::Slow { whom, .. }, .. } = act {
+                    // It is stopped at whatever moment the worker dies.
+                    for victim in self.living(act, whom)? {
+                        let stopped = self.dice.random_bool(0.5);
+                        self.process(&victim).into_iter().for_each(|process| process.stopped = stopped);
+                    }
+                }
                 let all = self.start(matches!(act, Act::StartWorker { .. }), stuck);
                 process = all.first().cloned();
                 Thing::Processes(all)
@@ -226,6 +244,17 @@ impl World {
                 let victims = self.living(act, whom)?;
                 self.processes.retain(|_, process| !victims.iter().any(|victim| victim.pid == process.group));
                 Thing::InTool(stuck)
+            }
+            Act::KeepKilling { .. } => Thing::InTool(stuck),
+            Act::TakeCharge { whom } => Thing::Stopped(self.living(act, whom)?),
+            Act::LimitOpenFiles { whom, limits, .. } => {
+                let victims = self.living(act, whom)?;
+                for (victim, limit) in victims.iter().zip(limits) {
+                    if let Some(process) = self.process(victim) {
+                        process.file_limit = limit.set;
+                    }
+                }
+                Thing::Limited(victims.into_iter().zip(limits.iter().copied()).collect())
             }
             Act::OpenProxy { .. } | Act::AddToxic { .. } => Thing::InTool(stuck),
         };
@@ -247,6 +276,9 @@ impl World {
             Thing::InTool(true) => {}
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
+            Thing::Limited(all) => all.into_iter().for_each(|(one, limit)| {
+                self.restore_file_limit(&one, limit);
+            }),
             Thing::Stopped(all) => {
                 for one in all {
                     if let Some(process) = self.process(&one).filter(|process| !process.stuck) {
@@ -264,6 +296,29 @@ impl World {
             self.revive(service);
         }
         Ok(())
+    }
+
+    /// As a kernel does it: only what is as it was set is restored.
+    pub fn restore_file_limit(&mut self, identity: &ProcessIdentity, limit: SoftLimit) -> Limited {
+        let Some(process) = self.process(identity) else { return Limited::Gone };
+        match process.file_limit {
+            now if now == limit.set && process.stuck => Limited::Set,
+            now if now == limit.set || now == limit.before => {
+                process.file_limit = limit.before;
+                Limited::Set
+            }
+            other => Limited::Other(other),
+        }
+    }
+
+    /// What these have open, with room for many more.
+    pub fn open_files(&mut self, victims: &[Victim]) -> Vec<OpenFiles> {
+        let identities = victims.iter().map(|victim| victim.process.clone());
+        let all = identities.filter_map(|process| {
+            let soft = self.process(&process)?.file_limit;
+            Some(OpenFiles { process, soft, hard: 4096, open: vec![0, 1, 2] })
+        });
+        all.collect()
     }
 
     /// Those whom an act hits; a trouble when one of them is gone.
@@ -337,6 +392,7 @@ impl World {
             ours: true,
             target: false,
             stopped: false,
+            file_limit: FILE_LIMIT,
             dies_with_tool,
             stuck,
             dies_at: None,
@@ -363,6 +419,7 @@ impl World {
                 ours: false,
                 target: false,
                 stopped,
+                file_limit: FILE_LIMIT,
                 dies_with_tool: false,
                 stuck: false,
                 dies_at: None,

@@ -8,6 +8,7 @@ pub(in crate::host) mod holders;
 pub(in crate::host) mod identity;
 mod log_writer;
 pub(in crate::host) mod marked;
+pub(in crate::host) mod open_files;
 pub(in crate::host) mod owner;
 pub mod powers;
 pub(in crate::host) mod profile;

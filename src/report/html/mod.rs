@@ -265,7 +265,7 @@ mod tests {
                     header.variables = vec![text.to_owned()];
                 }
                 EventKind::Sample(sample) if place % 7 == 0 => {
-                    sample.measurement = Measurement::failed(Outcome::Wrong, text);
+                    *sample = sample.but(Measurement::failed(Outcome::Wrong, text));
                 }
                 EventKind::StepApplied { act, .. } => *act = text.to_owned(),
                 EventKind::StepUndone { undo, .. } => *undo = text.to_owned(),

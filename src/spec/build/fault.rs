@@ -1,6 +1,7 @@
 //! `faults`.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::Context;
 use super::limits::HOUR;
@@ -140,6 +141,22 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
         FaultKind::CpuStress(_) | FaultKind::MemoryStress(_) | FaultKind::DiskStress(_) | FaultKind::DiskFill(_) => {
             stress::settings(kind, refuse);
+        }
+        FaultKind::ProcessKill(fault) => {
+            let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));
+            refuse(
+                often,
+                "every",
+                "a kill so often is one without end",
+                "write 100ms or more, or leave it out for once",
+            );
+        }
+        FaultKind::ProcessSlow(fault) => {
+            refuse(fault.share.0 <= 0.0, "share", "a share of 0% slows nobody", "write more than 0%");
+            refuse(fault.share.0 >= 1.0, "share", "a share of 100% is a pause", "use `fault: process.pause`");
+            let period = Duration::from_millis(10)..=Duration::from_secs(10);
+            let wrong = !period.contains(&fault.period.0);
+            refuse(wrong, "period", &format!("a period of {} cannot be kept", fault.period), "write 10ms to 10s");
         }
         _ => request::settings(context, node, kind),
     }
