@@ -14,7 +14,7 @@ use crate::fault;
 use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
 use crate::host::clock::Clock;
-use crate::host::{Facts, files, process, system};
+use crate::host::{Facts, files, process};
 use crate::model::experiment::Experiment;
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeKind;
@@ -92,8 +92,13 @@ impl Gate {
     fn judged(&self, loaded: &Loaded, digest: &str, purpose: Purpose<'_>) -> anyhow::Result<Option<Surroundings>> {
         let experiment = &loaded.experiment;
         let surroundings = surroundings(experiment)?;
-        let request =
-            Request { experiment, steps: &steps(experiment, &facts()), digest, purpose, surroundings: &surroundings };
+        let request = Request {
+            experiment,
+            steps: &steps(experiment, &Facts::here()),
+            digest,
+            purpose,
+            surroundings: &surroundings,
+        };
         let mut refusals = policy::judge(&request, &self.policies);
         refusals.extend(not_approved(digest, purpose));
         if !refusals.is_empty() {
@@ -156,12 +161,6 @@ fn steps(experiment: &Experiment, facts: &Facts) -> Vec<Vec<Step>> {
 /// Of the experiment as it was read, before anything in it is resolved.
 fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
     digest::digest(experiment, &steps(experiment, &anywhere())).context("cannot digest the plan")
-}
-
-/// What is known of this machine.
-pub(super) fn facts() -> Facts {
-    let memory_available = system::memory().map_or(0, |memory| memory.available);
-    Facts { cores: system::cores(), memory_available, ..Facts::default() }
 }
 
 /// A machine that is the same everywhere, so that a digest is too.

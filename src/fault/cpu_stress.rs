@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
@@ -23,7 +24,8 @@ pub(super) fn plan(fault: &FaultSpec, settings: &CpuStress, facts: &Facts) -> Re
     if cores.len() < wanted {
         return Err(format!("{wanted} cores are asked for, but this process may use {}", facts.cores.len()));
     }
-    Ok(worker_plan(fault, Job::Cpu { load: settings.load, cores, profile: settings.profile }))
+    let job = Job::Cpu { load: settings.load, cores, profile: settings.profile };
+    Ok(worker_plan(fault, job, whom(fault, facts).ok()))
 }
 
 fn chosen(settings: &CpuStress, facts: &Facts) -> Vec<usize> {

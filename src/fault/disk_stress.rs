@@ -28,7 +28,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &DiskStress) -> FaultPlan {
         file_size: settings.file_size,
         profile: settings.profile,
     };
-    worker_plan(fault, job)
+    worker_plan(fault, job, None)
 }
 
 /// The operations a second of the whole dose. A file that says neither is refused when it is read.

@@ -8,6 +8,7 @@
 //! - undo: the worker is stopped, the kernel takes the pages back
 //! - remains: the page cache that was pushed out
 
+use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
@@ -22,7 +23,8 @@ pub(super) fn plan(fault: &FaultSpec, settings: &MemoryStress, facts: &Facts) ->
     if size.0 > most {
         return Err(format!("{size} is asked for, but only {} can be taken safely", Bytes(most)));
     }
-    Ok(worker_plan(fault, Job::Memory { size, leave_free, profile: settings.profile }))
+    let job = Job::Memory { size, leave_free, profile: settings.profile };
+    Ok(worker_plan(fault, job, whom(fault, facts).ok()))
 }
 
 fn asked(settings: &MemoryStress, facts: &Facts) -> Bytes {

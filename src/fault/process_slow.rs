@@ -33,7 +33,7 @@ pub(super) fn plan(fault: &FaultSpec, settings: &ProcessSlow, facts: &Facts) -> 
                 verify: Check::Running { whom },
             },
             Step {
-                apply: Act::StartWorker { worker: worker.clone(), job },
+                apply: Act::StartWorker { worker: worker.clone(), job, beside: None },
                 undo: Undo::StopWorker { worker: worker.clone() },
                 verify: Check::WorkerGone { worker },
             },

@@ -55,6 +55,9 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
             Undo::EndFill { worker: w, folder: f },
             Check::FillGone { worker: v, folder: g },
         ) => (worker, path) == (w, f) && (w, f) == (v, g),
+        (Act::LimitGroup { name, .. }, Undo::RestoreGroup { name: n }, Check::GroupRestored { name: m }) => {
+            name == n && n == m
+        }
         (Act::Pause { whom }, Undo::Resume { whom: w }, Check::Running { whom: v }) => whom == w && w == v,
         (Act::Kill { whom, .. }, Undo::ReviveService { service: s }, Check::ServiceReady { service: r }) => {
             whom.target.by.service() == Some(s) && s == r

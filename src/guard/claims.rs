@@ -34,6 +34,8 @@ fn of_act(act: &Act) -> Vec<Claim> {
         Act::OpenProxy { .. }
         | Act::StartService { .. }
         | Act::AddToxic { .. }
+        | Act::MakeGroup { .. }
+        | Act::LimitGroup { .. }
         | Act::Pause { .. }
         | Act::Kill { .. }
         | Act::KeepKilling { .. }
@@ -76,7 +78,7 @@ mod tests {
     }
 
     fn worker(job: Job) -> Step {
-        step(Act::StartWorker { worker: "w".into(), job })
+        step(Act::StartWorker { worker: "w".into(), job, beside: None })
     }
 
     fn proxy(port: u16) -> Step {

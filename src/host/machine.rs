@@ -1,5 +1,6 @@
 //! What a run asks of the world it acts on: a door that tests swap for a fake.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 
 use crate::host::clock::Clock;
 use crate::host::process::OpenFiles;
+use crate::host::{cgroup, system};
+use crate::model::cgroup::Controller;
 use crate::model::dose::{Meter, Reading};
 use crate::model::fault::FaultSpec;
 use crate::model::probe::ProbeSpec;
@@ -48,10 +51,33 @@ pub struct Facts {
     pub cores: Vec<usize>,
     /// Bytes of memory available without swapping.
     pub memory_available: u64,
+    /// Why no service of ours can have a control group of its own, by what that is to control; nothing where it can.
+    pub no_groups: BTreeMap<Controller, String>,
     /// Those that were chosen to be hit by the fault that is planned; nobody where nothing is looked at.
     pub victims: Vec<Victim>,
     /// What those have open, where it must be known.
     pub open_files: Vec<OpenFiles>,
+}
+
+impl Facts {
+    /// Those of this machine.
+    pub fn here() -> Self {
+        Self {
+            cores: system::cores(),
+            memory_available: system::memory().map_or(0, |memory| memory.available),
+            no_groups: cgroup::missing(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What is known just before an act, and what there is to be told about it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prepared {
+    /// What the undo needs to know, whatever becomes of the act.
+    pub receipt: Receipt,
+    /// What is done otherwise than asked, and why; or what is likely to come of it.
+    pub notes: Vec<String>,
 }
 
 /// Those that a fault is to hit, and out of how many.
@@ -74,6 +100,11 @@ pub enum Checked {
     Yes,
     /// It is not so.
     No {
+        /// What is there instead.
+        because: String,
+    },
+    /// It is not so, and must not be made so: somebody else changed it meanwhile.
+    Others {
         /// What is there instead.
         because: String,
     },
@@ -106,8 +137,12 @@ pub trait Machine: Send + Sync + 'static {
     fn choose(&self, fault: &FaultSpec, target: &ProcessTarget)
     -> impl Future<Output = Result<Chosen, Trouble>> + Send;
 
-    /// Does something.
-    fn apply(&self, act: &Act) -> impl Future<Output = Result<Receipt, Trouble>> + Send;
+    /// Looks at what an act is about to change, so that its undo is known before. Changes nothing. An error says that the
+    /// act cannot or must not be done.
+    fn prepare(&self, act: &Act) -> impl Future<Output = Result<Prepared, Trouble>> + Send;
+
+    /// Does something. `receipt` is what [`Self::prepare`] found and is in the journal; what comes back replaces it.
+    fn apply(&self, act: &Act, receipt: Receipt) -> impl Future<Output = Result<Receipt, Trouble>> + Send;
 
     /// Undoes it; `receipt` is empty when the act was cut short.
     fn undo(&self, undo: &Undo, receipt: &Receipt) -> impl Future<Output = Result<(), Trouble>> + Send;

@@ -25,8 +25,8 @@ pub mod this_process;
 pub mod thread;
 pub mod workers;
 
-pub use linux::cgroups;
+pub use linux::cgroup;
 pub use linux::powers;
 pub use linux::trial;
-pub use machine::{Checked, Chosen, Facts, Machine, Prober, Trouble};
+pub use machine::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
 pub use process::OpenFiles;

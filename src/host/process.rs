@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStderr, ChildStdout};
 
 use super::Trouble;
+use super::cgroup;
 use super::clock::Clock;
 use super::files;
 use super::linux::spawner::{self, Spawned};
@@ -227,13 +228,20 @@ async fn keep(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
 
 /// Starts what a launch says.
 pub(super) async fn start(launch: &Launch) -> Result<Spawned, Trouble> {
-    let command = command(launch, Stdio::null())?;
+    start_in(launch, &[]).await
+}
+
+/// The same in these control groups, from its first instruction on.
+pub(super) async fn start_in(launch: &Launch, groups: &[PathBuf]) -> Result<Spawned, Trouble> {
+    let mut command = command(launch, Stdio::null())?;
+    cgroup::join(&mut command, groups)?;
     spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
 }
 
 /// The same, with a pipe to its standard input.
-pub(super) async fn start_with_stdin(launch: &Launch) -> Result<Spawned, Trouble> {
-    let command = command(launch, Stdio::piped())?;
+pub(super) async fn start_with_stdin(launch: &Launch, groups: &[PathBuf]) -> Result<Spawned, Trouble> {
+    let mut command = command(launch, Stdio::piped())?;
+    cgroup::join(&mut command, groups)?;
     spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
 }
 

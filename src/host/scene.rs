@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::durable_log::DurableLog;
 use super::process::{self, Limited, Signal};
-use super::{Trouble, files, system, thread};
+use super::{Trouble, cgroup, files, system, thread};
+use crate::model::cgroup::GroupSetting;
 use crate::model::dose::ProcessState;
 use crate::model::step::{ProcessIdentity, SoftLimit};
 
@@ -66,6 +67,18 @@ pub trait Scene {
     /// Removes those.
     fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble>;
 
+    /// The value of a control group that is there now; none when the group is gone.
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble>;
+
+    /// Sets a value of a control group; content when the group is gone.
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble>;
+
+    /// Whether a control group is there.
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble>;
+
+    /// Removes a control group of ours, and whoever is in it; content when it is gone.
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble>;
+
     /// Makes a file that must not be there yet, and takes room for so many bytes. After an error it is not there.
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>>;
 
@@ -120,6 +133,22 @@ impl Scene for ThisMachine {
 
     fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
         files::remove_drafts_of(folder, run)
+    }
+
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {
+        cgroup::now(setting)
+    }
+
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        cgroup::write(setting, value)
+    }
+
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
+        cgroup::is_there(folder)
+    }
+
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
+        cgroup::remove(folder)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

@@ -71,11 +71,16 @@ impl Workers {
 
     /// Starts a worker and waits until it works. Refused while one of that name runs.
     pub async fn start(&self, name: &str, job: &Job) -> Result<ProcessIdentity, Trouble> {
+        self.start_in(name, job, &[]).await
+    }
+
+    /// The same in these control groups, from its first instruction on.
+    pub async fn start_in(&self, name: &str, job: &Job, groups: &[PathBuf]) -> Result<ProcessIdentity, Trouble> {
         let what = || format!("start a worker to {job}");
         if self.child(name).is_some_and(|child| child.end().is_none()) {
             return Err(Trouble::new(what(), format!("worker {name} runs already")));
         }
-        let (child, progress) = self.launch(name, job).await?;
+        let (child, progress) = self.launch(name, job, groups).await?;
         match self.await_ready(job, &child, progress).await {
             Ok(()) => Ok(child.identity().clone()),
             Err(why) => {
@@ -122,7 +127,12 @@ impl Workers {
         }
     }
 
-    async fn launch(&self, name: &str, job: &Job) -> Result<(Arc<Child>, watch::Receiver<Progress>), Trouble> {
+    async fn launch(
+        &self,
+        name: &str,
+        job: &Job,
+        groups: &[PathBuf],
+    ) -> Result<(Arc<Child>, watch::Receiver<Progress>), Trouble> {
         let job = serde_json::to_string(job).map_err(|error| Trouble::new("write the job of a worker", error))?;
         let launch = Launch {
             program: self.this_binary.display().to_string(),
@@ -131,7 +141,7 @@ impl Workers {
             directory: None,
             output: Output::Capture,
         };
-        let Spawned { child, stdin, stdout, .. } = process::start_with_stdin(&launch).await?;
+        let Spawned { child, stdin, stdout, .. } = process::start_with_stdin(&launch, groups).await?;
         let child = Arc::new(child);
         let (tell, progress) = watch::channel(Progress::default());
         let worker = Worker { child: Arc::clone(&child), progress: progress.clone(), _stdin: stdin };

@@ -1,7 +1,7 @@
 //! Undoes what a dead tool left, by its journal alone: without the experiment, by system calls, and first of all on the
 //! machine; the paper comes after. Doing it twice, or twice at once, does no harm.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::{Contents, Entry, Header, Journal, State, read};
 use crate::host::Trouble;
 use crate::host::process::Signal;
 use crate::host::scene::{Paper, Scene, ThisMachine};
+use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
 use crate::model::step::{ProcessIdentity, SoftLimit};
@@ -217,9 +218,22 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         for (process, limit) in &limited {
             trouble(scene.restore_file_limit(process, *limit).map(drop), &mut account);
         }
+        // A limit may be what keeps a process from ending.
+        let values = remains.values_on(scene);
+        for setting in &values {
+            trouble(scene.set_value(setting, &setting.before), &mut account);
+        }
+        let all_back = stopped.is_empty() && limited.is_empty() && values.is_empty();
         match remains.processes_on(scene) {
-            Ok(left) if left.is_empty() && stopped.is_empty() && limited.is_empty() => {
-                (clear_looks, pause) = (clear_looks + 1, PAUSE)
+            Ok(left) if left.is_empty() && all_back => {
+                let groups = remains.groups_on(scene);
+                // Who was killed just now is in its group for a moment still: that is no trouble yet.
+                let removed = groups.iter().filter(|group| scene.remove_group(group).is_ok()).count();
+                (clear_looks, pause) = if groups.is_empty() {
+                    (clear_looks + 1, PAUSE)
+                } else {
+                    (0, if removed > 0 { PAUSE } else { pause })
+                };
             }
             Ok(left) => {
                 clear_looks = 0;
@@ -241,7 +255,7 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
 fn folder_of(measure: &Measure) -> Option<&Path> {
     match measure {
         Measure::Free(_, folder) => Some(folder),
-        Measure::Kill(_) | Measure::Continue(_) | Measure::Restore(_) | Measure::GoneWith(_) => None,
+        _ => None,
     }
 }
 
@@ -292,11 +306,49 @@ fn on_paper(scene: &impl Scene, remains: &Remains, account: &mut Account, journa
 fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
     let left = remains.processes_on(scene);
     for (entry, measure) in &remains.steps {
-        let undone =
-            read_back(scene, measure, left.as_deref()).and_then(|how| read_back_files(scene, remains, measure, how));
+        let told_before = entry.state == State::Conflict;
+        let undone = match measure {
+            Measure::RestoreValues(settings) => values_back(scene, settings, told_before),
+            Measure::RemoveGroups(groups) => groups_gone(scene, groups),
+            _ => {
+                read_back(scene, measure, left.as_deref()).and_then(|how| read_back_files(scene, remains, measure, how))
+            }
+        };
         account.steps.push(Outcome { number: entry.number, what: entry.step.apply.to_string(), undone });
     }
     account.left = left.unwrap_or_default();
+}
+
+/// A value that somebody else set meanwhile is a conflict, which is told once and then left to them.
+fn values_back(scene: &impl Scene, settings: &[GroupSetting], told_before: bool) -> Result<String, String> {
+    let mut how = Vec::new();
+    for setting in settings {
+        let last = setting.last();
+        match setting.whose(scene.value(setting).map_err(|trouble| trouble.to_string())?.as_deref()) {
+            Whose::Ours => return Err(format!("{setting} is `{last}` still, which we set")),
+            Whose::Others(now) if !told_before => {
+                let before = &setting.before;
+                return Err(format!(
+                    "somebody else set {setting} to `{now}`; we had set `{last}`, and `{before}` was there before: it is left \
+                     to them, and a further rollback will say no more of it"
+                ));
+            }
+            Whose::Others(now) => how.push(format!("{setting} is `{now}`, which somebody else set: left to them")),
+            Whose::Before => how.push(format!("{setting} is `{}` as before", setting.before)),
+            Whose::Nobodys => how.push(format!("{setting} is gone with its group")),
+        }
+    }
+    Ok(how.join(", "))
+}
+
+fn groups_gone(scene: &impl Scene, groups: &[PathBuf]) -> Result<String, String> {
+    for group in groups {
+        if scene.has_group(group).map_err(|trouble| trouble.to_string())? {
+            let why = scene.remove_group(group).err().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            return Err(format!("{} is there still{why}", group.display()));
+        }
+    }
+    Ok("the control group is gone".to_owned())
 }
 
 fn read_back(
@@ -314,6 +366,7 @@ fn read_back(
         }
         (Measure::Kill(None) | Measure::Free(None, _), Ok([])) => Ok("no process of the run is left".to_owned()),
         (Measure::Restore(limits), _) => restored(scene, limits),
+        (Measure::RestoreValues(_) | Measure::RemoveGroups(_), _) => Err("it was not looked at".to_owned()),
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::Entry;
-use crate::model::step::{Persistence, ProcessIdentity, SoftLimit, Undo};
+use crate::model::cgroup::GroupSetting;
+use crate::model::step::{Persistence, ProcessIdentity, Receipt, SoftLimit, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub enum Measure {
     Kill(Option<ProcessIdentity>),
     /// The same, and the files of the run in this folder are removed.
     Free(Option<ProcessIdentity>, PathBuf),
+    /// These values are set again, where ours are still there.
+    RestoreValues(Vec<GroupSetting>),
+    /// These control groups are removed, and whoever is in them.
+    RemoveGroups(Vec<PathBuf>),
     /// The processes go on. They are known also when the act was cut short.
     Continue(Vec<ProcessIdentity>),
     /// These limits of open files are what they were, where they are as they were set.
@@ -38,7 +43,10 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
+    let Receipt { settings, groups, .. } = entry.receipt.clone();
     match &entry.step.undo {
+        Undo::RestoreGroup { .. } => Measure::RestoreValues(settings),
+        Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
         Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
@@ -57,6 +65,7 @@ mod tests {
     use super::{Holder, Measure, measure};
     use crate::journal::testing::step;
     use crate::journal::{Entry, Owner, State};
+    use crate::model::cgroup::GroupSetting;
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
     use crate::model::testing::whom;
 
@@ -77,6 +86,17 @@ mod tests {
         assert_eq!(measure(&full, true), Measure::Free(process, "/data".into()));
         let paused = entry(Undo::Resume { whom: whom("s") }, None);
         assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
+    }
+
+    #[test]
+    fn values_are_set_back_as_the_intent_knew_them_already() {
+        let setting =
+            GroupSetting { file: "/g/pids.max".into(), device: None, before: "max".into(), ours: vec!["5".into()] };
+        let mut limited = entry(Undo::RestoreGroup { name: "few".into() }, None);
+        limited.receipt.settings = vec![setting.clone()];
+        limited.state = State::Intent;
+        assert_eq!(measure(&limited, true), Measure::RestoreValues(vec![setting]));
+        assert_eq!(measure(&limited, false), Measure::GoneWith(Holder::Boot));
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub enum Meter {
         /// Its name.
         worker: String,
     },
+    /// The counters of the control group that a fault limits.
+    Group {
+        /// The fault's name.
+        name: String,
+    },
     /// The counters of a worker that slows processes down.
     Slowed {
         /// Its name.
@@ -52,6 +57,8 @@ pub enum Reading {
     Toxic(ToxicReading),
     /// Of a worker.
     Worker(WorkerReading),
+    /// Of a control group.
+    Group(GroupReading),
     /// Of processes, one for each that was hit.
     Processes(Vec<VictimReading>),
     /// Of limits of open files, one for each process.
@@ -182,6 +189,36 @@ pub struct RoomReading {
     pub free_before: u64,
     /// What is free now.
     pub free_now: u64,
+}
+
+/// Counters of a control group since it was limited.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupReading {
+    /// Time since then.
+    #[serde(rename = "elapsed_ns", with = "super::sample::nanos")]
+    pub elapsed: Duration,
+    /// Why the limit is not in place any more; absent when every value read back is ours.
+    pub not_in_place: Option<String>,
+    /// Nanoseconds of CPU time it used; absent where that is not counted.
+    pub cpu: Option<u64>,
+    /// Periods of the CPU quota in which it wanted to run.
+    pub periods: u64,
+    /// Those of the periods in which it was held.
+    pub throttled: u64,
+    /// Bytes of memory that it uses now.
+    pub memory: u64,
+    /// How often it came up to the limit of memory.
+    pub memory_hits: u64,
+    /// How many of its processes were killed for want of memory.
+    pub killed: u64,
+    /// Bytes it read from and wrote to the disk.
+    pub bytes: [u64; 2],
+    /// Operations it read from and wrote to the disk with.
+    pub operations: [u64; 2],
+    /// Processes and threads there are now.
+    pub processes: u64,
+    /// How often it was refused another.
+    pub refused: u64,
 }
 
 /// The state of a process.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, Limit, PidsRoom};
 use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
@@ -96,6 +97,18 @@ pub enum FaultKind {
     /// Takes the room of a disk.
     #[serde(rename = "disk.fill")]
     DiskFill(DiskFill),
+    /// Limits CPU time.
+    #[serde(rename = "cpu.limit")]
+    CpuLimit(CpuLimit),
+    /// Limits memory.
+    #[serde(rename = "memory.limit")]
+    MemoryLimit(MemoryLimit),
+    /// Limits a disk.
+    #[serde(rename = "io.limit")]
+    IoLimit(IoLimit),
+    /// Limits processes and threads.
+    #[serde(rename = "pids.limit")]
+    PidsLimit(PidsLimit),
     /// Kills a process.
     #[serde(rename = "process.kill")]
     ProcessKill(ProcessKill),
@@ -112,7 +125,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 23] = [
+    pub const WORDS: [&'static str; 27] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -132,6 +145,10 @@ impl FaultKind {
         "memory.stress",
         "disk.stress",
         "disk.fill",
+        "cpu.limit",
+        "memory.limit",
+        "io.limit",
+        "pids.limit",
         "process.kill",
         "process.pause",
         "process.slow",
@@ -160,6 +177,10 @@ impl FaultKind {
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
             Self::DiskFill(_) => "disk.fill",
+            Self::CpuLimit(_) => "cpu.limit",
+            Self::MemoryLimit(_) => "memory.limit",
+            Self::IoLimit(_) => "io.limit",
+            Self::PidsLimit(_) => "pids.limit",
             Self::ProcessKill(_) => "process.kill",
             Self::ProcessPause(_) => "process.pause",
             Self::ProcessSlow(_) => "process.slow",
@@ -185,10 +206,16 @@ impl FaultKind {
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
-            Self::ProcessKill(_) | Self::ProcessPause(_) | Self::ProcessSlow(_) | Self::FdExhaust(_) => {
-                &[TargetKind::Process]
-            }
+            Self::CpuStress(_) | Self::MemoryStress(_) => &[TargetKind::Host, TargetKind::Process],
+            Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
+            Self::CpuLimit(_)
+            | Self::MemoryLimit(_)
+            | Self::IoLimit(_)
+            | Self::PidsLimit(_)
+            | Self::ProcessKill(_)
+            | Self::ProcessPause(_)
+            | Self::ProcessSlow(_)
+            | Self::FdExhaust(_) => &[TargetKind::Process],
         }
     }
 
@@ -238,12 +265,32 @@ impl FaultKind {
         }
     }
 
+    /// The limit that it puts on the control group of its target, where it is one.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::CpuLimit(fault) => Some(fault.limit()),
+            Self::MemoryLimit(fault) => Some(fault.limit()),
+            Self::IoLimit(fault) => Some(fault.limit()),
+            Self::PidsLimit(fault) => Some(fault.limit()),
+            _ => None,
+        }
+    }
+
     /// The same, to put what it leads to in its place.
     pub fn folder_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             Self::DiskStress(fault) => Some(&mut fault.path),
             Self::DiskFill(fault) => Some(&mut fault.path),
             _ => None,
+        }
+    }
+
+    /// What it needs a control group of its target for, where its target is a process.
+    pub fn acts_in_a_group(&self) -> Option<Controller> {
+        match self {
+            Self::CpuStress(_) => Some(Controller::Cpu),
+            Self::MemoryStress(_) => Some(Controller::Memory),
+            kind => kind.limit().map(|limit| limit.controller()),
         }
     }
 
@@ -515,6 +562,91 @@ const fn four_kib() -> Bytes {
 
 const fn sixty_four_mib() -> Bytes {
     Bytes(64 << 20)
+}
+
+/// Settings of `cpu.limit`: the target gets no more than a share of the CPU time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CpuLimit {
+    /// Share of the time of one core; at least 1 %.
+    pub quota: Share,
+    /// As much of each of so many cores; one by default.
+    #[serde(default = "one")]
+    pub cores: u32,
+}
+
+/// Settings of `memory.limit`: the target gets no more memory, the page cache of its files included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryLimit {
+    /// How much; at least 1 MiB.
+    pub size: Bytes,
+    /// Where the target uses more, the limit is lowered in steps over so long, so that the kernel can take back what it
+    /// finds instead of killing; at most 30 s.
+    #[serde(default = "two_seconds")]
+    pub ramp: Timespan,
+}
+
+/// Settings of `io.limit`: the target reads and writes a disk no faster. At least one of the four.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IoLimit {
+    /// A directory on the disk in question.
+    pub path: PathBuf,
+    /// Bytes read a second.
+    #[serde(default)]
+    pub read_bps: Option<ByteRate>,
+    /// Bytes written a second.
+    #[serde(default)]
+    pub write_bps: Option<ByteRate>,
+    /// Operations that read a second.
+    #[serde(default)]
+    pub read_iops: Option<Rate>,
+    /// Operations that write a second.
+    #[serde(default)]
+    pub write_iops: Option<Rate>,
+}
+
+/// Settings of `pids.limit`: the target starts no more processes and threads. One of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PidsLimit {
+    /// How many there may be at most, threads counted.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// How many more there may be than when the fault starts.
+    #[serde(default)]
+    pub leave: Option<u64>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn two_seconds() -> Timespan {
+    Timespan::seconds(2)
+}
+
+impl CpuLimit {
+    fn limit(&self) -> Limit {
+        Limit::Cpu { quota: self.quota, cores: self.cores }
+    }
+}
+
+impl MemoryLimit {
+    fn limit(&self) -> Limit {
+        Limit::Memory { size: self.size, ramp: self.ramp }
+    }
+}
+
+impl IoLimit {
+    fn limit(&self) -> Limit {
+        let Self { path, read_bps, write_bps, read_iops, write_iops } = self.clone();
+        Limit::Io { path, read_bps, write_bps, read_iops, write_iops }
+    }
+}
+
+impl PidsLimit {
+    fn limit(&self) -> Limit {
+        let leave = PidsRoom::Leave(self.leave.unwrap_or_default());
+        Limit::Pids { most: self.max.map_or(leave, PidsRoom::Max) }
+    }
 }
 
 /// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.

@@ -1,7 +1,16 @@
 //! What is to be said of a step that could not be put back, case by case: beside the command of [`Undo::by_hand`], where
 //! there is one.
 
+use std::path::PathBuf;
+
+use super::cgroup::GroupSetting;
 use super::step::{Receipt, Undo};
+
+/// Paths as words of a command.
+fn words<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
+    let words: Vec<String> = paths.into_iter().map(|path| format!("'{}'", path.display())).collect();
+    words.join(" ")
+}
 
 impl Undo {
     /// What is left when the tool could not do it, what ends it, and how to see by hand whether it is there.
@@ -26,6 +35,22 @@ impl Undo {
                     "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
                 )
             }
+            (Self::RestoreGroup { name }, _) => {
+                let each = receipt.settings.iter().map(|setting| {
+                    let GroupSetting { before, .. } = setting;
+                    format!("{setting} was `{before}` and was set to `{}`", setting.last())
+                });
+                format!(
+                    "the limit {name} may be in place: {}; a value that somebody else set meanwhile is left to them; look with: \
+                     cat {}",
+                    each.collect::<Vec<_>>().join(", "),
+                    words(receipt.settings.iter().map(|setting| &setting.file))
+                )
+            }
+            (Self::RemoveGroup { service }, _) => format!(
+                "the control group of service {service} may be there; it limits nobody, and goes once nobody is in it: ls -d {}",
+                words(&receipt.groups)
+            ),
             (Self::Resume { whom }, _) => match whom.pids() {
                 Some(pids) => format!(
                     "{whom} may be stopped; see: ps -o pid,stat -p '{pids}', whose second word begins with T while it is; a \
@@ -85,7 +110,9 @@ mod tests {
             Undo::StopWorker { worker: "slow".into() },
             Undo::EndFill { worker: "slow".into(), folder: "/data".into() },
             Undo::Resume { whom: whom("demo") },
-            Undo::ReviveService { service },
+            Undo::ReviveService { service: service.clone() },
+            Undo::RemoveGroup { service },
+            Undo::RestoreGroup { name: "slow".into() },
             Undo::StopKilling { whom: whom("demo") },
             Undo::RestoreOpenFiles { whom: whom("demo"), limits: vec![SoftLimit { before: 1024, set: 7 }] },
             Undo::None { because: "slow".into() },
@@ -100,6 +127,8 @@ mod tests {
                 | Undo::EndFill { .. }
                 | Undo::Resume { .. }
                 | Undo::ReviveService { .. }
+                | Undo::RemoveGroup { .. }
+                | Undo::RestoreGroup { .. }
                 | Undo::StopKilling { .. }
                 | Undo::RestoreOpenFiles { .. }
                 | Undo::None { .. } => {}
@@ -111,7 +140,7 @@ mod tests {
     fn what_is_left_is_named_in_every_case_and_no_two_are_told_alike() {
         let process = Some(ProcessIdentity { pid: 77, pidfs_inode: 1, start_ticks: 1 });
         let address = Some(([127, 0, 0, 1], 9102).into());
-        for receipt in [Receipt::default(), Receipt { process, address }] {
+        for receipt in [Receipt::default(), Receipt { process, address, ..Receipt::default() }] {
             let told: Vec<String> = every_undo().iter().map(|undo| undo.when_left(&receipt)).collect();
             let named = |text: &String| ["demo", "generator", "slow"].iter().any(|name| text.contains(name));
             assert!(told.iter().all(named), "{told:?}");

@@ -1,5 +1,6 @@
 //! The nouns and units of chaos engineering as this tool speaks them. Floor 0: no I/O, no clock, no other room.
 
+pub mod cgroup;
 pub mod dose;
 pub mod event;
 pub mod expectation;

@@ -90,7 +90,7 @@ pub enum Quantity {
     Share(Share),
     /// `500/s`
     Rate(Rate),
-    /// `10MiB/s`
+    /// `1MiB/s`
     ByteRate(ByteRate),
     /// `8`
     Number(f64),
@@ -120,8 +120,10 @@ impl FromStr for Quantity {
             Ok(number) if number.is_finite() => return Ok(Self::Number(number)),
             _ if text.ends_with('%') => return text.parse().map(Self::Share),
             _ if text.contains('/') => {
-                let of_bytes = text.parse().map(Self::ByteRate);
-                return of_bytes.or_else(|_| text.parse().map(Self::Rate));
+                return text
+                    .parse()
+                    .map(Self::Rate)
+                    .or_else(|error| text.parse().map(Self::ByteRate).map_err(|_| error));
             }
             _ => {}
         }
@@ -293,7 +295,7 @@ impl<T: FromStr<Err = UnitError>> de::Visitor<'_> for FromText<T> {
 #[cfg(test)]
 mod tests {
     use super::{Network, Quantity, Upstream, matches};
-    use crate::model::units::{Bytes, Rate, Share, Timespan};
+    use crate::model::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
     #[test]
     fn a_star_stands_for_any_characters() {
@@ -339,6 +341,7 @@ mod tests {
             ("80%", Quantity::Share(Share(0.8))),
             ("2GiB", Quantity::Size(Bytes(2 << 30))),
             ("500/s", Quantity::Rate(Rate(500.0))),
+            ("1MiB/s", Quantity::ByteRate(ByteRate(1048576.0))),
             ("1m30s", Quantity::Time(Timespan::seconds(90))),
             ("8", Quantity::Number(8.0)),
         ];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, GroupSetting, Limit};
 use super::experiment::{Proxy, Service};
 use super::fault::{Amount, Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
@@ -50,6 +51,28 @@ pub enum Act {
         worker: String,
         /// What it does.
         job: Job,
+        /// Whose control group it is put into, so that this target feels it and not the whole machine; nobody's when
+        /// absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beside: Option<Victims>,
+    },
+    /// Makes a control group for a service that is about to start.
+    MakeGroup {
+        /// The service's name.
+        service: String,
+        /// What it is to control.
+        controllers: Vec<Controller>,
+        /// Whether the run can do without.
+        needed: bool,
+    },
+    /// Limits what is in the control group of a target.
+    LimitGroup {
+        /// The fault's name, unique in the run.
+        name: String,
+        /// Whose group.
+        whom: Victims,
+        /// The limit.
+        limit: Limit,
     },
     /// Stops processes with SIGSTOP.
     Pause {
@@ -140,6 +163,16 @@ pub enum Undo {
         /// The directory that its file is in.
         folder: PathBuf,
     },
+    /// Takes the control group of a service away.
+    RemoveGroup {
+        /// The service's name.
+        service: String,
+    },
+    /// Gives a control group the values back that it had, where ours are still there.
+    RestoreGroup {
+        /// The fault's name.
+        name: String,
+    },
     /// Lets paused processes go on, by SIGCONT to the very processes that were paused.
     Resume {
         /// Which.
@@ -201,6 +234,16 @@ pub enum Check {
         worker: String,
         /// The directory.
         folder: PathBuf,
+    },
+    /// The service has no control group of its own.
+    GroupGone {
+        /// The service's name.
+        service: String,
+    },
+    /// The control group has the values that it had.
+    GroupRestored {
+        /// The fault's name.
+        name: String,
     },
     /// None of the processes is stopped.
     Running {
@@ -391,6 +434,12 @@ pub struct Receipt {
     /// The address that listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<std::net::SocketAddr>,
+    /// The values that are changed, in the order in which they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<GroupSetting>,
+    /// The control groups that are made, or that a worker is put into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<PathBuf>,
 }
 
 impl fmt::Display for Act {
@@ -401,7 +450,15 @@ impl fmt::Display for Act {
             }
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
             Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
-            Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
+            Self::StartWorker { worker, job, beside: None } => write!(f, "start worker {worker}: {job}"),
+            Self::StartWorker { worker, job, beside: Some(whom) } => {
+                write!(f, "start worker {worker} in the control group of {whom}: {job}")
+            }
+            Self::MakeGroup { service, controllers, .. } => {
+                let controllers: Vec<String> = controllers.iter().map(ToString::to_string).collect();
+                write!(f, "make a control group for service {service} ({})", controllers.join(", "))
+            }
+            Self::LimitGroup { name, whom, limit } => write!(f, "limit {name} on the control group of {whom}: {limit}"),
             Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
             Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
             Self::KeepKilling { whom, signal, every } => {
@@ -428,6 +485,8 @@ impl fmt::Display for Undo {
             Self::EndFill { worker, folder } => {
                 write!(f, "stop worker {worker}, and free its room in {}", folder.display())
             }
+            Self::RemoveGroup { service } => write!(f, "remove the control group of service {service}"),
+            Self::RestoreGroup { .. } => f.write_str("set the old values again, where ours are still there"),
             Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
             Self::StopKilling { whom } => write!(f, "kill {} no more", whom.target),
             Self::RestoreOpenFiles { whom, .. } => write!(f, "restore the limit of open files of {whom}"),
@@ -447,6 +506,8 @@ impl fmt::Display for Check {
             Self::FillGone { worker, folder } => {
                 write!(f, "worker {worker} is gone, and no file of it is in {}", folder.display())
             }
+            Self::GroupGone { service } => write!(f, "service {service} has no control group of its own"),
+            Self::GroupRestored { .. } => f.write_str("the values of the control group are the old ones"),
             Self::Running { whom } => write!(f, "{whom} is not stopped"),
             Self::KillingStopped { whom } => write!(f, "nobody kills {} any more", whom.target),
             Self::OpenFilesRestored { whom, .. } => write!(f, "the limit of open files of {whom} is what it was"),
@@ -518,6 +579,8 @@ impl Act {
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
+            | Self::MakeGroup { .. }
+            | Self::LimitGroup { .. }
             | Self::Pause { .. }
             | Self::Kill { .. }
             | Self::KeepKilling { .. }
@@ -533,10 +596,13 @@ impl Act {
             | Self::Kill { whom, .. }
             | Self::KeepKilling { whom, .. }
             | Self::TakeCharge { whom }
-            | Self::LimitOpenFiles { whom, .. } => Some(whom),
-            Self::StartService { .. } | Self::OpenProxy { .. } | Self::AddToxic { .. } | Self::StartWorker { .. } => {
-                None
-            }
+            | Self::LimitOpenFiles { whom, .. }
+            | Self::LimitGroup { whom, .. } => Some(whom),
+            Self::StartService { .. }
+            | Self::OpenProxy { .. }
+            | Self::AddToxic { .. }
+            | Self::StartWorker { .. }
+            | Self::MakeGroup { .. } => None,
         }
     }
 }
@@ -577,6 +643,14 @@ impl Undo {
             Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
             Self::StopWorker { .. } | Self::EndFill { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
             Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
+            Self::RestoreGroup { .. } => {
+                let settings = receipt.settings.iter().rev();
+                let writes = settings.map(|it| format!("echo '{}' > '{}'", it.line(&it.before), it.file.display()));
+                joined(writes, " && ")
+            }
+            Self::RemoveGroup { .. } => {
+                joined(receipt.groups.iter().map(|group| format!("rmdir '{}'", group.display())), "; ")
+            }
             Self::RestoreOpenFiles { whom, limits } => {
                 let all = whom.identities().zip(limits);
                 let all =
@@ -590,4 +664,10 @@ impl Undo {
             | Self::None { .. } => None,
         }
     }
+}
+
+/// None when there is nothing to join.
+fn joined(parts: impl Iterator<Item = String>, between: &str) -> Option<String> {
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join(between))
 }

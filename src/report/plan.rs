@@ -127,7 +127,8 @@ fn limits(page: &mut Page, experiment: &Experiment) {
     page.heading("LIMITS");
     let mut pairs = vec![("blast radius".to_owned(), blast_radius(&experiment.blast_radius))];
     pairs.extend(experiment.stop_conditions.iter().map(|condition| ("stops at".to_owned(), condition.text.clone())));
-    pairs.push(("recovery".to_owned(), format!("awaited for at most {}", experiment.recovery.within)));
+    let watch = experiment.recovery.watch.map(|watch| format!(", then watched for {watch}")).unwrap_or_default();
+    pairs.push(("recovery".to_owned(), format!("awaited for at most {}{watch}", experiment.recovery.within)));
     page.pairs(&pairs);
 }
 

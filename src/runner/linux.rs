@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::groups::Groups;
 use super::killing::Killing;
 use super::targets::Targets;
 use super::{limits, readiness};
@@ -11,7 +12,7 @@ use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Chosen, Facts, Machine, Prober, Trouble, files, system};
+use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble, files};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
@@ -30,6 +31,7 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
+    groups: Groups,
     targets: Arc<Targets>,
     killing: Killing,
 }
@@ -39,12 +41,14 @@ impl LinuxMachine {
     pub fn new(experiment: &Experiment, seed: u64, logs: PathBuf) -> Self {
         let clock = Clock::Real;
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
+        let run = run_of(&logs);
         let services = Arc::new(Services::new(clock, logs));
         let targets = Arc::new(Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed));
         Self {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
+            groups: Groups::new(clock, run),
             killing: Killing::new(clock, Arc::clone(&targets)),
             targets,
             services,
@@ -64,7 +68,7 @@ impl LinuxMachine {
     }
 
     async fn start(&self, service: &Service) -> Result<Receipt, Trouble> {
-        let process = self.services.start(service).await?;
+        let process = self.services.start_in(service, self.groups.of_service(&service.name)).await?;
         readiness::awaited(service, &self.services, &self.surroundings()).await?;
         Ok(of_process(process))
     }
@@ -138,6 +142,36 @@ impl LinuxMachine {
         }
     }
 
+    /// Starts a worker, beside these where it is meant for them alone.
+    async fn start_worker(
+        &self,
+        worker: &str,
+        job: &Job,
+        beside: Option<&Victims>,
+        receipt: Receipt,
+    ) -> Result<Receipt, Trouble> {
+        if let Some(whom) = beside {
+            self.groups.beside(worker, whom, job);
+        }
+        let started = self.workers.start_in(worker, job, &receipt.groups).await;
+        let started = started.map_err(|trouble| match self.groups.killed_beside(worker) {
+            Some(why) => Trouble { why: format!("{}: {why}", trouble.why), ..trouble },
+            None => trouble,
+        })?;
+        if let Job::Slow { whom, .. } = job {
+            self.let_go_with(worker, whom);
+        }
+        Ok(Receipt { process: Some(started), ..receipt })
+    }
+
+    /// Whether those whose group a fault limits have ended; who is started again comes into the same group.
+    fn limited_gone(&self, name: &str) -> Option<String> {
+        let whom = self.groups.limited(name)?;
+        let service = whom.target.by.service().and_then(|service| self.specs.get(service));
+        let again = service.is_some_and(|service| service.restart);
+        if again { None } else { self.targets.gone(&whom) }
+    }
+
     async fn ready(&self, name: &str) -> Checked {
         let Some(service) = self.specs.get(name) else { return unknown("no such service") };
         match self.services.current(name).map(|process| self.services.state(name, &process)) {
@@ -159,15 +193,31 @@ impl Machine for LinuxMachine {
     }
 
     async fn facts(&self) -> Facts {
-        let memory_available = system::memory().map_or(0, |memory| memory.available);
-        Facts { cores: system::cores(), memory_available, ..Facts::default() }
+        Facts::here()
     }
 
     async fn choose(&self, fault: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
         self.targets.choose(fault, target)
     }
 
-    async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
+    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+        match act {
+            Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
+            Act::LimitGroup { whom, limit, .. } => self.groups.prepare_limit(whom, limit),
+            Act::StartWorker { worker, job, beside: Some(whom) } => Ok(self.groups.prepare_beside(worker, whom, job)),
+            Act::StartService { .. }
+            | Act::OpenProxy { .. }
+            | Act::AddToxic { .. }
+            | Act::StartWorker { beside: None, .. }
+            | Act::Pause { .. }
+            | Act::Kill { .. }
+            | Act::KeepKilling { .. }
+            | Act::TakeCharge { .. }
+            | Act::LimitOpenFiles { .. } => Ok(Prepared::default()),
+        }
+    }
+
+    async fn apply(&self, act: &Act, receipt: Receipt) -> Result<Receipt, Trouble> {
         match act {
             Act::StartService { service } => self.start(service).await,
             Act::OpenProxy { proxy } => {
@@ -178,13 +228,9 @@ impl Machine for LinuxMachine {
                 self.proxies.add_toxic(proxy, toxic)?;
                 Ok(Receipt::default())
             }
-            Act::StartWorker { worker, job } => {
-                let process = self.workers.start(worker, job).await?;
-                if let Job::Slow { whom, .. } = job {
-                    self.let_go_with(worker, whom);
-                }
-                Ok(of_process(process))
-            }
+            Act::MakeGroup { service, .. } => self.groups.make_own(service, receipt),
+            Act::LimitGroup { name, whom, limit } => self.groups.limit(name, whom, limit, receipt).await,
+            Act::StartWorker { worker, job, beside } => self.start_worker(worker, job, beside.as_ref(), receipt).await,
             Act::Pause { whom } => self.targets.signal(whom, Signal::Stop).map(|()| Receipt::default()),
             Act::Kill { whom, signal } => self.targets.signal(whom, Signal::Kill(*signal)).map(|()| Receipt::default()),
             Act::KeepKilling { whom, signal, every } => {
@@ -199,7 +245,7 @@ impl Machine for LinuxMachine {
         }
     }
 
-    async fn undo(&self, undo: &Undo, _: &Receipt) -> Result<(), Trouble> {
+    async fn undo(&self, undo: &Undo, receipt: &Receipt) -> Result<(), Trouble> {
         match undo {
             Undo::StopService { service } => self.stop(service).await,
             Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
@@ -209,6 +255,8 @@ impl Machine for LinuxMachine {
                 self.workers.stop(worker).await?;
                 process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
             }
+            Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
+            Undo::RestoreGroup { .. } => self.groups.restore(receipt),
             Undo::Resume { whom } => self.targets.resume(whom),
             Undo::StopKilling { whom } => {
                 self.killing.stop(&whom.target).await;
@@ -220,13 +268,15 @@ impl Machine for LinuxMachine {
         }
     }
 
-    async fn check(&self, check: &Check, _: &Receipt) -> Checked {
+    async fn check(&self, check: &Check, receipt: &Receipt) -> Checked {
         match check {
             Check::ServiceGone { service } => self.stopped(service),
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
             Check::FillGone { worker, folder } => self.fill_gone(worker, folder),
+            Check::GroupGone { .. } => self.groups.gone(receipt),
+            Check::GroupRestored { .. } => self.groups.restored(receipt),
             Check::Running { whom } => self.go_on(whom),
             Check::KillingStopped { whom } => yes_if(!self.killing.goes_on(&whom.target), "it goes on"),
             Check::OpenFilesRestored { whom, limits } => limits::restored(whom, limits),
@@ -242,7 +292,12 @@ impl Machine for LinuxMachine {
                 reading.ok_or_else(|| Trouble::new(format!("read toxic {toxic} of proxy {proxy}"), "there is none"))
             }
             Meter::OpenFiles { whom, limits } => limits::read(whom, limits).map(Reading::OpenFiles),
+            Meter::Group { name } => self.groups.reading(name).map(Reading::Group),
             Meter::Worker { worker } | Meter::Slowed { worker, .. } => {
+                if let Some(how) = self.workers.ended(worker) {
+                    let why = self.groups.killed_beside(worker).map(|why| format!("; {why}")).unwrap_or_default();
+                    return Err(Trouble::new(format!("read worker {worker}"), format!("it ended with {how}{why}")));
+                }
                 let reading = self.workers.reading(worker).map(Reading::Worker);
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
@@ -270,6 +325,7 @@ impl Machine for LinuxMachine {
             Meter::Processes { whom } | Meter::Slowed { whom, .. } | Meter::OpenFiles { whom, .. } => {
                 self.targets.gone(whom)
             }
+            Meter::Group { name } => self.limited_gone(name),
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,
         }
@@ -289,6 +345,12 @@ fn passed(state: &ProxyState) -> ProxyTraffic {
     let counts = RequestCounts { begun: state.traffic.requests, in_flight: state.traffic.in_flight };
     let requests = (state.proxy.protocol == Protocol::Http).then_some(counts);
     ProxyTraffic { proxy: state.proxy.name.clone(), open: state.traffic.active, requests }
+}
+
+/// The id of the run whose folder this is; another one where it is not named so, as in tests.
+fn run_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    uuid::Uuid::parse_str(&name).unwrap_or_else(|_| uuid::Uuid::now_v7()).to_string()
 }
 
 fn of_process(process: ProcessIdentity) -> Receipt {

@@ -9,6 +9,7 @@ mod baseline;
 mod catch;
 mod ears;
 mod emitter;
+mod groups;
 mod hands;
 mod killing;
 mod limits;

@@ -7,9 +7,9 @@ use super::decode::{Decoder, Keys, Names, fields_of};
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskFill, DiskStress, FaultKind, FdExhaust, MemoryStress, NetworkBandwidth, NetworkBlackhole,
-    NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill,
-    ProcessPause, ProcessSlow,
+    CpuLimit, CpuStress, DiskFill, DiskStress, FaultKind, FdExhaust, IoLimit, MemoryLimit, MemoryStress,
+    NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice,
+    NetworkSlowClose, PidsLimit, ProcessKill, ProcessPause, ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -35,7 +35,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 23] = [
+pub static FAULTS: [Entry<FaultKind>; 27] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -55,6 +55,10 @@ pub static FAULTS: [Entry<FaultKind>; 23] = [
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),
     entry!("disk.fill", FaultKind::DiskFill, DiskFill),
+    entry!("cpu.limit", FaultKind::CpuLimit, CpuLimit),
+    entry!("memory.limit", FaultKind::MemoryLimit, MemoryLimit),
+    entry!("io.limit", FaultKind::IoLimit, IoLimit),
+    entry!("pids.limit", FaultKind::PidsLimit, PidsLimit),
     entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
     entry!("process.slow", FaultKind::ProcessSlow, ProcessSlow),

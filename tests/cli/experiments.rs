@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::ports::free_ports;
 use crate::schema;
 use crate::slots::Company;
-use crate::support::{Done, Sandbox, committed, repository};
+use crate::support::{Done, Sandbox, committed, repository, skip};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 28] = [
+const ENDS: [(&str, i32); 33] = [
+    ("cpu-limit", 1),
     ("cpu-pressure", 0),
     ("cut-answers", 1),
     ("disk-nearly-full", 0),
@@ -28,11 +29,14 @@ const ENDS: [(&str, i32); 28] = [
     ("http-latency", 0),
     ("http-slow-body", 0),
     ("http-timeout", 0),
+    ("io-limit", 0),
     ("killed-service", 0),
     ("leaking-pool", 0),
+    ("memory-limit", 0),
     ("memory-pressure", 0),
     ("observe-first", 0),
     ("paused-service", 0),
+    ("pids-limit", 0),
     ("retry-storm", 0),
     ("rising-pressure", 0),
     ("shared-pool", 1),
@@ -41,6 +45,7 @@ const ENDS: [(&str, i32); 28] = [
     ("slow-line", 0),
     ("slowed-service", 0),
     ("stop-condition", 4),
+    ("stress-in-its-own-group", 0),
     ("stuck-breaker", 5),
     ("three-ways-to-be-gone", 0),
 ];
@@ -334,6 +339,46 @@ fn answers_stay_in_time_while_pressure_rises_and_the_disk_fills() {
 #[test]
 fn answers_stay_in_time_under_pressure_on_the_cores() {
     run("cpu-pressure", &[], Company::Alone).held().effective();
+}
+
+/// Whether no control groups can be made here; the test that is left out is said.
+fn without_control_groups(test: &str) -> bool {
+    let missing = chaos::host::cgroup::missing();
+    let why: Vec<String> = missing.iter().map(|(controller, why)| format!("{controller}: {why}")).collect();
+    if !why.is_empty() {
+        skip(test, &format!("no control groups can be made: {}", why.join("; ")));
+    }
+    !why.is_empty()
+}
+
+#[test]
+fn a_quota_that_is_too_small_makes_answers_wait_and_stress_inside_a_group_is_felt_there() {
+    if without_control_groups("cpu-limit and stress-in-its-own-group") {
+        return;
+    }
+    let (limit, stress) = both(|| side_by_side("cpu-limit"), || side_by_side("stress-in-its-own-group"));
+    let limit = limit.deviated().effective();
+    let used = limit.report["doses"][0]["parts"][0]["number"].as_f64().expect("a number");
+    assert!((0.1..0.17).contains(&used), "15 % of a core were allowed, {used} were used");
+    let stress = stress.held().effective();
+    let acts = stress.report["steps"].as_array().expect("steps").iter();
+    let beside = acts.filter(|step| step["act"].as_str().is_some_and(|act| act.contains("in the control group of")));
+    assert_eq!(beside.count(), 1, "{}", stress.done);
+}
+
+#[test]
+fn limits_on_a_neighbours_group_are_not_felt_by_the_service_beside_it() {
+    if without_control_groups("memory-limit, pids-limit and io-limit") {
+        return;
+    }
+    let (memory, pids) = both(|| side_by_side("memory-limit"), || side_by_side("pids-limit"));
+    memory.held().effective();
+    pids.held().effective();
+    let folder = Sandbox::new();
+    match chaos::host::system::whole_disk_of(&folder.path("")) {
+        Ok(_) => drop(side_by_side("io-limit").held().effective()),
+        Err(trouble) => skip("io-limit", &trouble.to_string()),
+    }
 }
 
 #[test]

@@ -152,11 +152,12 @@ async fn a_process_is_looked_at_again_just_before_it_is_hit() {
         let experiment = experiment();
         let machine = LinuxMachine::new(&experiment, 1, logs.path().to_owned()).under(policies);
         let start = Act::StartService { service: experiment.services[0].clone() };
-        let receipt = machine.apply(&start).await.expect("starts");
+        let receipt = machine.apply(&start, Receipt::default()).await.expect("starts");
         let service = receipt.process.clone().expect("a process");
         let target = ProcessTarget { by: Selector::Service("demo".into()), children: false };
         let victim = Victim { process: service.clone(), name: "demo".into(), service: Some("demo".into()) };
-        let paused = machine.apply(&Act::Pause { whom: Victims { target, chosen: vec![victim] } }).await;
+        let paused =
+            machine.apply(&Act::Pause { whom: Victims { target, chosen: vec![victim] } }, Receipt::default()).await;
         assert_eq!(paused.is_ok(), hit, "{paused:?}");
         if let Err(trouble) = paused {
             let told = trouble.to_string();

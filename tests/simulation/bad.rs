@@ -11,6 +11,7 @@ use chaos::host::Trouble;
 use chaos::host::fake::FakeScene;
 use chaos::host::process::{Limited, Signal};
 use chaos::host::scene::{Paper, Scene};
+use chaos::model::cgroup::GroupSetting;
 use chaos::model::dose::ProcessState;
 use chaos::model::step::{ProcessIdentity, SoftLimit};
 
@@ -25,6 +26,8 @@ pub enum Bad {
     BelievesItsSignals,
     /// Signals go to whoever has the pid.
     TrustsPids,
+    /// A value is set back whoever set it last.
+    OverwritesOthers,
     /// Identities are believed across a restart of the machine.
     IgnoresTheBoot,
     /// A volatile part that is missing is taken for one that was not begun.
@@ -118,6 +121,24 @@ impl Scene for Door {
 
     fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
         Ok(self.unseen(self.inner.group_led_by(leader)?))
+    }
+
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {
+        let now = self.inner.value(setting)?;
+        let careless = self.bad == Some(Bad::OverwritesOthers) && now.as_deref() != Some(&setting.before);
+        Ok(if careless { setting.ours.last().cloned() } else { now })
+    }
+
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        self.inner.set_value(setting, value)
+    }
+
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
+        self.inner.has_group(folder)
+    }
+
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
+        self.inner.remove_group(folder)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

@@ -274,6 +274,7 @@ impl History {
     fn meanwhile(&mut self) -> bool {
         match self.fate.meanwhile {
             Meanwhile::Nothing => {}
+            Meanwhile::ValuesTaken => self.machine.take_values(),
             Meanwhile::PidsReused => self.machine.reuse_pids(false),
             Meanwhile::Restarted { in_memory } => {
                 self.seen.push("the machine started anew");

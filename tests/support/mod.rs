@@ -11,7 +11,8 @@ use chaos::model::event::{Event, EventKind, RunHeader};
 use chaos::model::expectation::{Expectation, Limit, Metric, Must, Operator, StopCondition, Subject};
 use chaos::model::experiment::{BlastRadius, Experiment, Protocol, Proxy, Recovery, Scope, Service};
 use chaos::model::fault::{
-    CpuStress, FaultKind, FaultSpec, FdExhaust, ProcessKill, ProcessPause, ProcessSlow, ProcessTarget, Selector, Target,
+    CpuLimit, CpuStress, FaultKind, FaultSpec, FdExhaust, ProcessKill, ProcessPause, ProcessSlow, ProcessTarget,
+    Selector, Target,
 };
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
@@ -88,8 +89,8 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
 }
 
 /// The ways in which faults are undone: by a toxic, a worker, a signal, a restart; and of strangers by a signal, a limit that
-/// is restored, a worker and a signal.
-pub const WAYS: usize = 7;
+/// is restored, a worker and a signal; and by a value that is set back.
+pub const WAYS: usize = 8;
 
 /// A fault that is undone in this way.
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
@@ -106,7 +107,8 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
         3 => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
         4 => (FaultKind::ProcessPause(ProcessPause {}), strangers()),
         5 => (FaultKind::FdExhaust(FdExhaust { leave: 1 }), strangers()),
-        _ => (FaultKind::ProcessSlow(ProcessSlow { share: Share(0.5), period: Timespan::millis(100) }), strangers()),
+        6 => (FaultKind::ProcessSlow(ProcessSlow { share: Share(0.5), period: Timespan::millis(100) }), strangers()),
+        _ => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }
 }

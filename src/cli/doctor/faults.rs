@@ -1,11 +1,13 @@
 //! Which faults work on this machine: what each needs is tried.
 
+use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 
 use crate::host::process::{self, Limited};
 use crate::host::storage::Storage;
 use crate::host::trial::Trials;
-use crate::host::{Trouble, system};
+use crate::host::{Trouble, cgroup, system};
+use crate::model::cgroup::Controller;
 use crate::model::fault::FaultKind;
 use crate::model::step::SoftLimit;
 use crate::model::units::Bytes;
@@ -24,6 +26,8 @@ enum Need {
     Disk,
     /// To signal a process of ours.
     Signals,
+    /// To make control groups with this controller.
+    Group(Controller),
     /// To lower a limit of open files and to raise it again.
     Limits,
 }
@@ -50,6 +54,10 @@ fn need(word: &str) -> Option<Need> {
         "cpu.stress" => Some(Need::Cores),
         "memory.stress" => Some(Need::Memory),
         "disk.stress" | "disk.fill" => Some(Need::Disk),
+        "cpu.limit" => Some(Need::Group(Controller::Cpu)),
+        "memory.limit" => Some(Need::Group(Controller::Memory)),
+        "io.limit" => Some(Need::Group(Controller::Io)),
+        "pids.limit" => Some(Need::Group(Controller::Pids)),
         "process.kill" | "process.pause" | "process.slow" => Some(Need::Signals),
         "fd.exhaust" => Some(Need::Limits),
         _ if word.starts_with("network.") || word.starts_with("http.") => Some(Need::Proxy),
@@ -61,13 +69,17 @@ fn tried(need: Need, trials: &Result<Trials, Trouble>) -> Result<String, String>
     let trials = trials.as_ref().map_err(ToString::to_string);
     match need {
         Need::Proxy => loopback().map(|()| "works: a port on loopback took a connection".to_owned()),
-        Need::Cores => Ok(format!("works on cores {}", list(&system::cores()))),
+        Need::Cores => {
+            Ok(format!("works on cores {}{}", list(&system::cores()), beside(Controller::Cpu, &cgroup::missing())))
+        }
         Need::Memory => {
             let memory = system::memory().ok_or("how much memory is free cannot be read")?;
             trials?.first.clone()?;
-            Ok(format!("works: {} are available", Bytes(memory.available)))
+            let beside = beside(Controller::Memory, &cgroup::missing());
+            Ok(format!("works: {} are available{beside}", Bytes(memory.available)))
         }
         Need::Disk => disk(&Storage::look(&std::env::temp_dir())),
+        Need::Group(controller) => group(controller, &cgroup::missing()),
         Need::Signals => {
             trials?.signals.clone()?;
             Ok("works on processes of this user: a child of ours was stopped, let go on and killed".to_owned())
@@ -97,8 +109,26 @@ const fn help(need: Need) -> &'static str {
         Need::Proxy => "is the loopback interface up?",
         Need::Cores | Need::Memory => "is /proc mounted?",
         Need::Disk => "name another folder as its `path`",
+        Need::Group(_) => {
+            "run as root, or in a control group that was handed to you: systemd-run --user --scope -p Delegate=yes"
+        }
         Need::Signals => "Linux 5.3 or newer is needed",
         Need::Limits => "does a security module forbid prlimit?",
+    }
+}
+
+fn group(controller: Controller, missing: &BTreeMap<Controller, String>) -> Result<String, String> {
+    match missing.get(&controller) {
+        Some(why) => Err(why.clone()),
+        None => Ok("works on services of the run, which get a control group of their own".to_owned()),
+    }
+}
+
+/// Whether stress can be put into the control group of a service.
+fn beside(controller: Controller, missing: &BTreeMap<Controller, String>) -> String {
+    match missing.get(&controller) {
+        Some(why) => format!("; not for a service alone, only for the whole machine: {why}"),
+        None => "; for the whole machine, or in the control group of a service".to_owned(),
     }
 }
 
@@ -124,9 +154,10 @@ fn list(cores: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{finding, need};
+    use super::{beside, finding, group, need};
     use crate::host::Trouble;
     use crate::host::trial::Trials;
+    use crate::model::cgroup::Controller;
     use crate::model::fault::FaultKind;
     use crate::report::doctor::State;
 
@@ -134,6 +165,15 @@ mod tests {
     fn what_every_fault_needs_is_known() {
         let unknown: Vec<_> = FaultKind::WORDS.iter().filter(|word| need(word).is_none()).collect();
         assert!(unknown.is_empty(), "chaos doctor does not look at what these need: {unknown:?}");
+    }
+
+    #[test]
+    fn a_machine_without_control_groups_says_so_of_each_fault_that_needs_them() {
+        let missing = [(Controller::Io, "nothing is mounted".to_owned())].into();
+        assert_eq!(group(Controller::Io, &missing), Err("nothing is mounted".to_owned()));
+        assert!(group(Controller::Cpu, &missing).is_ok());
+        assert!(beside(Controller::Io, &missing).contains("only for the whole machine: nothing is mounted"));
+        assert!(beside(Controller::Cpu, &missing).contains("in the control group of a service"));
     }
 
     #[test]

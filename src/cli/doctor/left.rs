@@ -8,6 +8,7 @@ use crate::host::process::{self, Marked};
 use crate::host::{Trouble, files, storage};
 use crate::journal::recover::{Recovery, names};
 use crate::journal::scan::{self, Fate, Strays};
+use crate::journal::scan_groups;
 use crate::journal::survey::{Remains, Standing};
 use crate::journal::{Header, aside};
 use crate::model::step::ProcessIdentity;
@@ -34,6 +35,13 @@ pub(super) fn findings(state: &Path) -> Vec<Finding> {
             findings.extend(strays.iter().filter(|strays| !known(strays)).map(marked));
         }
         Err(trouble) => findings.push(unseen("processes", &trouble.to_string())),
+    }
+    match scan_groups::look() {
+        Ok(runs) => {
+            let known = |run: &String| RunFolder::find(state, run).is_some();
+            findings.extend(runs.iter().filter(|(run, _)| !known(run)).map(|(run, groups)| left_groups(run, groups)));
+        }
+        Err(trouble) => findings.push(unseen("control groups", &trouble.to_string())),
     }
     findings.extend(drafts(state));
     if findings.is_empty() {
@@ -111,8 +119,10 @@ fn residue(
         Some(stopped).filter(|stopped| !stopped.is_empty()).map(|stopped| format!("{} stopped", names(stopped))),
     );
     what.extend(files.iter().map(|file| format!("{} is there", file.display())));
+    let in_groups = remains.in_groups();
+    what.extend(in_groups.iter().cloned());
     let real = match left {
-        Ok([]) => missing || !stopped.is_empty() || !files.is_empty(),
+        Ok([]) => !in_groups.is_empty() || !files.is_empty() || missing || !stopped.is_empty(),
         Ok(left) => {
             what.push(format!("{} of it live", names(left)));
             true
@@ -170,6 +180,17 @@ fn marked(strays: &Strays) -> Finding {
             about(format!("tool and guardian are dead; {all} live")).but(State::Problem, "end them").command(scan)
         }
     }
+}
+
+/// Control groups of a run without a journal here.
+fn left_groups(run: &str, groups: &[PathBuf]) -> Finding {
+    let names: Vec<String> = groups.iter().map(|group| group.display().to_string()).collect();
+    about(
+        format!("run {run}"),
+        format!("tool and guardian are dead; its control groups are there: {}", names.join(", ")),
+    )
+    .but(State::Problem, "remove them")
+    .command("chaos rollback --scan")
 }
 
 fn named(stray: &Marked) -> String {

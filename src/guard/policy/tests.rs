@@ -30,7 +30,7 @@ fn step(apply: Act, undo: Undo) -> Vec<Vec<Step>> {
 }
 
 fn worker(job: Job) -> Vec<Vec<Step>> {
-    step(Act::StartWorker { worker: "f".into(), job }, Undo::StopWorker { worker: "f".into() })
+    step(Act::StartWorker { worker: "f".into(), job, beside: None }, Undo::StopWorker { worker: "f".into() })
 }
 
 fn judged(experiment: &Experiment, steps: &[Vec<Step>], around: &Surroundings, policy: Policy) -> Vec<Refusal> {

@@ -15,8 +15,8 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::clock::Clock;
-use super::{Checked, Chosen, Facts, Machine, Prober, Trouble};
-use crate::model::dose::{LimitReading, Meter, Reading, ToxicReading, VictimReading, WorkerReading};
+use super::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
+use crate::model::dose::{GroupReading, LimitReading, Meter, Reading, ToxicReading, VictimReading, WorkerReading};
 use crate::model::fault::{FaultSpec, ProcessTarget};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
@@ -55,6 +55,8 @@ pub struct Trials {
     pub look_fails: f64,
     /// The state of a process cannot be seen.
     pub state_unknown: f64,
+    /// Somebody else sets a value of a control group that we just set.
+    pub value_taken: f64,
     /// A file cannot be made, written or cut; a record may get there in part, or whole.
     pub paper_fails: f64,
     /// A sample fails although nothing is broken.
@@ -120,6 +122,12 @@ impl FakeMachine {
     /// Whatever faults act on is gone from now on.
     pub fn lose_targets(&self) {
         self.world().targets_gone = true;
+    }
+
+    /// Somebody else sets every value that we set.
+    pub fn take_values(&self) {
+        let mut world = self.world();
+        world.take_values();
     }
 
     /// What happened on it.
@@ -260,7 +268,12 @@ impl Machine for FakeMachine {
         }
     }
 
-    async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
+    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+        self.step().await;
+        Ok(Prepared { receipt: self.world().prepare(act), notes: Vec::new() })
+    }
+
+    async fn apply(&self, act: &Act, prepared: Receipt) -> Result<Receipt, Trouble> {
         self.take_time().await;
         self.step().await;
         let now = self.follow_clock();
@@ -270,7 +283,7 @@ impl Machine for FakeMachine {
             if world.chance(trials.act_fails) {
                 return Err(Trouble::new(act.to_string(), "the dice say no"));
             }
-            let receipt = world.make(act, now)?;
+            let receipt = world.make(act, &prepared, now)?;
             (world.chance(trials.act_fails_late), world.chance(trials.act_hangs), receipt)
         };
         self.step().await;
@@ -305,12 +318,15 @@ impl Machine for FakeMachine {
         done
     }
 
-    async fn check(&self, check: &Check, _: &Receipt) -> Checked {
+    async fn check(&self, check: &Check, receipt: &Receipt) -> Checked {
         self.step().await;
         let mut world = self.world();
         let trials = world.trials;
         if world.chance(trials.check_unknown) {
             return Checked::Unknown { because: "the dice hide it".to_owned() };
+        }
+        if let Some(file) = world.taken_by_others(receipt) {
+            return Checked::Others { because: format!("{} is somebody else's now", file.display()) };
         }
         match gone_after(check) {
             Some(thing) if world.is_there(&thing) => Checked::No { because: format!("{thing} is still there") },
@@ -333,6 +349,10 @@ impl Machine for FakeMachine {
             Meter::Worker { .. } | Meter::Slowed { .. } => {
                 let second = Duration::from_secs(1);
                 Reading::Worker(WorkerReading { elapsed: second, cpu: second, ..WorkerReading::default() })
+            }
+            Meter::Group { .. } => {
+                let elapsed = Duration::from_secs(1);
+                Reading::Group(GroupReading { elapsed, periods: 10, throttled: 5, ..GroupReading::default() })
             }
             Meter::Processes { whom } => {
                 let mut world = self.world();
@@ -406,6 +426,9 @@ fn thing_of(act: &Act) -> String {
         Act::OpenProxy { proxy } => format!("proxy {}", proxy.name),
         Act::AddToxic { proxy, toxic } => format!("toxic {} on {proxy}", toxic.name),
         Act::StartWorker { worker, .. } => format!("worker {worker}"),
+        // What only belongs to a service is no fault.
+        Act::MakeGroup { service, .. } => format!("service {service} on a group"),
+        Act::LimitGroup { name, .. } => format!("limit {name}"),
         Act::Pause { whom } => format!("paused {}", short(whom)),
         Act::Kill { whom, .. } => format!("killed {}", short(whom)),
         Act::KeepKilling { whom, .. } => format!("killing {}", short(whom)),
@@ -420,6 +443,8 @@ fn undone_by(undo: &Undo) -> Option<String> {
         Undo::CloseProxy { proxy } => format!("proxy {proxy}"),
         Undo::RemoveToxic { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Undo::StopWorker { worker } | Undo::EndFill { worker, .. } => format!("worker {worker}"),
+        Undo::RemoveGroup { service } => format!("service {service} on a group"),
+        Undo::RestoreGroup { name } => format!("limit {name}"),
         Undo::Resume { whom } => format!("paused {}", short(whom)),
         Undo::StopKilling { whom } => format!("killing {}", short(whom)),
         Undo::RestoreOpenFiles { whom, .. } => format!("limited {}", short(whom)),
@@ -434,6 +459,8 @@ fn gone_after(check: &Check) -> Option<String> {
         Check::ProxyGone { proxy } => format!("proxy {proxy}"),
         Check::ToxicGone { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
         Check::WorkerGone { worker } | Check::FillGone { worker, .. } => format!("worker {worker}"),
+        Check::GroupGone { service } => format!("service {service} on a group"),
+        Check::GroupRestored { name } => format!("limit {name}"),
         Check::Running { whom } => format!("paused {}", short(whom)),
         Check::KillingStopped { whom } => format!("killing {}", short(whom)),
         Check::OpenFilesRestored { whom, .. } => format!("limited {}", short(whom)),

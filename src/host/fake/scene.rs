@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::life::Life;
 use super::paper::FakePaper;
+use super::world::World;
 use super::{Shared, lock};
 use crate::host::Trouble;
 use crate::host::process::{Limited, Signal};
 use crate::host::scene::{Paper, Scene};
+use crate::model::cgroup::GroupSetting;
 use crate::model::dose::ProcessState;
 use crate::model::step::{ProcessIdentity, SoftLimit};
 
@@ -34,6 +36,22 @@ impl FakeScene {
 
     fn step(&self) -> Result<(), Trouble> {
         self.life.step().map_err(|error| Trouble::new("act", error))
+    }
+
+    /// Something that may be refused, or said to be done and is not.
+    fn act(&self, what: &str, act: impl Fn(&mut World) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        self.step()?;
+        let done = {
+            let mut world = lock(&self.world);
+            let trials = world.trials;
+            if world.chance(trials.signal_refused) {
+                return Err(Trouble::new(what, "refused this time"));
+            }
+            let lies = world.chance(trials.signal_lies);
+            if lies { Ok(()) } else { act(&mut world) }
+        };
+        self.step()?;
+        done
     }
 
     fn paper(&self, path: &Path, file: &Arc<Mutex<super::paper::File>>) -> Arc<dyn Paper> {
@@ -131,6 +149,32 @@ impl Scene for FakeScene {
 
     fn remove_drafts_of(&self, _: &Path, _: &str) -> Result<(), Trouble> {
         self.step()
+    }
+
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {
+        self.step()?;
+        let mut world = lock(&self.world);
+        let fails = world.trials.look_fails;
+        if world.chance(fails) {
+            return Err(Trouble::new(format!("read {setting}"), "no descriptors left"));
+        }
+        Ok(Some(world.value(setting)))
+    }
+
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        self.act("set a value", |world| {
+            world.set_value(setting, value);
+            Ok(())
+        })
+    }
+
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
+        self.step()?;
+        Ok(lock(&self.world).has_group(folder))
+    }
+
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
+        self.act("remove a group", |world| world.remove_group(folder))
     }
 
     fn create(&self, path: &Path, _: u64) -> io::Result<Arc<dyn Paper>> {

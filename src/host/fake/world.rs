@@ -1,7 +1,7 @@
 //! The fake machine itself: its processes, what lives inside the tool, and what must never happen to it.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,11 +13,18 @@ use super::paper::File;
 use super::{Deed, Trials};
 use crate::host::Trouble;
 use crate::host::process::{Limited, OpenFiles, Signal};
+use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::fault::ProcessTarget;
 use crate::model::step::{Act, Job, ProcessIdentity, Receipt, SoftLimit};
 use crate::model::target::{Victim, Victims};
 
+/// Where control groups are.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// A value that nobody set.
+const UNLIMITED: &str = "max";
+/// A value that somebody else set.
+const THEIRS: &str = "somebody else's";
 /// The soft limit of open files that everybody begins with.
 const FILE_LIMIT: u64 = 1024;
 
@@ -51,6 +58,9 @@ pub(super) struct World {
     /// When tokio's clock was looked at first.
     pub epoch: Option<tokio::time::Instant>,
     pub harm: Vec<String>,
+    /// The values of control groups; what is not here was never set.
+    values: BTreeMap<PathBuf, String>,
+    groups: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +91,10 @@ enum Thing {
     Processes(Vec<ProcessIdentity>),
     /// These processes do not go on.
     Stopped(Vec<ProcessIdentity>),
+    /// This value is ours; true when it can never be undone.
+    Value(GroupSetting, bool),
+    /// A control group.
+    Group(PathBuf),
     /// These processes have these limits.
     Limited(Vec<(ProcessIdentity, SoftLimit)>),
 }
@@ -126,6 +140,8 @@ impl World {
             tried: BTreeMap::new(),
             epoch: None,
             harm: Vec::new(),
+            values: BTreeMap::new(),
+            groups: BTreeSet::new(),
         }
     }
 
@@ -148,6 +164,8 @@ impl World {
                 all.iter().any(|(one, limit)| self.process(one).is_some_and(|process| process.file_limit == limit.set))
             }
             Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
+            Some(Thing::Value(setting, _)) => setting.whose(Some(&self.value(&setting))) == Whose::Ours,
+            Some(Thing::Group(folder)) => self.groups.contains(&folder),
         }
     }
 
@@ -212,8 +230,79 @@ impl World {
         true
     }
 
+    /// The value that is there now.
+    pub fn value(&self, setting: &GroupSetting) -> String {
+        self.values.get(&setting.file).cloned().unwrap_or_else(|| UNLIMITED.to_owned())
+    }
+
+    /// Sets a value; nobody may overwrite what somebody else set.
+    pub fn set_value(&mut self, setting: &GroupSetting, value: &str) {
+        let stuck =
+            self.things.values().any(|thing| matches!(thing, Thing::Value(one, true) if one.file == setting.file));
+        if self.value(setting) == THEIRS {
+            self.harm.push(format!("{setting}, which somebody else set, was overwritten with {value}"));
+        }
+        if !stuck {
+            self.values.insert(setting.file.clone(), value.to_owned());
+        }
+    }
+
+    /// Somebody else sets every value that we set.
+    pub fn take_values(&mut self) {
+        self.values.values_mut().for_each(|value| THEIRS.clone_into(value));
+    }
+
+    /// A value of this receipt that is somebody else's now.
+    pub fn taken_by_others(&self, receipt: &Receipt) -> Option<PathBuf> {
+        let others = |setting: &&GroupSetting| matches!(setting.whose(Some(&self.value(setting))), Whose::Others(_));
+        receipt.settings.iter().find(others).map(|setting| setting.file.clone())
+    }
+
+    pub fn has_group(&self, folder: &Path) -> bool {
+        self.groups.contains(folder)
+    }
+
+    /// Refused as long as a process of its service is there.
+    pub fn remove_group(&mut self, folder: &Path) -> Result<(), Trouble> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if self.is_there(&format!("service {name}")) {
+            return Err(Trouble::new(format!("remove {}", folder.display()), "somebody is in it"));
+        }
+        self.groups.remove(folder);
+        Ok(())
+    }
+
+    /// What is known before an act.
+    pub fn prepare(&self, act: &Act) -> Receipt {
+        match act {
+            Act::MakeGroup { service, .. } => {
+                Receipt { groups: vec![Path::new(GROUPS).join(service)], ..Receipt::default() }
+            }
+            Act::LimitGroup { name, whom, limit } => {
+                let file = Path::new(GROUPS).join(whom.target.to_string()).join(limit.controller().to_string());
+                let ours = ["half of", "all of"].map(|part| format!("{part} {name}")).to_vec();
+                let mut setting = GroupSetting { file, device: None, before: String::new(), ours };
+                setting.before = self.value(&setting);
+                Receipt { settings: vec![setting], ..Receipt::default() }
+            }
+            _ => Receipt::default(),
+        }
+    }
+
+    fn limit(&mut self, setting: &GroupSetting, stuck: bool) -> Thing {
+        // An act that is cut short may have come half of the way.
+        let value = if self.dice.random_bool(0.5) { setting.ours.first() } else { setting.ours.last() };
+        let value = value.cloned().unwrap_or_default();
+        self.set_value(setting, &value);
+        let taken = self.trials.value_taken;
+        if self.chance(taken) {
+            self.values.insert(setting.file.clone(), THEIRS.to_owned());
+        }
+        Thing::Value(setting.clone(), stuck)
+    }
+
     /// What an act brings about. The caller may die before each of the processes that it starts.
-    pub fn make(&mut self, act: &Act, at: Duration) -> Result<Receipt, Trouble> {
+    pub fn make(&mut self, act: &Act, prepared: &Receipt, at: Duration) -> Result<Receipt, Trouble> {
         let (name, trials) = (super::thing_of(act), self.trials);
         let stuck = self.chance(trials.stuck);
         let mut process = None;
@@ -245,6 +334,14 @@ impl World {
                 self.processes.retain(|_, process| !victims.iter().any(|victim| victim.pid == process.group));
                 Thing::InTool(stuck)
             }
+            Act::MakeGroup { .. } | Act::LimitGroup { .. } => match (&*prepared.groups, &*prepared.settings) {
+                ([folder], _) => {
+                    self.groups.insert(folder.clone());
+                    Thing::Group(folder.clone())
+                }
+                (_, [setting]) => self.limit(setting, stuck),
+                _ => return Err(Trouble::new(act.to_string(), "nothing was prepared")),
+            },
             Act::KeepKilling { .. } => Thing::InTool(stuck),
             Act::TakeCharge { whom } => Thing::Stopped(self.living(act, whom)?),
             Act::LimitOpenFiles { whom, limits, .. } => {
@@ -266,7 +363,7 @@ impl World {
         self.made.push(name.clone());
         self.things.insert(name, thing);
         let address = if let Act::OpenProxy { proxy } = act { Some(proxy.listen) } else { None };
-        Ok(Receipt { process, address })
+        Ok(Receipt { process, address, ..prepared.clone() })
     }
 
     /// Undoes one thing, as the runner does it.
@@ -276,6 +373,12 @@ impl World {
             Thing::InTool(true) => {}
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
+            Thing::Value(setting, _) => {
+                if setting.whose(Some(&self.value(&setting))) == Whose::Ours {
+                    self.set_value(&setting, &setting.before);
+                }
+            }
+            Thing::Group(folder) => self.remove_group(&folder)?,
             Thing::Limited(all) => all.into_iter().for_each(|(one, limit)| {
                 self.restore_file_limit(&one, limit);
             }),
@@ -431,6 +534,11 @@ impl World {
     /// What would not go is let go.
     pub fn heal(&mut self) {
         self.processes.values_mut().for_each(|process| process.stuck = false);
+        for thing in self.things.values_mut() {
+            if let Thing::Value(_, stuck) = thing {
+                *stuck = false;
+            }
+        }
     }
 
     /// The machine starts anew: nothing runs any more.
@@ -438,5 +546,7 @@ impl World {
         self.boot += 1;
         self.processes.clear();
         self.things.clear();
+        self.values.clear();
+        self.groups.clear();
     }
 }

@@ -1,7 +1,7 @@
 //! The real machine: Linux.
 
 pub(in crate::host) mod census;
-pub mod cgroups;
+pub mod cgroup;
 pub(in crate::host) mod child;
 pub(in crate::host) mod held;
 pub(in crate::host) mod holders;

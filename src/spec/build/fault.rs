@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Context;
+use super::group_limit;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
@@ -56,11 +57,8 @@ fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft
         && !kind.takes().contains(&target.kind())
     {
         let message = format!("`{}` cannot act on {}", kind.word(), target.describe());
-        context.error(&place.span, message, {
-            let examples: Vec<String> =
-                kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
-            format!("write {}", examples.join(" or "))
-        });
+        let examples: Vec<String> = kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
+        context.error(&place.span, message, format!("write {}", examples.join(" or ")));
     }
     if let Some(kind) = &kind {
         settings(context, node, kind);
@@ -141,6 +139,9 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
         FaultKind::CpuStress(_) | FaultKind::MemoryStress(_) | FaultKind::DiskStress(_) | FaultKind::DiskFill(_) => {
             stress::settings(kind, refuse);
+        }
+        FaultKind::CpuLimit(_) | FaultKind::MemoryLimit(_) | FaultKind::IoLimit(_) | FaultKind::PidsLimit(_) => {
+            group_limit::settings(kind, refuse);
         }
         FaultKind::ProcessKill(fault) => {
             let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));

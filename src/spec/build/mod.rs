@@ -1,6 +1,7 @@
 //! What the parts of a file say together: required values, ranges, references, contradictions. A file a topic.
 
 mod fault;
+mod group_limit;
 mod limits;
 mod names;
 mod network;
