@@ -51,7 +51,7 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
             worker == w && w == v
         }
         (
-            Act::StartWorker { worker, job: Job::Fill { path, .. } },
+            Act::StartWorker { worker, job: Job::Fill { path, .. }, .. },
             Undo::EndFill { worker: w, folder: f },
             Check::FillGone { worker: v, folder: g },
         ) => (worker, path) == (w, f) && (w, f) == (v, g),
