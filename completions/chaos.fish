@@ -26,6 +26,7 @@ end
 
 complete -c chaos -n "__fish_chaos_needs_command" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_needs_command" -s V -l version -d 'Print version'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "init" -d 'Write an experiment for your system, with a remark on every line; asks what the flags do not say'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "run" -d 'Run an experiment: baseline, faults, rollback, recovery, report'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "plan" -d 'Print every step of an experiment with its undo; contacts and touches nothing'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "validate" -d 'Check experiment files, or every one in a folder; all problems at once'
@@ -35,9 +36,31 @@ complete -c chaos -n "__fish_chaos_needs_command" -f -a "doctor" -d 'Say what pr
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "report" -d 'Render the report of a run again, in any format, from its stored events'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "history" -d 'List the runs that are kept: when, what, verdict, impact, duration'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "compare" -d 'Say what changed from one run to another'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "faults" -d 'List the faults, or tell the settings of one, its undo, its dose, and an example'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "probes" -d 'List the probes, or tell the settings of one, and an example'
+complete -c chaos -n "__fish_chaos_needs_command" -f -a "schema" -d 'Print the JSON Schema of experiments, with which editors complete and check them'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "demo" -d 'Serve the embedded system under test: gateway -> retriever, generator'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "proxy" -d 'Serve proxies that Toxiproxy\'s clients steer: the data plane on its own'
 complete -c chaos -n "__fish_chaos_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l url -d 'What must keep working: a URL that is asked with GET' -r
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l port -d 'The same, by a port on this machine' -r
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l break -d 'What shall break' -r -f -a "latency\t'A slow network: every byte arrives 200ms later'
+slow-line\t'A thin line: 100KiB/s on each connection'
+errors\t'Every fifth request is answered with 503'
+disconnects\t'Every fifth connection is reset'
+outage\t'Connections are refused'
+hang\t'Connections are taken, and nothing is said'
+cpu\t'The cores of this machine are busy'
+memory\t'The memory of this machine is scarce'
+disk\t'The disk of this machine is busy'
+kill\t'The server is killed; it must be started by the experiment'
+pause\t'The server is stopped for a while; it must be started by the experiment'"
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l dependency -d 'What breaks, where it is not the way to the URL itself: something that is called to answer it' -r
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l listen -d 'Where the proxy of network faults listens [default: a free port on 127.0.0.1]' -r
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l from-openapi -d 'Ask the GET paths of an OpenAPI 3 document, JSON or YAML' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l stdout -d 'Print the experiment instead of writing it'
+complete -c chaos -n "__fish_chaos_using_subcommand init" -l list -d 'List what can be broken'
+complete -c chaos -n "__fish_chaos_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l var -d 'Give a variable of the file a value; repeatable, goes before the environment and the file\'s own `vars`' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l tag -d 'Of a suite only experiments with this tag; repeatable, any of them will do' -r
 complete -c chaos -n "__fish_chaos_using_subcommand run" -l skip-tag -d 'Of a suite no experiment with this tag; repeatable' -r
@@ -92,6 +115,14 @@ json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand compare" -l fail-on -d 'End with exit code 1 when this is found' -r -f -a "regression\t'Something got worse for sure: the verdict, the recovery, an expectation, or a number beyond its interval'"
 complete -c chaos -n "__fish_chaos_using_subcommand compare" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand faults" -l output -d 'How it is written' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c chaos -n "__fish_chaos_using_subcommand faults" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand probes" -l output -d 'How it is written' -r -f -a "text\t'For people'
+json\t'For machines'"
+complete -c chaos -n "__fish_chaos_using_subcommand probes" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand schema" -l policy -d 'That of policies instead'
+complete -c chaos -n "__fish_chaos_using_subcommand schema" -s h -l help -d 'Print help'
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l gateway-listen -d 'Where the gateway listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l retriever-listen -d 'Where the retriever listens' -r
 complete -c chaos -n "__fish_chaos_using_subcommand demo" -l generator-listen -d 'Where the generator listens' -r

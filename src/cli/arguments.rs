@@ -56,6 +56,32 @@ Examples:
   curl -d '{\"name\": \"redis\", \"listen\": \"127.0.0.1:26379\", \"upstream\": \"127.0.0.1:6379\"}' localhost:8474/proxies
   curl -d '{\"type\": \"latency\", \"attributes\": {\"latency\": 1000}}' localhost:8474/proxies/redis/toxics";
 
+/// What to begin with.
+const INIT_HELP: &str = "\
+Examples:
+  chaos init
+  chaos init --url http://127.0.0.1:8080/ --break latency
+  chaos init --url http://127.0.0.1:8080/ask --break hang --dependency 127.0.0.1:5432
+  chaos init --port 8080 --break kill -- ./server --port 8080
+  chaos init --from-openapi openapi.yaml --url http://127.0.0.1:8080/v1 --break errors --stdout
+
+Nothing is contacted and nothing is overwritten.";
+
+/// What to ask the catalogue.
+const FAULTS_HELP: &str = "\
+Examples:
+  chaos faults
+  chaos faults network
+  chaos faults http.error --output json";
+
+/// What to do with the schema.
+const SCHEMA_HELP: &str = "\
+Examples:
+  chaos schema > chaos.schema.json
+
+Editors with a YAML language server read it when an experiment begins with
+  # yaml-language-server: $schema=./chaos.schema.json";
+
 /// The exit codes of `chaos compare`, as in [`EXIT_CODES`].
 const COMPARE_EXIT_CODES: &str = "\
 Exit codes:
@@ -75,6 +101,9 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write an experiment for your system, with a remark on every line; asks what the flags do not say
+    #[command(after_help = INIT_HELP)]
+    Init(InitArguments),
     /// Run an experiment: baseline, faults, rollback, recovery, report
     #[command(after_help = EXIT_CODES)]
     Run(RunArguments),
@@ -98,6 +127,14 @@ pub enum Verb {
     /// Say what changed from one run to another
     #[command(after_help = COMPARE_EXIT_CODES)]
     Compare(CompareArguments),
+    /// List the faults, or tell the settings of one, its undo, its dose, and an example
+    #[command(after_help = FAULTS_HELP)]
+    Faults(CatalogueArguments),
+    /// List the probes, or tell the settings of one, and an example
+    Probes(CatalogueArguments),
+    /// Print the JSON Schema of experiments, with which editors complete and check them
+    #[command(after_help = SCHEMA_HELP)]
+    Schema(SchemaArguments),
     /// Serve the embedded system under test: gateway -> retriever, generator
     Demo(DemoArguments),
     /// Serve proxies that Toxiproxy's clients steer: the data plane on its own
@@ -277,6 +314,85 @@ pub struct DoctorArguments {
     /// Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+}
+
+/// `chaos init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// Where the experiment is written, `-` for stdout [default: chaos.yaml]
+    pub file: Option<PathBuf>,
+    /// What must keep working: a URL that is asked with GET
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The same, by a port on this machine
+    #[arg(long, conflicts_with = "url", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// What shall break
+    #[arg(long = "break", value_enum, value_name = "WHAT")]
+    pub breaks: Option<Break>,
+    /// What breaks, where it is not the way to the URL itself: something that is called to answer it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub dependency: Option<String>,
+    /// Where the proxy of network faults listens [default: a free port on 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Ask the GET paths of an OpenAPI 3 document, JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    pub from_openapi: Option<PathBuf>,
+    /// Print the experiment instead of writing it
+    #[arg(long, conflicts_with = "file")]
+    pub stdout: bool,
+    /// List what can be broken
+    #[arg(long, exclusive = true)]
+    pub list: bool,
+    /// The command that starts the server, for `kill` and `pause`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// The common cases of what breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Break {
+    /// A slow network: every byte arrives 200ms later
+    Latency,
+    /// A thin line: 100KiB/s on each connection
+    SlowLine,
+    /// Every fifth request is answered with 503
+    Errors,
+    /// Every fifth connection is reset
+    Disconnects,
+    /// Connections are refused
+    Outage,
+    /// Connections are taken, and nothing is said
+    Hang,
+    /// The cores of this machine are busy
+    Cpu,
+    /// The memory of this machine is scarce
+    Memory,
+    /// The disk of this machine is busy
+    Disk,
+    /// The server is killed; it must be started by the experiment
+    Kill,
+    /// The server is stopped for a while; it must be started by the experiment
+    Pause,
+}
+
+/// `chaos faults` and `chaos probes`
+#[derive(Debug, Args)]
+pub struct CatalogueArguments {
+    /// Which one; or the beginning of several, such as `network`
+    pub name: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `chaos schema`
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// That of policies instead
+    #[arg(long)]
+    pub policy: bool,
 }
 
 /// `chaos stop`

@@ -1,6 +1,7 @@
 //! Words on the command line -> rooms in order. One file a verb.
 
 pub mod arguments;
+mod catalogue;
 mod ci;
 mod claims;
 mod colour;
@@ -11,6 +12,7 @@ mod doctor;
 mod earlier;
 mod experiment_file;
 mod history;
+mod init;
 mod listener;
 mod patience;
 mod plan;
@@ -23,6 +25,7 @@ mod rollback;
 mod run;
 mod run_folder;
 mod scan;
+mod schema;
 mod stop;
 mod stored;
 mod validate;
@@ -68,6 +71,7 @@ fn dispatch(verb: Verb) -> u8 {
         residue::warn();
     }
     let outcome = match verb {
+        Verb::Init(arguments) => init::init(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Rollback(arguments) => rollback::rollback(&arguments),
         Verb::Stop(arguments) => stop::stop(&arguments),
@@ -77,6 +81,9 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Report(arguments) => report::report(&arguments),
         Verb::History(arguments) => history::history(&arguments),
         Verb::Compare(arguments) => compare::compare(&arguments),
+        Verb::Faults(arguments) => catalogue::faults(&arguments),
+        Verb::Probes(arguments) => catalogue::probes(&arguments),
+        Verb::Schema(arguments) => schema::schema(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),

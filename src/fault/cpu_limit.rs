@@ -1,18 +1,28 @@
 //! `cpu.limit`: a target gets no more than a share of the time of some cores.
-//!
-//! - breaks: a container with too small a quota, a noisy neighbour that the scheduler puts first
-//! - mechanism: the quota of the target's own control group (`cpu.max`, in version 1 `cpu.cfs_quota_us`)
-//! - privileges: root, or control groups that were handed to this user
-//! - dose: the quota is read back, and periods in which the group was held are counted
-//! - undo: the old quota is set again, if ours is still there; in a group of ours the group goes, too
-//! - remains: what the target's clients did about its slowness
 
 use crate::fault::group_limit::{limit_plan, unfelt};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
+use crate::model::cgroup::Controller;
 use crate::model::dose::{Dose, GroupReading};
-use crate::model::fault::{CpuLimit, FaultKind, FaultSpec};
+use crate::model::fault::{CpuLimit, FaultKind, FaultSpec, TargetKind};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "cpu.limit",
+    summary: "a target gets no more than a share of the time of some cores",
+    breaks: "a container with too small a quota, a noisy neighbour that the scheduler puts first",
+    mechanism: "the quota of the target's own control group (`cpu.max`, in version 1 `cpu.cfs_quota_us`)",
+    privileges: "root, or control groups that were handed to this user",
+    dose: "the quota is read back, and periods in which the group was held are counted",
+    undo: "the old quota is set again, if ours is still there; in a group of ours the group goes, too",
+    remains: "what the target's clients did about its slowness",
+    targets: &[TargetKind::Process],
+    needs: Need::Group(Controller::Cpu),
+    example: &["quota: 50%"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &CpuLimit, facts: &Facts) -> Result<FaultPlan, String> {
     // A quota of everything there is holds nobody.

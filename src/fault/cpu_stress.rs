@@ -1,11 +1,4 @@
 //! `cpu.stress`: burns a share of the time of some cores.
-//!
-//! - breaks: the time that the system under test finds on this machine's cores
-//! - mechanism: a worker process of ours, one pinned thread a core, steered by its own CPU clock
-//! - privileges: none
-//! - dose: the load asked against the CPU time that the worker used, in all and in the second in which it strayed most
-//! - undo: the worker is stopped; it dies with us in any case
-//! - remains: nothing
 
 use std::time::Duration;
 
@@ -13,10 +6,26 @@ use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, WorkerReading};
-use crate::model::fault::{CpuStress, FaultSpec};
+use crate::model::fault::{CpuStress, FaultSpec, TargetKind};
 use crate::model::step::Job;
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "cpu.stress",
+    summary: "burns a share of the time of some cores",
+    breaks: "the time that the system under test finds on this machine's cores",
+    mechanism: "a worker process of ours, one pinned thread a core, steered by its own CPU clock",
+    privileges: "none",
+    dose: "the load asked against the CPU time that the worker used, in all and in the second in which it strayed most",
+    undo: "the worker is stopped; it dies with us in any case",
+    remains: "nothing",
+    targets: &[TargetKind::Host, TargetKind::Process],
+    needs: Need::Cores,
+    example: &["load: 80%", "cores: 1"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &CpuStress, facts: &Facts) -> Result<FaultPlan, String> {
     let cores = chosen(settings, facts);

@@ -1,22 +1,30 @@
 //! `disk.fill`: takes the room of a file system.
 //!
-//! - breaks: the room that the system under test finds on a disk
-//! - mechanism: a worker process of ours holds a file that has no name (`O_TMPFILE`, `fallocate`), so the kernel frees its
-//!   room with the worker. Where a file system has no such files, its name is there for a moment, says whose it is and is
-//!   taken away before there is anything in it
-//! - privileges: none beyond writing to the directory
-//! - dose: the room asked against what the file has on the disk, and what is free before and after
-//! - undo: the worker is stopped; a file that is named after the run is removed
-//! - remains: nothing
-//!
 //! 1 % of the file system and 64 MiB always stay free, and more where this run keeps its journal.
 
 use crate::fault::worker::fill_plan;
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, WorkerReading};
-use crate::model::fault::{DiskFill, FaultSpec};
+use crate::model::fault::{DiskFill, FaultSpec, TargetKind};
 use crate::model::step::Job;
 use crate::model::units::Bytes;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "disk.fill",
+    summary: "takes the room of a file system",
+    breaks: "the room that the system under test finds on a disk",
+    mechanism: "a worker process of ours holds a file that has no name, so the kernel frees its room with the worker; where a \
+                file system has no such files, its name is there for a moment and says whose it is",
+    privileges: "none beyond writing to the directory",
+    dose: "the room asked against what the file has on the disk, and what is free before and after",
+    undo: "the worker is stopped; a file that is named after the run is removed",
+    remains: "nothing",
+    targets: &[TargetKind::Host],
+    needs: Need::Disk,
+    example: &["path: /tmp", "size: 10%"],
+};
 
 /// Less than this of what was asked is no fill.
 const ENOUGH: f64 = 0.99;

@@ -1,21 +1,29 @@
 //! `disk.stress`: reads and writes blocks at a steady pace.
-//!
-//! - breaks: the operations per second that the system under test finds on a file system
-//! - mechanism: a worker process of ours on a file that has no name, so the kernel removes it with the worker; every
-//!   operation has its own moment, several are in flight, and they go past the page cache where the file system can
-//! - privileges: none beyond writing to the directory
-//! - dose: the operations asked against those completed, in all and in the second in which it strayed most
-//! - undo: the worker is stopped
-//! - remains: nothing
 
 use std::time::Duration;
 
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, WorkerReading};
-use crate::model::fault::{DiskStress, FaultSpec};
+use crate::model::fault::{DiskStress, FaultSpec, TargetKind};
 use crate::model::step::Job;
 use crate::model::units::{ByteRate, Rate};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "disk.stress",
+    summary: "reads and writes blocks at a steady pace",
+    breaks: "the operations per second that the system under test finds on a file system",
+    mechanism: "a worker process of ours on a file that has no name, so the kernel removes it with the worker; every operation has its own moment, and they go past the page cache where the file system can",
+    privileges: "none beyond writing to the directory",
+    dose: "the operations asked against those completed, in all and in the second in which it strayed most",
+    undo: "the worker is stopped",
+    remains: "nothing",
+    targets: &[TargetKind::Host],
+    needs: Need::Disk,
+    example: &["path: /tmp", "iops: 200/s"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &DiskStress) -> FaultPlan {
     let iops = pace(settings);

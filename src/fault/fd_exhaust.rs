@@ -1,21 +1,31 @@
 //! `fd.exhaust`: takes file descriptors from processes: so many may be opened still, and no more.
-//!
-//! - breaks: `accept`, `open` and `socket` fail with EMFILE, as after a leak
-//! - mechanism: prlimit of the soft limit of open files; the hard limit is never touched, as it could not be raised again
-//! - privileges: none for processes of our own user, else CAP_SYS_RESOURCE
-//! - dose: the limit that is in place, and how many descriptors are left below it
-//! - undo: the soft limit that was there before, if the one there now is ours; else somebody changed it meanwhile, which is
-//!   left alone and reported
-//! - remains: what the process did about the failures; a child that it started meanwhile and that is its child no more when
-//!   the limit is restored keeps the lowered one
 
 use crate::fault::victims::whom;
 use crate::fault::{FaultPlan, words};
 use crate::host::{Facts, OpenFiles};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, LimitReading, Meter};
-use crate::model::fault::{FaultSpec, FdExhaust};
+use crate::model::fault::{FaultSpec, FdExhaust, TargetKind};
 use crate::model::step::{Act, Check, SoftLimit, Step, Undo};
 use crate::model::target::Victim;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "fd.exhaust",
+    summary: "takes file descriptors from processes: so many may be opened still, and no more",
+    breaks: "`accept`, `open` and `socket` fail with EMFILE, as after a leak",
+    mechanism: "prlimit of the soft limit of open files; the hard limit is never touched, as it could not be \
+        raised again",
+    privileges: "none for processes of our own user, else CAP_SYS_RESOURCE",
+    dose: "the limit that is in place, and how many descriptors are left below it",
+    undo: "the soft limit that was there before, if the one there now is ours; else somebody changed it \
+        meanwhile, which is left alone and reported",
+    remains: "what the process did about the failures; a child that it started meanwhile and that is its child no \
+        more when the limit is restored keeps the lowered one",
+    targets: &[TargetKind::Process],
+    needs: Need::Limits,
+    example: &[],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &FdExhaust, facts: &Facts) -> Result<FaultPlan, String> {
     let whom = whom(fault, facts)?;

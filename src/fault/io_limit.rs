@@ -1,21 +1,31 @@
 //! `io.limit`: a target reads and writes a disk no faster than so many bytes or operations a second.
-//!
-//! - breaks: a disk that others share, a volume that ran out of its credits
-//! - mechanism: the limits of the target's own control group for the disk (`io.max`, in version 1
-//!   `blkio.throttle.*_device`); they reach files that are already open
-//! - privileges: root, or control groups that were handed to this user
-//! - dose: the limits are read back, and what the group read and wrote is measured: one of the limits must have been
-//!   reached, none exceeded
-//! - undo: the old limits are set again, if ours are still there; in a group of ours the group goes, too
-//! - remains: what waits in the target's queues. Version 1 does not hold writes that go to the page cache: only direct
-//!   ones and those that are made to last (fsync)
 
 use crate::fault::group_limit::{limit_plan, unfelt};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
+use crate::model::cgroup::Controller;
 use crate::model::dose::{Dose, DosePart, GroupReading};
-use crate::model::fault::{FaultKind, FaultSpec, IoLimit};
+use crate::model::fault::{FaultKind, FaultSpec, IoLimit, TargetKind};
 use crate::model::units::{ByteRate, Rate};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "io.limit",
+    summary: "a target reads and writes a disk no faster than so many bytes or operations a second",
+    breaks: "a disk that others share, a volume that ran out of its credits",
+    mechanism: "the limits of the target's own control group for the disk (`io.max`, in version 1 \
+        `blkio.throttle.*_device`); they reach files that are already open",
+    privileges: "root, or control groups that were handed to this user",
+    dose: "the limits are read back, and what the group read and wrote is measured: one of the limits must have \
+        been reached, none exceeded",
+    undo: "the old limits are set again, if ours are still there; in a group of ours the group goes, too",
+    remains: "what waits in the target's queues. Version 1 does not hold writes that go to the page cache: only \
+        direct ones and those that are made to last (fsync)",
+    targets: &[TargetKind::Process],
+    needs: Need::Group(Controller::Io),
+    example: &["path: /var/tmp", "write_bps: 1MiB/s"],
+};
 
 /// From this share of a limit on it was felt. A target that waits for each operation stays a little below.
 const FELT: f64 = 0.8;

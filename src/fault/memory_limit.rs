@@ -1,19 +1,29 @@
 //! `memory.limit`: a target gets no more memory, the page cache of its files included.
-//!
-//! - breaks: a leak in a container, a limit that was set too tight
-//! - mechanism: the limit of the target's own control group (`memory.max`, in version 1 `memory.limit_in_bytes`), lowered
-//!   in steps where more is used
-//! - privileges: root, or control groups that were handed to this user
-//! - dose: the limit is read back, and how often the group came up to it is counted
-//! - undo: the old limit is set again, if ours is still there; in a group of ours the group goes, too
-//! - remains: pages that were pushed out, and whoever the kernel killed in the group for want of memory
 
 use crate::fault::group_limit::{limit_plan, unfelt};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
+use crate::model::cgroup::Controller;
 use crate::model::dose::{Dose, GroupReading};
-use crate::model::fault::{FaultKind, FaultSpec, MemoryLimit};
+use crate::model::fault::{FaultKind, FaultSpec, MemoryLimit, TargetKind};
 use crate::model::units::Bytes;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "memory.limit",
+    summary: "a target gets no more memory, the page cache of its files included",
+    breaks: "a leak in a container, a limit that was set too tight",
+    mechanism: "the limit of the target's own control group (`memory.max`, in version 1 `memory.limit_in_bytes`), \
+        lowered in steps where more is used",
+    privileges: "root, or control groups that were handed to this user",
+    dose: "the limit is read back, and how often the group came up to it is counted",
+    undo: "the old limit is set again, if ours is still there; in a group of ours the group goes, too",
+    remains: "pages that were pushed out, and whoever the kernel killed in the group for want of memory",
+    targets: &[TargetKind::Process],
+    needs: Need::Group(Controller::Memory),
+    example: &["size: 256MiB"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &MemoryLimit, facts: &Facts) -> Result<FaultPlan, String> {
     let limit = FaultKind::MemoryLimit(settings.clone()).limit();

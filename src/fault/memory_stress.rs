@@ -1,21 +1,29 @@
 //! `memory.stress`: keeps memory resident.
-//!
-//! - breaks: the memory that the system under test finds on this machine
-//! - mechanism: a worker process of ours that makes every page resident; the first victim of the OOM killer. It grows and
-//!   shrinks with its profile, and gives memory back rather than take of what must stay free
-//! - privileges: none
-//! - dose: the size asked against the worker's resident bytes, now and when it strayed most
-//! - undo: the worker is stopped, the kernel takes the pages back
-//! - remains: the page cache that was pushed out
 
 use crate::fault::victims::whom;
 use crate::fault::worker::worker_plan;
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, WorkerReading};
-use crate::model::fault::{Amount, FaultSpec, MemoryStress};
+use crate::model::fault::{Amount, FaultSpec, MemoryStress, TargetKind};
 use crate::model::step::Job;
 use crate::model::units::Bytes;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "memory.stress",
+    summary: "keeps memory resident",
+    breaks: "the memory that the system under test finds on this machine",
+    mechanism: "a worker process of ours that makes every page resident and gives memory back rather than take of what must stay free; the first victim of the OOM killer",
+    privileges: "none",
+    dose: "the size asked against the worker's resident bytes, now and when it strayed most",
+    undo: "the worker is stopped, the kernel takes the pages back",
+    remains: "the page cache that was pushed out",
+    targets: &[TargetKind::Host, TargetKind::Process],
+    needs: Need::Memory,
+    example: &["size: 25%"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &MemoryStress, facts: &Facts) -> Result<FaultPlan, String> {
     let (size, leave_free) = (asked(settings, facts), settings.leave_free);

@@ -1,5 +1,6 @@
 //! What can be broken: one file a fault, settings in, reversible steps out. Pure: it decides, `host` acts.
 
+mod catalogue;
 mod cpu_limit;
 mod cpu_stress;
 mod disk_fill;
@@ -37,6 +38,8 @@ mod words;
 mod worker;
 
 use std::time::Duration;
+
+pub use self::catalogue::CATALOGUE;
 
 use crate::host::Facts;
 use crate::model::dose::{Dose, Meter, Reading};

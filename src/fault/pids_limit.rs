@@ -1,17 +1,27 @@
 //! `pids.limit`: a target starts no more processes and threads.
-//!
-//! - breaks: a container at its limit of processes, a pool of threads that cannot grow
-//! - mechanism: `pids.max` of the target's own control group; who is there stays
-//! - privileges: root, or control groups that were handed to this user
-//! - dose: the limit is read back, and how often a new one was refused is counted
-//! - undo: the old limit is set again, if ours is still there; in a group of ours the group goes, too
-//! - remains: what the target did about the refusals
 
 use crate::fault::group_limit::{limit_plan, unfelt};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
+use crate::model::cgroup::Controller;
 use crate::model::dose::{Dose, GroupReading};
-use crate::model::fault::{FaultKind, FaultSpec, PidsLimit};
+use crate::model::fault::{FaultKind, FaultSpec, PidsLimit, TargetKind};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "pids.limit",
+    summary: "a target starts no more processes and threads",
+    breaks: "a container at its limit of processes, a pool of threads that cannot grow",
+    mechanism: "`pids.max` of the target's own control group; who is there stays",
+    privileges: "root, or control groups that were handed to this user",
+    dose: "the limit is read back, and how often a new one was refused is counted",
+    undo: "the old limit is set again, if ours is still there; in a group of ours the group goes, too",
+    remains: "what the target did about the refusals",
+    targets: &[TargetKind::Process],
+    needs: Need::Group(Controller::Pids),
+    example: &["leave: 10"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &PidsLimit, facts: &Facts) -> Result<FaultPlan, String> {
     let limit = FaultKind::PidsLimit(settings.clone()).limit();

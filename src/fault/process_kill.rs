@@ -1,22 +1,31 @@
 //! `process.kill`: kills processes.
-//!
-//! - breaks: processes, at once, with all they had not written
-//! - mechanism: a signal by pidfd, so never to another process that got the same pid
-//! - privileges: none for a service of the experiment and for processes of our own user, else root (CAP_KILL)
-//! - dose: each process is gone, or another one stands in its place; with `every` how many that were
-//! - undo: a service of the experiment is started again unless it did so by itself, and its readiness is awaited; anybody
-//!   else is not ours to start, so that takes consent (`allow_irreversible`)
-//! - remains: what the killed processes lost
 
 use std::time::Duration;
 
 use crate::fault::victims::{needs, whom};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, Meter, ProcessState, VictimReading};
-use crate::model::fault::{FaultSpec, ProcessKill};
+use crate::model::fault::{FaultSpec, ProcessKill, TargetKind};
 use crate::model::step::{Act, Check, Step, Undo};
 use crate::model::units::Timespan;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "process.kill",
+    summary: "kills processes",
+    breaks: "processes, at once, with all they had not written",
+    mechanism: "a signal by pidfd, so never to another process that got the same pid",
+    privileges: "none for a service of the experiment and for processes of our own user, else root (CAP_KILL)",
+    dose: "each process is gone, or another one stands in its place; with `every` how many that were",
+    undo: "a service of the experiment is started again unless it did so by itself, and its readiness is awaited; \
+        anybody else is not ours to start, so that takes consent (`allow_irreversible`)",
+    remains: "what the killed processes lost",
+    targets: &[TargetKind::Process],
+    needs: Need::Signals,
+    example: &["signal: TERM"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &ProcessKill, facts: &Facts) -> Result<FaultPlan, String> {
     let whom = whom(fault, facts)?;

@@ -1,21 +1,30 @@
 //! `process.pause`: stops processes, which keep their sockets and answer nobody.
-//!
-//! - breaks: a process that hangs: a long collection, a stuck disk, a debugger
-//! - mechanism: SIGSTOP by pidfd
-//! - privileges: none for a service of the experiment and for processes of our own user, else root (CAP_KILL)
-//! - dose: every process is in state T
-//! - undo: SIGCONT, always, to the very processes that were stopped
-//! - remains: what their peers did about the silence
 
 use std::time::Duration;
 
 use crate::fault::victims::{needs, whom};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, Meter, ProcessState, VictimReading};
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, TargetKind};
 use crate::model::step::{Act, Check, Step, Undo};
 use crate::model::units::Timespan;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "process.pause",
+    summary: "stops processes, which keep their sockets and answer nobody",
+    breaks: "a process that hangs: a long collection, a stuck disk, a debugger",
+    mechanism: "SIGSTOP by pidfd",
+    privileges: "none for a service of the experiment and for processes of our own user, else root (CAP_KILL)",
+    dose: "every process is in state T",
+    undo: "SIGCONT, always, to the very processes that were stopped",
+    remains: "what their peers did about the silence",
+    targets: &[TargetKind::Process],
+    needs: Need::Signals,
+    example: &[],
+};
 
 pub(super) fn plan(fault: &FaultSpec, facts: &Facts) -> Result<FaultPlan, String> {
     let whom = whom(fault, facts)?;

@@ -1,19 +1,28 @@
 //! `process.slow`: stops processes again and again for a share of the time, so that they get along at a fraction of their pace.
-//!
-//! - breaks: the pace of a process: a noisy neighbour, a throttled quota, long collections one after the other
-//! - mechanism: SIGSTOP and SIGCONT by pidfd, from a worker of ours, in steady periods
-//! - privileges: none for a service of the experiment and for processes of our own user, else root (CAP_KILL)
-//! - dose: the share of the time for which they were kept stopped, and how often they were seen to be in state T
-//! - undo: the worker is stopped, then SIGCONT to the very processes; also when the worker dies, however it dies
-//! - remains: what its peers did about the slowness
 
 use crate::fault::victims::{needs, whom};
 use crate::fault::{FaultPlan, words};
 use crate::host::Facts;
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, Meter, WorkerReading};
-use crate::model::fault::{FaultSpec, ProcessSlow};
+use crate::model::fault::{FaultSpec, ProcessSlow, TargetKind};
 use crate::model::step::{Act, Check, Job, Step, Undo};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "process.slow",
+    summary: "stops processes again and again for a share of the time, so that they get along at a fraction of their pace",
+    breaks: "the pace of a process: a noisy neighbour, a throttled quota, long collections one after the other",
+    mechanism: "SIGSTOP and SIGCONT by pidfd, from a worker of ours, in steady periods",
+    privileges: "none for a service of the experiment and for processes of our own user, else root (CAP_KILL)",
+    dose: "the share of the time for which they were kept stopped, and how often they were seen to be in state T",
+    undo: "the worker is stopped, then SIGCONT to the very processes; also when the worker dies, however it dies",
+    remains: "what its peers did about the slowness",
+    targets: &[TargetKind::Process],
+    needs: Need::Signals,
+    example: &["share: 50%"],
+};
 
 /// How far the share that was reached may be from the one that was asked.
 const TOLERANCE: f64 = 0.1;

@@ -31,6 +31,8 @@ pub(super) fn conforms(fault: &FaultSpec) {
         assert!(mirrors(&step.apply, &step.undo, &step.verify), "{step:?} is not undone by its undo");
     }
     assert!(fault.kind.takes().contains(&fault.target.kind()));
+    let about = super::CATALOGUE.iter().find(|about| about.word == fault.kind.word()).expect("is in the catalogue");
+    assert_eq!(about.targets, fault.kind.takes(), "the catalogue names other targets");
     let alien = match plan.meter {
         crate::model::dose::Meter::Worker { .. } | crate::model::dose::Meter::Slowed { .. } => {
             crate::model::dose::Reading::Toxic(Default::default())

@@ -1,8 +1,10 @@
 //! The settings of the faults: what is broken, where and when.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
 use super::profile::Profile;
+use super::shape;
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 pub use super::target::{ProcessTarget, Selector, Target, TargetKind};
@@ -310,7 +313,7 @@ impl FaultKind {
 }
 
 /// Which way bytes travel through a proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// From the client to the server.
@@ -321,7 +324,7 @@ pub enum Stream {
 }
 
 /// How delays are spread around their mean. The mean is always `delay`; what would fall below zero is zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Distribution {
     /// Evenly from `delay - jitter` to `delay + jitter`.
@@ -344,7 +347,7 @@ impl fmt::Display for Distribution {
 }
 
 /// Settings of `network.latency`: every byte arrives later, in order; throughput is not limited.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkLatency {
     /// How much later on average; greater than zero.
     pub delay: Timespan,
@@ -363,7 +366,7 @@ pub struct NetworkLatency {
 }
 
 /// Settings of `network.bandwidth`: each connection passes so many bytes a second, smoothly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkBandwidth {
     /// Bytes per second on each connection.
     pub rate: ByteRate,
@@ -376,7 +379,7 @@ pub struct NetworkBandwidth {
 }
 
 /// Settings of `network.disconnect`: connections are reset (RST), existing and new ones.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkDisconnect {
     /// So long after the connection came, or the fault began; answers are held back meanwhile. At once by default.
     #[serde(default)]
@@ -387,7 +390,7 @@ pub struct NetworkDisconnect {
 }
 
 /// Settings of `network.blackhole`: nothing passes, and nobody is told.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkBlackhole {
     /// Touched connections are closed so long after the fault took hold of them; never by default.
     #[serde(default)]
@@ -401,7 +404,7 @@ pub struct NetworkBlackhole {
 }
 
 /// Settings of `network.slow_close`: the close arrives later than the bytes before it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkSlowClose {
     /// How much later; greater than zero.
     pub delay: Timespan,
@@ -414,7 +417,7 @@ pub struct NetworkSlowClose {
 }
 
 /// Settings of `network.slice`: bytes arrive in small pieces with pauses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkSlice {
     /// Mean size of a piece; at least one byte.
     pub size: Bytes,
@@ -433,7 +436,7 @@ pub struct NetworkSlice {
 }
 
 /// Settings of `network.limit_data`: connections are closed after so many bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkLimitData {
     /// How many bytes pass on each connection from the moment the fault took hold of it.
     pub bytes: Bytes,
@@ -446,7 +449,7 @@ pub struct NetworkLimitData {
 }
 
 /// Settings of `network.down`: new connections are refused, existing ones reset.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkDown {
     /// Share of the connections that are touched; the blast radius' `traffic` when absent.
     #[serde(default)]
@@ -454,7 +457,7 @@ pub struct NetworkDown {
 }
 
 /// Settings of `cpu.stress`: burns a share of the time of some cores.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuStress {
     /// Share of each core's time.
     pub load: Share,
@@ -467,7 +470,7 @@ pub struct CpuStress {
 }
 
 /// Settings of `memory.stress`: maps memory and keeps it resident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryStress {
     /// How much.
     pub size: Amount,
@@ -498,6 +501,17 @@ impl fmt::Display for Amount {
     }
 }
 
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let title = "a size such as `64MiB`, or a share such as `25%` of what is available";
+        shape::text(title, r"^\s*[0-9.]+\s*(B|[kMGT]B|[KMGT]iB|%)\s*$", &["64MiB", "25%"])
+    }
+}
+
 impl<'de> Deserialize<'de> for Amount {
     /// By hand: serde's own words for a text that fits no variant help no one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -518,7 +532,7 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 /// Settings of `disk.stress`: reads and writes blocks of a file of its own at a steady pace.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskStress {
     /// A directory on the file system in question.
     pub path: PathBuf,
@@ -544,7 +558,7 @@ pub struct DiskStress {
 
 /// Settings of `disk.fill`: takes room of a file system with a file that has no name. At least one of `size` and
 /// `leave_free`; with both, whatever takes less.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskFill {
     /// A directory on the file system in question.
     pub path: PathBuf,
@@ -565,7 +579,7 @@ const fn sixty_four_mib() -> Bytes {
 }
 
 /// Settings of `cpu.limit`: the target gets no more than a share of the CPU time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuLimit {
     /// Share of the time of one core; at least 1 %.
     pub quota: Share,
@@ -575,7 +589,7 @@ pub struct CpuLimit {
 }
 
 /// Settings of `memory.limit`: the target gets no more memory, the page cache of its files included.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryLimit {
     /// How much; at least 1 MiB.
     pub size: Bytes,
@@ -586,7 +600,7 @@ pub struct MemoryLimit {
 }
 
 /// Settings of `io.limit`: the target reads and writes a disk no faster. At least one of the four.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IoLimit {
     /// A directory on the disk in question.
     pub path: PathBuf,
@@ -605,7 +619,7 @@ pub struct IoLimit {
 }
 
 /// Settings of `pids.limit`: the target starts no more processes and threads. One of the two.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PidsLimit {
     /// How many there may be at most, threads counted.
     #[serde(default)]
@@ -650,7 +664,7 @@ impl PidsLimit {
 }
 
 /// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessKill {
     /// The signal.
     #[serde(default)]
@@ -661,7 +675,7 @@ pub struct ProcessKill {
 }
 
 /// Signals that end a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum KillSignal {
     /// Cannot be caught.
@@ -678,11 +692,11 @@ pub enum KillSignal {
 }
 
 /// Settings of `process.pause`: none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessPause {}
 
 /// Settings of `process.slow`: stops processes again and again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessSlow {
     /// The share of the time for which they are stopped: above 0 and below 100 %.
     pub share: Share,
@@ -696,7 +710,7 @@ const fn tenth_of_a_second() -> Timespan {
 }
 
 /// Settings of `fd.exhaust`: lowers the soft limit of open files.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FdExhaust {
     /// How many descriptors may be opened still.
     #[serde(default)]

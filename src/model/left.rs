@@ -12,6 +12,19 @@ fn words<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
     words.join(" ")
 }
 
+/// What is left of a limit on a control group.
+fn limit_left(name: &str, receipt: &Receipt) -> String {
+    let each = receipt.settings.iter().map(|setting| {
+        let GroupSetting { before, .. } = setting;
+        format!("{setting} was `{before}` and was set to `{}`", setting.last())
+    });
+    format!(
+        "the limit {name} may be in place: {}; a value that somebody else set meanwhile is left to them; look with: cat {}",
+        each.collect::<Vec<_>>().join(", "),
+        words(receipt.settings.iter().map(|setting| &setting.file))
+    )
+}
+
 impl Undo {
     /// What is left when the tool could not do it, what ends it, and how to see by hand whether it is there.
     pub fn when_left(&self, receipt: &Receipt) -> String {
@@ -35,18 +48,7 @@ impl Undo {
                     "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
                 )
             }
-            (Self::RestoreGroup { name }, _) => {
-                let each = receipt.settings.iter().map(|setting| {
-                    let GroupSetting { before, .. } = setting;
-                    format!("{setting} was `{before}` and was set to `{}`", setting.last())
-                });
-                format!(
-                    "the limit {name} may be in place: {}; a value that somebody else set meanwhile is left to them; look with: \
-                     cat {}",
-                    each.collect::<Vec<_>>().join(", "),
-                    words(receipt.settings.iter().map(|setting| &setting.file))
-                )
-            }
+            (Self::RestoreGroup { name }, _) => limit_left(name, receipt),
             (Self::RemoveGroup { service }, _) => format!(
                 "the control group of service {service} may be there; it limits nobody, and goes once nobody is in it: ls -d {}",
                 words(&receipt.groups)

@@ -1,5 +1,6 @@
 //! The nouns and units of chaos engineering as this tool speaks them. Floor 0: no I/O, no clock, no other room.
 
+pub mod about;
 pub mod cgroup;
 pub mod dose;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod probe;
 pub mod profile;
 pub mod sample;
 pub mod secret;
+pub(crate) mod shape;
 pub mod statistics;
 pub mod step;
 pub mod target;

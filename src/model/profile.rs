@@ -4,13 +4,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::units::{Share, Timespan};
 
 /// What part of the whole dose is asked at a moment: `constant`, `{ ramp: 10s }`, `{ steps: { count: 4, every: 5s } }` or
 /// `{ spikes: { every: 5s, for: 1s } }`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// All of it, all the time.
@@ -25,7 +26,7 @@ pub enum Profile {
 }
 
 /// Settings of `steps`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Steps {
     /// How many: of 4, the first is a quarter of the dose. From 2 to 1000.
     pub count: u32,
@@ -34,7 +35,7 @@ pub struct Steps {
 }
 
 /// Settings of `spikes`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spikes {
     /// The time from the beginning of one to that of the next; the first begins with the fault.
     pub every: Timespan,

@@ -1,11 +1,15 @@
 //! Quantities that carry their unit: `200ms`, `5%`, `64MiB`, `50/s`. A bare number is refused with a hint.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
+
+use super::shape;
 
 /// Why a text is not the quantity that was asked for; `hint` says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -286,9 +290,17 @@ fn three_digits(number: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// Read from text, written as text that reads back to the same value.
+/// Read from text, written as text that reads back to the same value; and how that text looks.
 macro_rules! as_text {
-    ($type:ident, $expecting:literal, $exact:expr) => {
+    ($type:ident, $expecting:literal, $pattern:literal, $examples:expr, $exact:expr) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                shape::text($expecting, $pattern, &$examples)
+            }
+        }
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Visitor;
@@ -313,26 +325,53 @@ macro_rules! as_text {
     };
 }
 
-as_text!(Timespan, "a time with its unit, such as `200ms`", |t| {
-    let nanos = t.0.as_nanos();
-    match nanos {
-        0 => "0s".to_owned(),
-        n if n % 1_000_000_000 == 0 => format!("{}s", n / 1_000_000_000),
-        n if n % 1_000_000 == 0 => format!("{}ms", n / 1_000_000),
-        n if n % 1_000 == 0 => format!("{}us", n / 1_000),
-        n => format!("{n}ns"),
+as_text!(
+    Timespan,
+    "a time with its unit, such as `200ms`",
+    r"^\s*(0|([0-9.]+\s*(ns|us|ms|s|m|h|d)\s*)+)\s*$",
+    ["200ms", "1.5s", "2m"],
+    |t| {
+        let nanos = t.0.as_nanos();
+        match nanos {
+            0 => "0s".to_owned(),
+            n if n % 1_000_000_000 == 0 => format!("{}s", n / 1_000_000_000),
+            n if n % 1_000_000 == 0 => format!("{}ms", n / 1_000_000),
+            n if n % 1_000 == 0 => format!("{}us", n / 1_000),
+            n => format!("{n}ns"),
+        }
     }
-});
-as_text!(Bytes, "a size with its unit, such as `64MiB`", |b| {
-    match b.0 {
-        n if n > 0 && n % 1_048_576 == 0 => format!("{}MiB", n / 1_048_576),
-        n if n > 0 && n % 1024 == 0 => format!("{}KiB", n / 1024),
-        n => format!("{n}B"),
+);
+as_text!(
+    Bytes,
+    "a size with its unit, such as `64MiB`",
+    r"^\s*[0-9.]+\s*(B|[kMGT]B|[KMGT]iB)\s*$",
+    ["64MiB", "1GB"],
+    |b| {
+        match b.0 {
+            n if n > 0 && n % 1_048_576 == 0 => format!("{}MiB", n / 1_048_576),
+            n if n > 0 && n % 1024 == 0 => format!("{}KiB", n / 1024),
+            n => format!("{n}B"),
+        }
     }
-});
-as_text!(ByteRate, "bytes per second, such as `100KiB/s`", |r| format!("{}B/s", r.0));
-as_text!(Share, "a share with its unit, such as `5%`", |s| format!("{}%", s.0 * 100.0));
-as_text!(Rate, "a rate with its unit, such as `50/s`", |r| format!("{}/s", r.0));
+);
+as_text!(
+    ByteRate,
+    "bytes per second, such as `100KiB/s`",
+    r"^\s*[0-9.]+\s*(B|[kMGT]B|[KMGT]iB)\s*/s\s*$",
+    ["100KiB/s"],
+    |r| format!("{}B/s", r.0)
+);
+as_text!(
+    Share,
+    "a share with its unit, such as `5%`",
+    r"^\s*(0*100(\.0*)?|0*[0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)\s*%\s*$",
+    ["5%", "100%"],
+    |s| format!("{}%", s.0 * 100.0)
+);
+as_text!(Rate, "a rate with its unit, such as `50/s`", r"^\s*[0-9.]+\s*/[smh]\s*$", ["50/s", "600/m"], |r| format!(
+    "{}/s",
+    r.0
+));
 
 #[cfg(test)]
 mod tests {

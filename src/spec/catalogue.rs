@@ -1,9 +1,11 @@
-//! Which settings belong to which word in `fault:` and `probe:`. The one table that reading, hints and (later) the
-//! JSON schema come from.
+//! Which settings belong to which word in `fault:` and `probe:`. The one table that reading, hints, the catalogue and
+//! the JSON schema come from.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::decode::{Decoder, Keys, Names, fields_of};
+use super::schema;
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
@@ -22,6 +24,15 @@ pub struct Entry<K: 'static> {
     fields: fn() -> Names,
     /// Reads its settings from a flat mapping.
     read: fn(&Decoder<'_>, NodeId, Keys) -> Option<K>,
+    /// How its settings are described.
+    pub schema: fn() -> Value,
+}
+
+impl<K> Entry<K> {
+    /// The names of its settings, in the order of their struct.
+    pub fn names(&self) -> Names {
+        (self.fields)()
+    }
 }
 
 macro_rules! entry {
@@ -30,6 +41,7 @@ macro_rules! entry {
             word: $word,
             fields: fields_of::<$settings>,
             read: |decoder, node, keys| decoder.read_flat::<$settings>(node, keys).map($kind),
+            schema: schema::of::<$settings>,
         }
     };
 }

@@ -14,6 +14,7 @@ mod parser;
 mod places;
 mod policy;
 mod scalar;
+pub mod schema;
 mod secrets;
 pub mod suggest;
 mod tree;

@@ -3,13 +3,16 @@
 //! Tests use ports of their own below the kernel's ephemeral range, a state folder of their own, and leave no process
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
+mod catalogue;
 mod ci;
 mod completions;
 mod cost;
 mod demo;
 mod doctor;
+mod editor;
 mod experiments;
 mod files;
+mod init;
 mod known_bad;
 mod outcomes;
 mod plan;

@@ -15,11 +15,11 @@ use crate::usage::documented_codes;
 
 /// What is between two fences.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Block {
-    language: String,
+pub struct Block {
+    pub language: String,
     /// The line of the first fence, counted from 1.
-    line: usize,
-    text: String,
+    pub line: usize,
+    pub text: String,
 }
 
 /// A command, and what is shown below it.
@@ -46,7 +46,7 @@ fn problems(document: &str) -> Vec<String> {
 }
 
 /// The fenced blocks, and one that was begun and not ended.
-fn blocks(document: &str) -> (Vec<Block>, Option<Block>) {
+pub fn blocks(document: &str) -> (Vec<Block>, Option<Block>) {
     let (mut blocks, mut open) = (Vec::new(), None::<Block>);
     for (place, line) in document.lines().enumerate() {
         match (&mut open, line.trim_start().strip_prefix("```")) {
@@ -120,7 +120,7 @@ fn problems_of_command(shown: &Shown) -> Vec<String> {
     match first {
         // A rollback would put back what other tests left for a moment, and the doctor would tell of it. There is no run that
         // a report could be of.
-        "run" | "demo" | "proxy" | "rollback" | "doctor" | "report" | "compare" if !asks_only => {
+        "run" | "init" | "demo" | "proxy" | "rollback" | "doctor" | "report" | "compare" if !asks_only => {
             problems_of_words(words)
         }
         _ => problems_of_answer(words, &shown.output),
@@ -143,8 +143,9 @@ fn problems_of_answer(words: &[String], output: &[String]) -> Vec<String> {
 /// Does not run it, but its flags must exist and the experiments it names must be valid.
 fn problems_of_words(words: &[String]) -> Vec<String> {
     let sandbox = Sandbox::new();
-    // Help comes last: the words before it are read first, and refused where they are wrong.
-    let read = sandbox.chaos(words).args(["--help"]).in_folder(repository()).done();
+    // Help comes last: the words before it are read first, and refused where they are wrong. Behind `--` it is none.
+    let own = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let read = sandbox.chaos(&words[..own]).args(["--help"]).in_folder(repository()).done();
     let is_experiment = |word: &&String| word.ends_with(".yaml") || word.ends_with(".yml");
     let experiments: Vec<&String> = words.iter().filter(is_experiment).collect();
     let mut problems = if read.code == Some(0) { Vec::new() } else { vec![read.stderr] };

@@ -68,7 +68,8 @@ fn reports_of_every_ending_are_valid() {
         ("residue", format!(r#""event":"residue","step":1,"what":"{evil}","why":"{evil}","command":"{evil}""#)),
         ("interrupted", r#""event":"interrupted","signal":"SIGINT""#.to_owned()),
         (
-            "stopped",
+            // What was not steady before was not stopped by the fault; the stop is told all the same.
+            "not_steady",
             format!(
                 r#""event":"stop_fired","cause":"no_data","condition":"{evil}","measured":"{evil}","first_bad_ns":1"#
             ),

@@ -9,6 +9,7 @@ mod guardian;
 mod guardian_alone;
 mod left_behind;
 mod limits;
+mod newcomer;
 mod nginx;
 mod one_at_a_time;
 mod outside;

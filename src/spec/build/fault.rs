@@ -128,6 +128,7 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             context.error(&context.place(node, key), message, help);
         }
     };
+    group_limit::settings(kind, &refuse);
     match kind {
         FaultKind::NetworkLatency(_)
         | FaultKind::NetworkBandwidth(_)
@@ -139,9 +140,6 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
         FaultKind::CpuStress(_) | FaultKind::MemoryStress(_) | FaultKind::DiskStress(_) | FaultKind::DiskFill(_) => {
             stress::settings(kind, refuse);
-        }
-        FaultKind::CpuLimit(_) | FaultKind::MemoryLimit(_) | FaultKind::IoLimit(_) | FaultKind::PidsLimit(_) => {
-            group_limit::settings(kind, refuse);
         }
         FaultKind::ProcessKill(fault) => {
             let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));

@@ -23,7 +23,7 @@ use crate::model::experiment::{Experiment, Recovery};
 use crate::model::units::Timespan;
 
 /// The most entries that any list of a file may have; more are a slip of a generator, and cost time to judge.
-const MOST_ENTRIES: usize = 100;
+pub(super) const MOST_ENTRIES: usize = 100;
 
 /// Builds the experiment; none when an error has been reported.
 pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
