@@ -499,12 +499,16 @@ _chaos() {
             return 0
             ;;
         chaos__subcmd__validate)
-            opts="-h --var --policy --ci --help"
+            opts="-h --strict --output --var --policy --ci --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 --var)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

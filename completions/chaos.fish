@@ -83,10 +83,13 @@ complete -c chaos -n "__fish_chaos_using_subcommand plan" -l output -d 'How the 
 json\t'For machines, with every setting'
 yaml\t'The same as YAML'"
 complete -c chaos -n "__fish_chaos_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chaos -n "__fish_chaos_using_subcommand validate" -l output -d 'How what was found is written' -r -f -a "text\t'For people'
+json\t'For machines'"
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l var -d 'Give a variable of the files a value; repeatable' -r
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l policy -d 'A policy that holds as well as those in /etc/chaos (it can only narrow them); repeatable' -r -F
+complete -c chaos -n "__fish_chaos_using_subcommand validate" -l strict -d 'Warnings fail as well: what is legal but risky, such as a baseline too short for an expectation'
 complete -c chaos -n "__fish_chaos_using_subcommand validate" -l ci -d 'No colour, as in CI; known by itself where CI, GITHUB_ACTIONS or GITLAB_CI is set'
-complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help'
+complete -c chaos -n "__fish_chaos_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l state-dir -d 'Where runs are kept [default: $XDG_STATE_HOME/chaos, or ~/.local/state/chaos]' -r -F
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l all -d 'Every run that was not brought to its end'
 complete -c chaos -n "__fish_chaos_using_subcommand rollback" -l scan -d 'Whatever carries the mark of a run whose tool and guardian are dead, also where no journal tells of it'

@@ -30,6 +30,7 @@ mod impact_point;
 mod injected;
 mod judge;
 pub mod recovery;
+pub mod risks;
 mod run;
 mod tally;
 #[cfg(test)]

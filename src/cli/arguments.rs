@@ -32,6 +32,13 @@ Exit codes:
   2   refused: a run is still under way, there is no such run, or none was named
   7   RESIDUE: something is left; the output says what";
 
+/// The exit codes of `chaos validate`, as in [`EXIT_CODES`].
+const VALIDATE_EXIT_CODES: &str = "\
+Exit codes:
+  0   every file can be run; warnings do not change that
+  1   with --strict: every file can be run, but there are warnings
+  2   refused: a file cannot be run, or cannot be read";
+
 /// The exit codes of `chaos stop`, as in [`EXIT_CODES`].
 const STOP_EXIT_CODES: &str = "\
 Exit codes:
@@ -110,6 +117,7 @@ pub enum Verb {
     /// Print every step of an experiment with its undo; contacts and touches nothing
     Plan(PlanArguments),
     /// Check experiment files, or every one in a folder; all problems at once
+    #[command(after_help = VALIDATE_EXIT_CODES)]
     Validate(ValidateArguments),
     /// Undo what a run left behind that was killed: needs neither its file nor its process
     #[command(after_help = ROLLBACK_EXIT_CODES)]
@@ -429,6 +437,12 @@ pub struct ValidateArguments {
     /// Experiment files, or folders of them (*.yaml, *.yml)
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// Warnings fail as well: what is legal but risky, such as a baseline too short for an expectation
+    #[arg(long, alias = "deny-warnings")]
+    pub strict: bool,
+    /// How what was found is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
     /// Give a variable of the files a value; repeatable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,

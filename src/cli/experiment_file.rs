@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::ci;
-use crate::diagnostic::Diagnostics;
+use crate::analysis::risks::{Risk, risks};
 use crate::diagnostic::lines::line_of;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::files;
 use crate::model::experiment::Experiment;
 use crate::spec::{self, Places, Secrets, Variables};
@@ -25,6 +26,8 @@ pub(super) type Given = (String, String);
 pub(super) struct Loaded {
     pub experiment: Experiment,
     pub places: Places,
+    /// What is legal and probably not meant.
+    pub warnings: Diagnostics,
     name: String,
     text: String,
 }
@@ -103,25 +106,39 @@ pub(super) fn shared(given: &[Given], files: &[PathBuf]) -> anyhow::Result<Vec<V
     Ok(texts.iter().map(of).collect())
 }
 
-/// The experiment of a file, or None when its problems were told on stderr.
-pub(super) fn read(path: &Path, given: &[Given], secrets: Secrets, quiet: bool) -> anyhow::Result<Option<Loaded>> {
+/// The experiment of a file, or what is wrong with it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn load(path: &Path, given: &[Given], secrets: Secrets) -> anyhow::Result<Result<Loaded, Diagnostics>> {
     let bytes = files::read_start(path, MOST_BYTES)
         .map_err(|error| anyhow::anyhow!("cannot read {}: {error}", path.display()))?;
     let variables = Variables { given: given.iter().cloned().collect(), environment: environment(), secrets };
     let name = path.display().to_string();
-    match spec::read_bytes(&name, &bytes, &variables) {
-        Ok(read) => {
-            if !quiet {
-                ci::tell(&read.warnings);
-            }
-            let text = String::from_utf8(bytes).unwrap_or_default();
-            Ok(Some(Loaded { experiment: read.experiment, places: read.places, name, text }))
-        }
-        Err(problems) => {
-            ci::tell(&problems);
-            Ok(None)
-        }
+    Ok(spec::read_bytes(&name, &bytes, &variables).map(|read| {
+        let mut warnings = read.warnings;
+        warnings.extend(risks(&read.experiment).into_iter().map(|risk| warning(risk, &read.places)));
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        Loaded { experiment: read.experiment, places: read.places, warnings, name, text }
+    }))
+}
+
+fn warning(risk: Risk, places: &Places) -> Diagnostic {
+    let warning = Diagnostic::warning(risk.message).note(risk.note).help(risk.help);
+    match places.at(&risk.path) {
+        Some(place) => warning.at(place),
+        None => warning,
     }
+}
+
+/// The experiment of a file, or None when its problems were told on stderr. Its warnings are told there too.
+pub(super) fn read(path: &Path, given: &[Given], secrets: Secrets, quiet: bool) -> anyhow::Result<Option<Loaded>> {
+    let loaded = load(path, given, secrets)?;
+    let told = loaded.as_ref().map_or_else(|problems| problems, |loaded| &loaded.warnings);
+    if !quiet || loaded.is_err() {
+        ci::tell(told);
+    }
+    Ok(loaded.ok())
 }
 
 /// The environment; names and values that are not text are nobody's variables.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::arguments::PolicyArguments;
 use super::ci;
 use super::experiment_file::Loaded;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fault;
 use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
@@ -72,24 +72,35 @@ impl Gate {
         self.policies
     }
 
-    /// Whether an experiment may be run some day; what is forbidden was told on stderr. Slow only where a digest matters.
-    pub fn approves(&self, loaded: &Loaded) -> anyhow::Result<bool> {
+    /// What forbids to run an experiment some day; nothing when it may be run. Slow only where a digest matters.
+    pub fn forbids(&self, loaded: &Loaded) -> anyhow::Result<Diagnostics> {
         let matters = self.policies.iter().any(|policy| policy.approved_plans.is_some());
         let digest = if matters { digest_of(&loaded.experiment)? } else { String::new() };
-        Ok(self.judged(loaded, &digest, Purpose::Look)?.is_some())
+        Ok(self.judged(loaded, &digest, Purpose::Look)?.err().unwrap_or_default())
     }
 
     /// Judges an experiment; None when what is forbidden was told on stderr.
     pub fn admit(&self, loaded: Loaded, purpose: Purpose<'_>) -> anyhow::Result<Option<Admitted>> {
         let digest = digest_of(&loaded.experiment)?;
-        let Some(surroundings) = self.judged(&loaded, &digest, purpose)? else { return Ok(None) };
+        let surroundings = match self.judged(&loaded, &digest, purpose)? {
+            Ok(surroundings) => surroundings,
+            Err(forbidden) => {
+                ci::tell(&forbidden);
+                return Ok(None);
+            }
+        };
         let mut experiment = loaded.experiment;
         self.pin(&mut experiment, surroundings);
         Ok(Some(Admitted { experiment, digest }))
     }
 
-    /// What was known when nothing was forbidden.
-    fn judged(&self, loaded: &Loaded, digest: &str, purpose: Purpose<'_>) -> anyhow::Result<Option<Surroundings>> {
+    /// What was known when nothing was forbidden, or what is forbidden.
+    fn judged(
+        &self,
+        loaded: &Loaded,
+        digest: &str,
+        purpose: Purpose<'_>,
+    ) -> anyhow::Result<Result<Surroundings, Diagnostics>> {
         let experiment = &loaded.experiment;
         let surroundings = surroundings(experiment)?;
         let request = Request {
@@ -101,11 +112,7 @@ impl Gate {
         };
         let mut refusals = policy::judge(&request, &self.policies);
         refusals.extend(not_approved(digest, purpose));
-        if !refusals.is_empty() {
-            tell(loaded, refusals);
-            return Ok(None);
-        }
-        Ok(Some(surroundings))
+        Ok(if refusals.is_empty() { Ok(surroundings) } else { Err(forbidden(loaded, refusals)) })
     }
 
     /// Puts what was judged in the place of what leads to it, so that a link or `PATH` that changes meanwhile leads
@@ -216,7 +223,7 @@ fn not_approved(digest: &str, purpose: Purpose<'_>) -> Option<Refusal> {
     })
 }
 
-fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
+fn forbidden(loaded: &Loaded, refusals: Vec<Refusal>) -> Diagnostics {
     let mut problems = loaded.problems();
     for Refusal { message, place, rule, help } in refusals {
         let mut problem = Diagnostic::error(message);
@@ -225,7 +232,7 @@ fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
         problem.help = help;
         problems.push(problem);
     }
-    ci::tell(&problems);
+    problems
 }
 
 #[cfg(test)]

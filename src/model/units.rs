@@ -89,6 +89,52 @@ const BYTE_UNITS: [(&str, f64); 9] = [
     ("TiB", 1_099_511_627_776.0),
 ];
 
+/// What people write for our units, in any case.
+const TIME_WORDS: [(&str, &str); 14] = [
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("milliseconds", "ms"),
+    ("s", "s"),
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("min", "m"),
+    ("mins", "m"),
+    ("minute", "m"),
+    ("minutes", "m"),
+    ("hour", "h"),
+    ("hours", "h"),
+];
+const BYTE_WORDS: [(&str, &str); 14] = [
+    ("b", "B"),
+    ("byte", "B"),
+    ("bytes", "B"),
+    ("k", "KiB"),
+    ("kb", "kB"),
+    ("kib", "KiB"),
+    ("m", "MiB"),
+    ("mb", "MB"),
+    ("mib", "MiB"),
+    ("g", "GiB"),
+    ("gb", "GB"),
+    ("gib", "GiB"),
+    ("t", "TiB"),
+    ("tb", "TB"),
+];
+const SHARE_WORDS: [(&str, &str); 2] = [("percent", "%"), ("pct", "%")];
+const RATE_WORDS: [(&str, &str); 9] = [
+    ("rps", "/s"),
+    ("qps", "/s"),
+    ("hz", "/s"),
+    ("/sec", "/s"),
+    ("/second", "/s"),
+    ("per second", "/s"),
+    ("/min", "/m"),
+    ("/minute", "/m"),
+    ("/hour", "/h"),
+];
+
 impl FromStr for Timespan {
     type Err = UnitError;
 
@@ -110,7 +156,7 @@ impl FromStr for Timespan {
             let factor = factor_of(unit.trim(), &TIME_UNITS).ok_or_else(|| {
                 // Nobody means 250 seconds.
                 let likely = if number < 100.0 { "s" } else { "ms" };
-                unknown_unit(text, unit.trim(), hint, likely)
+                unknown_unit(text, unit.trim(), hint, likely, &TIME_WORDS)
             })?;
             seconds += number * factor;
             rest = next;
@@ -129,7 +175,8 @@ impl FromStr for Bytes {
         let hint = "write a size with its unit, such as `64MiB`, `1GB` or `512B`";
         let (number, unit) =
             leading_number(text.trim()).ok_or_else(|| UnitError::new(format!("`{text}` is not a size"), hint))?;
-        let factor = factor_of(unit.trim(), &BYTE_UNITS).ok_or_else(|| unknown_unit(text, unit.trim(), hint, "MiB"))?;
+        let factor = factor_of(unit.trim(), &BYTE_UNITS)
+            .ok_or_else(|| unknown_unit(text, unit.trim(), hint, "MiB", &BYTE_WORDS))?;
         let bytes = number * factor;
         if bytes > 9.0e18 {
             return Err(UnitError::new(format!("`{text}` is too large"), "no machine has that many bytes"));
@@ -146,7 +193,7 @@ impl FromStr for Share {
         let (number, unit) =
             leading_number(text.trim()).ok_or_else(|| UnitError::new(format!("`{text}` is not a share"), hint))?;
         if unit.trim() != "%" {
-            return Err(unknown_unit(text, unit.trim(), hint, "%"));
+            return Err(unknown_unit(text, unit.trim(), hint, "%", &SHARE_WORDS));
         }
         if number > 100.0 {
             return Err(UnitError::new(format!("`{text}` is more than everything"), hint));
@@ -166,7 +213,7 @@ impl FromStr for Rate {
             "/s" => number,
             "/m" => number / 60.0,
             "/h" => number / 3600.0,
-            other => return Err(unknown_unit(text, other, hint, "/s")),
+            other => return Err(unknown_unit(text, other, hint, "/s", &RATE_WORDS)),
         };
         if per_second <= 0.0 || per_second > 100_000.0 {
             return Err(UnitError::new(
@@ -206,12 +253,20 @@ fn factor_of(unit: &str, units: &[(&str, f64)]) -> Option<f64> {
     units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)
 }
 
-fn unknown_unit(text: &str, unit: &str, hint: &str, likely: &str) -> UnitError {
+/// `others` are words that people write for our units.
+fn unknown_unit(text: &str, unit: &str, hint: &str, likely: &str, others: &[(&str, &str)]) -> UnitError {
+    let text = text.trim();
     if unit.is_empty() {
-        UnitError::new(format!("`{text}` has no unit"), format!("did you mean `{}{likely}`?", text.trim()))
-    } else {
-        UnitError::new(format!("`{unit}` is not a unit that fits here"), hint)
+        return UnitError::new(format!("`{text}` has no unit"), format!("did you mean `{text}{likely}`?"));
     }
+    let number = text.strip_suffix(unit).map(str::trim);
+    let number = number.filter(|number| leading_number(number).is_some_and(|(_, rest)| rest.is_empty()));
+    let ours = others.iter().find(|(theirs, _)| unit.eq_ignore_ascii_case(theirs)).map(|(_, ours)| ours);
+    let hint = match (number, ours) {
+        (Some(number), Some(ours)) => format!("did you mean `{number}{ours}`?"),
+        _ => hint.to_owned(),
+    };
+    UnitError::new(format!("`{unit}` is not a unit that fits here"), hint)
 }
 
 impl fmt::Display for Timespan {
@@ -397,6 +452,10 @@ mod tests {
         assert_eq!("5".parse::<Share>().expect_err("no unit").hint, "did you mean `5%`?");
         assert_eq!("50".parse::<Rate>().expect_err("no unit").hint, "did you mean `50/s`?");
         assert_eq!("64".parse::<Bytes>().expect_err("no unit").hint, "did you mean `64MiB`?");
+        assert_eq!("2 Seconds".parse::<Timespan>().expect_err("a word").hint, "did you mean `2s`?");
+        assert_eq!("4k".parse::<Bytes>().expect_err("a letter").hint, "did you mean `4KiB`?");
+        assert_eq!("5 percent".parse::<Share>().expect_err("a word").hint, "did you mean `5%`?");
+        assert_eq!("50 rps".parse::<Rate>().expect_err("a word").hint, "did you mean `50/s`?");
     }
 
     #[test]

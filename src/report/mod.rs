@@ -15,6 +15,7 @@ pub mod plan;
 mod sections;
 pub mod suite;
 mod text;
+pub mod validation;
 
 pub use format::Format;
 pub use json::json;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::readme::blocks;
+use crate::documents::blocks;
 use crate::support::{Sandbox, committed, repository, skip};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/editor.py");

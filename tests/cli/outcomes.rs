@@ -46,7 +46,7 @@ fn an_unsteady_baseline_injects_nothing() {
         assert!(ended.events(kind).is_empty(), "{kind}: {}", ended.done);
     }
     let done = ended.done.exits(3).says("BASELINE NOT STEADY: a port where nobody listens");
-    done.says("nothing was injected").says("port: success_rate >= 99%, measured 0% over");
+    done.says("nothing was injected").says("port: success_rate >= 50%, measured 0% over");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
     let services = service::services(&context, &file);
     let mut proxies = proxy::proxies(&context, &file);
     let probes = probe::probes(&context, &file, &names, &head);
-    let blast_radius = limits::blast_radius(&context, &file.blast_radius);
+    let blast_radius = limits::blast_radius(&context, &file.blast_radius, !file.faults.each().is_empty());
     let faults = fault::faults(&context, &file, &names, &blast_radius);
     proxy::choose_protocols(&context, &mut proxies, &faults);
     network::need_tcp(&context, &proxies, &faults);

@@ -115,6 +115,9 @@ impl Fitting {
                     format!("write {} such as {}", self.proposed(), self.units[0].example()),
                 ))
             }
+            None if text.starts_with(|c: char| c.is_ascii_digit()) && self.units[0] != Unit::Number => {
+                self.convert(self.units[0], token)
+            }
             None => {
                 let help = format!("write {} such as {}", self.proposed(), self.units[0].example());
                 Err(Trouble::at(token, format!("`{text}` is no limit for {subject}"), help))
