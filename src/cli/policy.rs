@@ -16,7 +16,6 @@ use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surrou
 use crate::host::clock::Clock;
 use crate::host::{Facts, files, process};
 use crate::model::experiment::Experiment;
-use crate::model::fault::FaultKind;
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeKind;
 use crate::model::step::Step;
@@ -120,9 +119,9 @@ impl Gate {
     /// nowhere else.
     fn pin(&self, experiment: &mut Experiment, mut surroundings: Surroundings) {
         for (place, fault) in experiment.faults.iter_mut().enumerate() {
-            let FaultKind::DiskStress(disk) = &mut fault.kind else { continue };
+            let Some(path) = fault.kind.folder_mut() else { continue };
             if let Some(folder) = surroundings.folders.remove(&format!("faults[{place}].path")).flatten() {
-                disk.path = folder;
+                *path = folder;
             }
         }
         if self.policies.iter().all(|policy| policy.allow_programs.is_none()) {
@@ -197,8 +196,8 @@ fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
         surroundings.programs.insert(format!("steady_state[{place}].command"), file);
     }
     for (place, fault) in experiment.faults.iter().enumerate() {
-        let FaultKind::DiskStress(disk) = &fault.kind else { continue };
-        surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(&disk.path).ok());
+        let Some(path) = fault.kind.folder() else { continue };
+        surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(path).ok());
     }
     Ok(surroundings)
 }

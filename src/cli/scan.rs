@@ -15,7 +15,7 @@ use crate::journal::scan_groups;
 pub(super) fn scan(state: &Path) -> anyhow::Result<u8> {
     let found = scan::look()?;
     let states = found.iter().flat_map(|strays| strays.states.iter().cloned());
-    let folders: BTreeSet<PathBuf> = states.chain([state.to_owned(), std::env::temp_dir()]).collect();
+    let folders = storage::places_of_drafts(states.chain([state.to_owned()]));
     let mut told: Vec<Told> = found.iter().map(|strays| one(strays, state)).collect();
     told.extend(groups()?);
     told.extend(folders.iter().flat_map(|folder| files::forgotten_drafts(folder)).map(|draft| remove(&draft)));

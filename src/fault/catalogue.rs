@@ -2,10 +2,10 @@
 //! the length of this one, so that the compiler asks for the words of a new fault.
 
 use super::{
-    cpu_limit, cpu_stress, disk_stress, fd_exhaust, http_abort, http_corrupt, http_duplicate, http_error, http_latency,
-    http_slow_body, http_timeout, io_limit, memory_limit, memory_stress, network_bandwidth, network_blackhole,
-    network_disconnect, network_down, network_latency, network_limit_data, network_slice, network_slow_close,
-    pids_limit, process_kill, process_pause, process_slow,
+    cpu_limit, cpu_stress, disk_fill, disk_stress, fd_exhaust, http_abort, http_corrupt, http_duplicate, http_error,
+    http_latency, http_slow_body, http_timeout, io_limit, memory_limit, memory_stress, network_bandwidth,
+    network_blackhole, network_disconnect, network_down, network_latency, network_limit_data, network_slice,
+    network_slow_close, pids_limit, process_kill, process_pause, process_slow,
 };
 use crate::model::about::About;
 use crate::model::fault::FaultKind;
@@ -30,6 +30,7 @@ pub static CATALOGUE: [About; FaultKind::WORDS.len()] = [
     cpu_stress::ABOUT,
     memory_stress::ABOUT,
     disk_stress::ABOUT,
+    disk_fill::ABOUT,
     cpu_limit::ABOUT,
     memory_limit::ABOUT,
     io_limit::ABOUT,

@@ -3,6 +3,7 @@
 mod catalogue;
 mod cpu_limit;
 mod cpu_stress;
+mod disk_fill;
 mod disk_stress;
 mod fd_exhaust;
 mod group_limit;
@@ -78,6 +79,7 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::CpuStress(settings) => cpu_stress::plan(fault, settings, facts),
         FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
         FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
+        FaultKind::DiskFill(settings) => Ok(disk_fill::plan(fault, settings)),
         FaultKind::CpuLimit(settings) => cpu_limit::plan(fault, settings, facts),
         FaultKind::MemoryLimit(settings) => memory_limit::plan(fault, settings, facts),
         FaultKind::IoLimit(settings) => io_limit::plan(fault, settings, facts),
@@ -125,6 +127,7 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
+        (FaultKind::DiskFill(settings), Reading::Worker(worker)) => disk_fill::dose(settings, worker),
         (FaultKind::CpuLimit(settings), Reading::Group(group)) => cpu_limit::dose(settings, group),
         (FaultKind::MemoryLimit(settings), Reading::Group(group)) => memory_limit::dose(settings, group),
         (FaultKind::IoLimit(settings), Reading::Group(group)) => io_limit::dose(settings, group),

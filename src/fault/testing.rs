@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::host::Facts;
 use crate::model::dose::{ProcessState, VictimReading};
 use crate::model::fault::{FaultKind, FaultSpec, Target};
-use crate::model::step::{Act, Check, Undo};
+use crate::model::step::{Act, Check, Job, Undo};
 use crate::model::testing::experiment;
 use crate::model::units::Timespan;
 
@@ -52,6 +52,11 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
         (Act::StartWorker { worker, .. }, Undo::StopWorker { worker: w }, Check::WorkerGone { worker: v }) => {
             worker == w && w == v
         }
+        (
+            Act::StartWorker { worker, job: Job::Fill { path, .. }, .. },
+            Undo::EndFill { worker: w, folder: f },
+            Check::FillGone { worker: v, folder: g },
+        ) => (worker, path) == (w, f) && (w, f) == (v, g),
         (Act::LimitGroup { name, .. }, Undo::RestoreGroup { name: n }, Check::GroupRestored { name: m }) => {
             name == n && n == m
         }

@@ -48,8 +48,8 @@ fn of_job(job: &Job) -> Vec<Claim> {
     match job {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
+        Job::Disk { path, .. } | Job::Fill { path, .. } => vec![Claim::DiskOf(path.clone())],
         Job::Slow { .. } => Vec::new(),
-        Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
     }
 }
 
@@ -68,6 +68,7 @@ impl fmt::Display for Claim {
 mod tests {
     use super::{Claim, claims};
     use crate::model::experiment::{Protocol, Proxy};
+    use crate::model::profile::Profile;
     use crate::model::step::{Act, Check, Job, Step, Undo};
     use crate::model::testing::whom;
     use crate::model::units::{Bytes, Share};
@@ -90,8 +91,9 @@ mod tests {
 
     #[test]
     fn what_is_the_machines_is_claimed_once_however_many_steps_need_it() {
-        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0] });
-        let full = worker(Job::Memory { size: Bytes(1) });
+        let profile = Profile::Constant;
+        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0], profile });
+        let full = worker(Job::Memory { size: Bytes(1), leave_free: Bytes(1), profile });
         let found = claims(&[full, busy.clone(), busy]);
         assert!(found.iter().eq(&[Claim::Core(0), Claim::Core(1), Claim::Memory]), "{found:?}");
     }

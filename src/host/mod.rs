@@ -10,6 +10,7 @@ pub mod files;
 mod linux;
 pub mod locks;
 mod machine;
+pub mod memory;
 pub mod output;
 pub mod process;
 pub mod pulse;

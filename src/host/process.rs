@@ -32,6 +32,23 @@ pub use super::linux::profile::{Profile, Relatives, profile, profile_of_us, rela
 pub use super::linux::strays::{Found, Marked, user};
 pub use super::linux::usage::{Usage, usage};
 
+/// The run that this process is a child of, by the mark that it was started with.
+pub fn run_of_us() -> Option<String> {
+    std::env::var(super::linux::marked::VARIABLE).ok().filter(|run| !run.is_empty())
+}
+
+/// The run whose id this process gives to its children; none before [`mark_children`].
+pub fn run_of_children() -> Option<&'static str> {
+    super::linux::marked::mark()
+}
+
+/// The state folder of the run that this process is a child of.
+pub fn state_folder() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let owner = std::env::var_os(super::linux::marked::OWNER)?;
+    Owner::read(owner.as_bytes()).map(|owner| owner.state)
+}
+
 /// What is kept of one stream of a command's output.
 const OUTPUT_LIMIT: usize = 1 << 20;
 

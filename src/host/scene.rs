@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,12 @@ pub trait Scene {
 
     /// Every living process of the group that this very process leads; empty when it is gone.
     fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble>;
+
+    /// The files in a folder that take room of its disk for this run, by their names; none where there is no folder.
+    fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>>;
+
+    /// Removes those.
+    fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble>;
 
     /// The value of a control group that is there now; none when the group is gone.
     fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble>;
@@ -119,6 +125,14 @@ impl Scene for ThisMachine {
 
     fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
         process::group_led_by(leader)
+    }
+
+    fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>> {
+        files::drafts_of(folder, run)
+    }
+
+    fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
+        files::remove_drafts_of(folder, run)
     }
 
     fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {

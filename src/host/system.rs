@@ -41,6 +41,15 @@ pub struct DiskInfo {
     pub available: u64,
 }
 
+/// Files that a file system can have. Some do not count them: then all is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inodes {
+    /// All there can be.
+    pub total: u64,
+    /// What a user without privileges can still make.
+    pub available: u64,
+}
+
 /// How much of something this process may have; none is as much as there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -85,6 +94,19 @@ pub fn memory() -> Option<MemoryInfo> {
 /// The room of the file system that an open folder is on.
 pub fn disk_of(folder: &OwnedFd) -> io::Result<DiskInfo> {
     Ok(room(&rustix::fs::fstatvfs(folder)?))
+}
+
+/// How many files the file system can have that an open folder is on.
+pub fn inodes_of(folder: &OwnedFd) -> io::Result<Inodes> {
+    let info = rustix::fs::fstatvfs(folder)?;
+    Ok(Inodes { total: info.f_files, available: info.f_favail })
+}
+
+/// Whether the file system that an open folder is on keeps its files in memory.
+pub fn is_in_memory(folder: &OwnedFd) -> bool {
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58f6;
+    rustix::fs::fstatfs(folder).is_ok_and(|info| matches!(info.f_type as u32, TMPFS | RAMFS))
 }
 
 /// The room of the file system that a path is on.

@@ -1,4 +1,4 @@
-//! Worker processes: children of ours that burn CPU, hold memory or load a disk, so that killing one undoes it.
+//! Worker processes: children of ours that burn CPU, hold memory, load a disk or fill it, so that killing one undoes it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -193,8 +193,10 @@ fn time_to_start(job: &Job) -> Duration {
     match job {
         Job::Cpu { .. } | Job::Slow { .. } => base,
         // Slow machines map about 1 GiB a second; be generous.
-        Job::Memory { size } => base + Duration::from_secs(size.0 >> 28),
+        Job::Memory { size, .. } => base + Duration::from_secs(size.0 >> 28),
         // The file is written once where the job reads; slow disks write 50 MB a second.
         Job::Disk { file_size, .. } => base + Duration::from_secs(file_size.0 / 50_000_000),
+        // Where room cannot be taken ahead, it is written.
+        Job::Fill { .. } => base * 5,
     }
 }

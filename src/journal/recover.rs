@@ -244,7 +244,19 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         scene.pause(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    for folder in remains.steps.iter().filter_map(|(_, measure)| folder_of(measure)) {
+        let freed = scene.remove_drafts_of(folder, &remains.header.run);
+        account.troubles.extend(freed.err().map(|trouble| trouble.to_string()));
+    }
     account
+}
+
+/// Where files of the run may take room.
+fn folder_of(measure: &Measure) -> Option<&Path> {
+    match measure {
+        Measure::Free(_, folder) => Some(folder),
+        _ => None,
+    }
 }
 
 fn part_told(remains: &Remains) -> Option<String> {
@@ -298,7 +310,9 @@ fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
         let undone = match measure {
             Measure::RestoreValues(settings) => values_back(scene, settings, told_before),
             Measure::RemoveGroups(groups) => groups_gone(scene, groups),
-            _ => read_back(scene, measure, left.as_deref()),
+            _ => {
+                read_back(scene, measure, left.as_deref()).and_then(|how| read_back_files(scene, remains, measure, how))
+            }
         };
         account.steps.push(Outcome { number: entry.number, what: entry.step.apply.to_string(), undone });
     }
@@ -347,12 +361,23 @@ fn read_back(
         (Measure::GoneWith(Holder::Tool), _) => Ok("gone with the tool's process".to_owned()),
         (Measure::GoneWith(Holder::Service), Ok([])) => Ok("its service is stopped for good".to_owned()),
         (Measure::Continue(processes), _) => go_on(scene, processes),
+        (Measure::Kill(Some(process)) | Measure::Free(Some(process), _), Ok([])) => {
+            Ok(format!("{process} and all of its group are gone"))
+        }
+        (Measure::Kill(None) | Measure::Free(None, _), Ok([])) => Ok("no process of the run is left".to_owned()),
         (Measure::Restore(limits), _) => restored(scene, limits),
-        (Measure::Kill(Some(process)), Ok([])) => Ok(format!("{process} and all of its group are gone")),
-        (Measure::Kill(None), Ok([])) => Ok("no process of the run is left".to_owned()),
         (Measure::RestoreValues(_) | Measure::RemoveGroups(_), _) => Err("it was not looked at".to_owned()),
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
+    }
+}
+
+fn read_back_files(scene: &impl Scene, remains: &Remains, measure: &Measure, how: String) -> Result<String, String> {
+    let Some(folder) = folder_of(measure) else { return Ok(how) };
+    match scene.drafts_of(folder, &remains.header.run) {
+        Ok(left) if left.is_empty() => Ok(format!("{how}; no file of the run is in {}", folder.display())),
+        Ok(left) => Err(format!("{} is there still", left[0].display())),
+        Err(error) => Err(format!("{} cannot be looked at: {error}", folder.display())),
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Measure {
     /// Whatever was started is killed. The process is known unless the act was cut short; the mark of the run tells
     /// even then.
     Kill(Option<ProcessIdentity>),
+    /// The same, and the files of the run in this folder are removed.
+    Free(Option<ProcessIdentity>, PathBuf),
     /// These values are set again, where ours are still there.
     RestoreValues(Vec<GroupSetting>),
     /// These control groups are removed, and whoever is in them.
@@ -46,6 +48,7 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         Undo::RestoreGroup { .. } => Measure::RestoreValues(settings),
         Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
+        Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
         Undo::RestoreOpenFiles { whom, limits } => {
             Measure::Restore(whom.identities().cloned().zip(limits.iter().copied()).collect())
@@ -78,7 +81,9 @@ mod tests {
     fn processes_are_killed_or_continued_as_the_receipt_names_them() {
         let process = Some(ProcessIdentity { pid: 7, pidfs_inode: 8, start_ticks: 9 });
         let worker = entry(Undo::StopWorker { worker: "w".into() }, process.clone());
-        assert_eq!(measure(&worker, true), Measure::Kill(process));
+        assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
+        let full = entry(Undo::EndFill { worker: "w".into(), folder: "/data".into() }, process.clone());
+        assert_eq!(measure(&full, true), Measure::Free(process, "/data".into()));
         let paused = entry(Undo::Resume { whom: whom("s") }, None);
         assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
     }

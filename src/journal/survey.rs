@@ -79,7 +79,7 @@ impl Remains {
         }
         let mut found = scene.marked(&self.header.run)?;
         for (_, measure) in &self.steps {
-            if let Measure::Kill(Some(leader)) = measure
+            if let Measure::Kill(Some(leader)) | Measure::Free(Some(leader), _) = measure
                 && scene.state(leader) != ProcessState::Gone
             {
                 found.push(leader.clone());
@@ -99,6 +99,7 @@ impl Remains {
         let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
             Measure::Continue(processes) => processes.as_slice(),
             Measure::Kill(_)
+            | Measure::Free(..)
             | Measure::Restore(_)
             | Measure::GoneWith(_)
             | Measure::RestoreValues(_)
@@ -107,6 +108,17 @@ impl Remains {
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
         paused.filter(|process| !goes_on(process)).cloned().collect()
+    }
+
+    /// The files of this run that take room of a disk still, and the folders that cannot be looked at.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let folders = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::Free(_, folder) => Some(folder),
+            _ => None,
+        });
+        let of =
+            |folder: &PathBuf| ThisMachine.drafts_of(folder, &self.header.run).unwrap_or_else(|_| vec![folder.clone()]);
+        folders.flat_map(of).collect()
     }
 
     /// The values of control groups that are still ours. What cannot be read counts as ours.
@@ -155,6 +167,7 @@ impl Remains {
         (self.part_missing && self.same_boot)
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
+            || !self.files().is_empty()
             || !self.limited_on(&ThisMachine).is_empty()
             || !self.in_groups().is_empty()
     }

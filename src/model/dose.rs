@@ -152,6 +152,43 @@ pub struct WorkerReading {
     /// The time for which it kept others stopped since then.
     #[serde(default, rename = "stopped_ns", with = "super::sample::nanos")]
     pub stopped: Duration,
+    /// When it strayed furthest from what was asked; none before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Strayed>,
+    /// Bytes that it was asked to take and did not, at most at one time, as they must stay free.
+    #[serde(default)]
+    pub held_back: u64,
+    /// Whether its operations go past the page cache.
+    #[serde(default)]
+    pub direct: bool,
+    /// The room it took of a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomReading>,
+}
+
+/// What was asked and what was measured, at one time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Strayed {
+    /// When, since the worker reached its working state: the end of that window.
+    #[serde(rename = "at_ns", with = "super::sample::nanos")]
+    pub at: Duration,
+    /// What was asked: a share of the cores' time, resident bytes, operations per second.
+    pub asked: f64,
+    /// What was measured, in the same unit.
+    pub measured: f64,
+}
+
+/// The room of a file system, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoomReading {
+    /// What was to be taken, worked out from the room there was.
+    pub asked: u64,
+    /// What the file has on the disk now.
+    pub taken: u64,
+    /// What was free before, for users without privileges.
+    pub free_before: u64,
+    /// What is free now.
+    pub free_now: u64,
 }
 
 /// Counters of a control group since it was limited.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer};
@@ -12,6 +12,7 @@ use super::cgroup::{Controller, Limit, PidsRoom};
 use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
+use super::profile::Profile;
 use super::shape;
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
@@ -96,6 +97,9 @@ pub enum FaultKind {
     /// Keeps a disk busy.
     #[serde(rename = "disk.stress")]
     DiskStress(DiskStress),
+    /// Takes the room of a disk.
+    #[serde(rename = "disk.fill")]
+    DiskFill(DiskFill),
     /// Limits CPU time.
     #[serde(rename = "cpu.limit")]
     CpuLimit(CpuLimit),
@@ -124,7 +128,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 26] = [
+    pub const WORDS: [&'static str; 27] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -143,6 +147,7 @@ impl FaultKind {
         "cpu.stress",
         "memory.stress",
         "disk.stress",
+        "disk.fill",
         "cpu.limit",
         "memory.limit",
         "io.limit",
@@ -174,6 +179,7 @@ impl FaultKind {
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
+            Self::DiskFill(_) => "disk.fill",
             Self::CpuLimit(_) => "cpu.limit",
             Self::MemoryLimit(_) => "memory.limit",
             Self::IoLimit(_) => "io.limit",
@@ -204,7 +210,7 @@ impl FaultKind {
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
             Self::CpuStress(_) | Self::MemoryStress(_) => &[TargetKind::Host, TargetKind::Process],
-            Self::DiskStress(_) => &[TargetKind::Host],
+            Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
             Self::CpuLimit(_)
             | Self::MemoryLimit(_)
             | Self::IoLimit(_)
@@ -253,6 +259,15 @@ impl FaultKind {
         }
     }
 
+    /// The directory it writes to, where it writes to one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::DiskStress(fault) => Some(&fault.path),
+            Self::DiskFill(fault) => Some(&fault.path),
+            _ => None,
+        }
+    }
+
     /// The limit that it puts on the control group of its target, where it is one.
     pub fn limit(&self) -> Option<Limit> {
         match self {
@@ -260,6 +275,15 @@ impl FaultKind {
             Self::MemoryLimit(fault) => Some(fault.limit()),
             Self::IoLimit(fault) => Some(fault.limit()),
             Self::PidsLimit(fault) => Some(fault.limit()),
+            _ => None,
+        }
+    }
+
+    /// The same, to put what it leads to in its place.
+    pub fn folder_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::DiskStress(fault) => Some(&mut fault.path),
+            Self::DiskFill(fault) => Some(&mut fault.path),
             _ => None,
         }
     }
@@ -440,28 +464,46 @@ pub struct CpuStress {
     /// How many cores; all when absent.
     #[serde(default)]
     pub cores: Option<u32>,
+    /// How the load changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
 /// Settings of `memory.stress`: maps memory and keeps it resident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryStress {
     /// How much.
-    pub size: MemorySize,
+    pub size: Amount,
+    /// What is always left to everybody else: at least 64 MiB. The worker gives memory back rather than take of it.
+    #[serde(default = "sixty_four_mib")]
+    pub leave_free: Bytes,
+    /// How the size changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
-/// An amount of memory.
+/// An amount of something that bytes are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum MemorySize {
+pub enum Amount {
     /// So many bytes.
     Bytes(Bytes),
     /// This share of what is available when the fault starts.
     Available(Share),
 }
 
-impl JsonSchema for MemorySize {
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(size) => size.fmt(f),
+            Self::Available(share) => write!(f, "{share} of what is free"),
+        }
+    }
+}
+
+impl JsonSchema for Amount {
     fn schema_name() -> Cow<'static, str> {
-        "MemorySize".into()
+        "Amount".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -470,19 +512,18 @@ impl JsonSchema for MemorySize {
     }
 }
 
-impl<'de> Deserialize<'de> for MemorySize {
+impl<'de> Deserialize<'de> for Amount {
     /// By hand: serde's own words for a text that fits no variant help no one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = MemorySize;
+            type Value = Amount;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a size such as `64MiB`, or a share such as `25%` of what is available")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<MemorySize, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
                 let share = text.trim_end().ends_with('%');
-                let size =
-                    if share { text.parse().map(MemorySize::Available) } else { text.parse().map(MemorySize::Bytes) };
+                let size = if share { text.parse().map(Amount::Available) } else { text.parse().map(Amount::Bytes) };
                 size.map_err(E::custom)
             }
         }
@@ -495,8 +536,12 @@ impl<'de> Deserialize<'de> for MemorySize {
 pub struct DiskStress {
     /// A directory on the file system in question.
     pub path: PathBuf,
-    /// Operations per second.
-    pub iops: Rate,
+    /// Operations per second. Either this or `bandwidth`.
+    #[serde(default)]
+    pub iops: Option<Rate>,
+    /// Bytes per second, in operations of `block_size`.
+    #[serde(default)]
+    pub bandwidth: Option<ByteRate>,
     /// Bytes of one operation: a power of two from 512 B to 16 MiB.
     #[serde(default = "four_kib")]
     pub block_size: Bytes,
@@ -506,6 +551,23 @@ pub struct DiskStress {
     /// Size of the file.
     #[serde(default = "sixty_four_mib")]
     pub file_size: Bytes,
+    /// How the pace changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// Settings of `disk.fill`: takes room of a file system with a file that has no name. At least one of `size` and
+/// `leave_free`; with both, whatever takes less.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DiskFill {
+    /// A directory on the file system in question.
+    pub path: PathBuf,
+    /// How much: bytes, or a share of what is free when the fault starts.
+    #[serde(default)]
+    pub size: Option<Amount>,
+    /// How much stays free. Never less than 1 % of the file system or 64 MiB.
+    #[serde(default)]
+    pub leave_free: Option<Bytes>,
 }
 
 const fn four_kib() -> Bytes {

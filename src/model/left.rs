@@ -42,6 +42,12 @@ impl Undo {
                 let see = pid.map_or_else(|| "ps axeww | grep CHAOS_RUN=".to_owned(), |pid| format!("ps -p {pid}"));
                 format!("worker {worker} may live; it is killed with the tool's process at the latest; see: {see}")
             }
+            (Self::EndFill { worker, folder }, pid) => {
+                let (folder, see) = (folder.display(), pid.map_or_else(String::new, |pid| format!("ps -p {pid}; ")));
+                format!(
+                    "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
+                )
+            }
             (Self::RestoreGroup { name }, _) => limit_left(name, receipt),
             (Self::RemoveGroup { service }, _) => format!(
                 "the control group of service {service} may be there; it limits nobody, and goes once nobody is in it: ls -d {}",
@@ -104,6 +110,7 @@ mod tests {
             Undo::CloseProxy { proxy: proxy.clone() },
             Undo::RemoveToxic { proxy, toxic: "slow".into() },
             Undo::StopWorker { worker: "slow".into() },
+            Undo::EndFill { worker: "slow".into(), folder: "/data".into() },
             Undo::Resume { whom: whom("demo") },
             Undo::ReviveService { service: service.clone() },
             Undo::RemoveGroup { service },
@@ -119,6 +126,7 @@ mod tests {
                 | Undo::CloseProxy { .. }
                 | Undo::RemoveToxic { .. }
                 | Undo::StopWorker { .. }
+                | Undo::EndFill { .. }
                 | Undo::Resume { .. }
                 | Undo::ReviveService { .. }
                 | Undo::RemoveGroup { .. }

@@ -13,6 +13,7 @@ mod left;
 pub mod phase;
 pub mod policy;
 pub mod probe;
+pub mod profile;
 pub mod sample;
 pub mod secret;
 pub(crate) mod shape;

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::{Controller, GroupSetting, Limit};
 use super::experiment::{Proxy, Service};
-use super::fault::{Distribution, KillSignal, Stream};
+use super::fault::{Amount, Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
+use super::profile::Profile;
 use super::target::Victims;
-use super::units::{Bytes, Rate, Share, Timespan};
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,6 +156,13 @@ pub enum Undo {
         /// Its name.
         worker: String,
     },
+    /// Stops a worker that takes room of a disk, and removes its file, should that have a name after all.
+    EndFill {
+        /// Its name.
+        worker: String,
+        /// The directory that its file is in.
+        folder: PathBuf,
+    },
     /// Takes the control group of a service away.
     RemoveGroup {
         /// The service's name.
@@ -219,6 +227,13 @@ pub enum Check {
     WorkerGone {
         /// Its name.
         worker: String,
+    },
+    /// The worker is no more, and no file of this run is in the directory.
+    FillGone {
+        /// Its name.
+        worker: String,
+        /// The directory.
+        folder: PathBuf,
     },
     /// The service has no control group of its own.
     GroupGone {
@@ -341,11 +356,19 @@ pub enum Job {
         load: Share,
         /// The cores, by the kernel's numbers.
         cores: Vec<usize>,
+        /// How the load changes.
+        #[serde(default)]
+        profile: Profile,
     },
     /// Keeps memory resident.
     Memory {
         /// How much.
         size: Bytes,
+        /// What must stay available on the machine.
+        leave_free: Bytes,
+        /// How the size changes.
+        #[serde(default)]
+        profile: Profile,
     },
     /// Stops processes again and again.
     Slow {
@@ -362,12 +385,26 @@ pub enum Job {
         path: PathBuf,
         /// Operations per second.
         iops: Rate,
+        /// The same as bytes per second, for whoever limits those.
+        bandwidth: ByteRate,
         /// Bytes of one operation.
         block_size: Bytes,
         /// Share that reads.
         read: Share,
         /// Size of the file.
         file_size: Bytes,
+        /// How the pace changes.
+        #[serde(default)]
+        profile: Profile,
+    },
+    /// Takes room of a file system with a file without a name.
+    Fill {
+        /// A directory on the file system.
+        path: PathBuf,
+        /// How much, if it is said.
+        size: Option<Amount>,
+        /// What must stay free, if it is said.
+        leave_free: Option<Bytes>,
     },
 }
 
@@ -445,6 +482,9 @@ impl fmt::Display for Undo {
             Self::CloseProxy { proxy } => write!(f, "close proxy {proxy}"),
             Self::RemoveToxic { proxy, toxic } => write!(f, "proxy {proxy}: remove toxic {toxic}"),
             Self::StopWorker { worker } => write!(f, "stop worker {worker}"),
+            Self::EndFill { worker, folder } => {
+                write!(f, "stop worker {worker}, and free its room in {}", folder.display())
+            }
             Self::RemoveGroup { service } => write!(f, "remove the control group of service {service}"),
             Self::RestoreGroup { .. } => f.write_str("set the old values again, where ours are still there"),
             Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
@@ -463,6 +503,9 @@ impl fmt::Display for Check {
             Self::ProxyGone { proxy } => write!(f, "proxy {proxy} listens no more"),
             Self::ToxicGone { proxy, toxic } => write!(f, "proxy {proxy} has no toxic {toxic}"),
             Self::WorkerGone { worker } => write!(f, "worker {worker} is gone"),
+            Self::FillGone { worker, folder } => {
+                write!(f, "worker {worker} is gone, and no file of it is in {}", folder.display())
+            }
             Self::GroupGone { service } => write!(f, "service {service} has no control group of its own"),
             Self::GroupRestored { .. } => f.write_str("the values of the control group are the old ones"),
             Self::Running { whom } => write!(f, "{whom} is not stopped"),
@@ -504,11 +547,23 @@ impl fmt::Display for Toxic {
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cpu { load, cores } => write!(f, "burn {load} of {} core(s)", cores.len()),
-            Self::Memory { size } => write!(f, "keep {size} resident"),
+            Self::Cpu { load, cores, profile } => write!(f, "burn {load} of {} core(s){profile}", cores.len()),
+            Self::Memory { size, leave_free, profile } => {
+                write!(f, "keep {size} resident{profile}, and leave {leave_free} free")
+            }
             Self::Slow { whom, share, period } => write!(f, "stop {whom} for {share} of every {period}"),
-            Self::Disk { path, iops, block_size, read, .. } => {
-                write!(f, "{iops} operations of {block_size} in {}, {read} reads", path.display())
+            Self::Disk { path, iops, block_size, read, profile, .. } => {
+                write!(f, "{iops} operations of {block_size} in {}, {read} reads{profile}", path.display())
+            }
+            Self::Fill { path, size, leave_free } => {
+                write!(f, "take ")?;
+                match (size, leave_free) {
+                    (Some(size), Some(rest)) => write!(f, "{size}, but leave {rest} free, ")?,
+                    (Some(size), None) => write!(f, "{size} ")?,
+                    (None, Some(rest)) => write!(f, "all but {rest} ")?,
+                    (None, None) => write!(f, "all ")?,
+                }
+                write!(f, "of the room of {}", path.display())
             }
         }
     }
@@ -518,6 +573,8 @@ impl Act {
     /// Whether what it did outlives a restart of the machine.
     pub const fn persistence(&self) -> Persistence {
         match self {
+            // Its file has a name for a moment where the file system has none without, and files outlive a restart.
+            Self::StartWorker { job: Job::Fill { .. }, .. } => Persistence::Persistent,
             Self::StartService { .. }
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
@@ -584,7 +641,7 @@ impl Undo {
         let pid = receipt.process.as_ref().map(|process| process.pid);
         match self {
             Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
-            Self::StopWorker { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
+            Self::StopWorker { .. } | Self::EndFill { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
             Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
             Self::RestoreGroup { .. } => {
                 let settings = receipt.settings.iter().rev();

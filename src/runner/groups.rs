@@ -276,7 +276,7 @@ const fn controller_of(job: &Job) -> Controller {
     match job {
         Job::Cpu { .. } | Job::Slow { .. } => Controller::Cpu,
         Job::Memory { .. } => Controller::Memory,
-        Job::Disk { .. } => Controller::Io,
+        Job::Disk { .. } | Job::Fill { .. } => Controller::Io,
     }
 }
 

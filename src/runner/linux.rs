@@ -12,7 +12,7 @@ use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
+use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble, files};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
@@ -132,6 +132,16 @@ impl LinuxMachine {
         }
     }
 
+    fn fill_gone(&self, worker: &str, folder: &Path) -> Checked {
+        if !self.workers.gone(worker) {
+            return no("its process is still there");
+        }
+        match process::run_of_children().map_or(Ok(Vec::new()), |run| files::drafts_of(folder, run)) {
+            Ok(left) => left.first().map_or(Checked::Yes, |left| no(format!("{} is still there", left.display()))),
+            Err(error) => unknown(format!("{} cannot be looked at: {error}", folder.display())),
+        }
+    }
+
     /// Starts a worker, beside these where it is meant for them alone.
     async fn start_worker(
         &self,
@@ -241,6 +251,10 @@ impl Machine for LinuxMachine {
             Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
             Undo::RemoveToxic { proxy, toxic } => Ok(self.proxies.remove_toxic(proxy, toxic)?),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
+            Undo::EndFill { worker, folder } => {
+                self.workers.stop(worker).await?;
+                process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
+            }
             Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
             Undo::RestoreGroup { .. } => self.groups.restore(receipt),
             Undo::Resume { whom } => self.targets.resume(whom),
@@ -260,6 +274,7 @@ impl Machine for LinuxMachine {
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
+            Check::FillGone { worker, folder } => self.fill_gone(worker, folder),
             Check::GroupGone { .. } => self.groups.gone(receipt),
             Check::GroupRestored { .. } => self.groups.restored(receipt),
             Check::Running { whom } => self.go_on(whom),

@@ -9,9 +9,9 @@ use super::schema;
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuLimit, CpuStress, DiskStress, FaultKind, FdExhaust, IoLimit, MemoryLimit, MemoryStress, NetworkBandwidth,
-    NetworkBlackhole, NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose,
-    PidsLimit, ProcessKill, ProcessPause, ProcessSlow,
+    CpuLimit, CpuStress, DiskFill, DiskStress, FaultKind, FdExhaust, IoLimit, MemoryLimit, MemoryStress,
+    NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice,
+    NetworkSlowClose, PidsLimit, ProcessKill, ProcessPause, ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -47,7 +47,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 26] = [
+pub static FAULTS: [Entry<FaultKind>; 27] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -66,6 +66,7 @@ pub static FAULTS: [Entry<FaultKind>; 26] = [
     entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),
+    entry!("disk.fill", FaultKind::DiskFill, DiskFill),
     entry!("cpu.limit", FaultKind::CpuLimit, CpuLimit),
     entry!("memory.limit", FaultKind::MemoryLimit, MemoryLimit),
     entry!("io.limit", FaultKind::IoLimit, IoLimit),

@@ -16,6 +16,7 @@ const ENDS: [(&str, i32); 33] = [
     ("cpu-limit", 1),
     ("cpu-pressure", 0),
     ("cut-answers", 1),
+    ("disk-nearly-full", 0),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
     ("exhausted-descriptors", 0),
@@ -37,6 +38,7 @@ const ENDS: [(&str, i32); 33] = [
     ("paused-service", 0),
     ("pids-limit", 0),
     ("retry-storm", 0),
+    ("rising-pressure", 0),
     ("shared-pool", 1),
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
@@ -322,6 +324,16 @@ fn answers_stay_in_time_under_pressure_on_memory_and_disk() {
     let (memory, disk) = both(|| side_by_side("memory-pressure"), || side_by_side("disk-pressure"));
     memory.held().effective();
     disk.held().effective();
+}
+
+#[test]
+fn answers_stay_in_time_while_pressure_rises_and_the_disk_fills() {
+    let (rising, full) = both(|| side_by_side("rising-pressure"), || side_by_side("disk-nearly-full"));
+    let rising = rising.held().effective().says("reached in a ramp of 6s").says("reached in 4 steps of 2s");
+    assert_eq!(rising.report["doses"].as_array().expect("doses").len(), 2);
+    let full = full.held().effective().says("room taken");
+    let taken = full.report["doses"][0]["parts"][0]["number"].as_f64().expect("a number");
+    assert!((taken - f64::from(256 << 20)).abs() < f64::from(1 << 20), "{taken} bytes");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::needs;
 
 /// How many faults it has.
 pub fn faults() -> usize {
-    if limits().is_empty() { 7 } else { 9 }
+    if limits().is_empty() { 8 } else { 10 }
 }
 
 /// Control groups can be made by root only. A value in one outlives whoever set it.
@@ -66,6 +66,7 @@ faults:
   - {{ name: memory, fault: memory.stress, target: {{ host: local }}, size: 4MiB, duration: {faults}ms }}
   - {{ name: disk, fault: disk.stress, target: {{ host: local }}, iops: 20/s, file_size: 1MiB, path: '{work}',
       duration: {faults}ms }}
+  - {{ name: full, fault: disk.fill, target: {{ host: local }}, size: 4MiB, path: '{work}', duration: {faults}ms }}
   - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
   - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
 {limits}blast_radius: {{ duration: {faults}ms }}

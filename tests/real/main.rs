@@ -2,7 +2,9 @@
 
 mod breach;
 mod crowd;
+mod doses;
 mod examples;
+mod filled;
 mod guardian;
 mod guardian_alone;
 mod left_behind;

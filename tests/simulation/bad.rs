@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -139,6 +139,14 @@ impl Scene for Door {
 
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
         self.inner.remove_group(folder)
+    }
+
+    fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>> {
+        self.inner.drafts_of(folder, run)
+    }
+
+    fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
+        self.inner.remove_drafts_of(folder, run)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

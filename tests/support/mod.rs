@@ -17,6 +17,7 @@ use chaos::model::fault::{
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
 use chaos::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
+use chaos::model::profile::Profile;
 use chaos::model::units::{Share, Timespan};
 use chaos::model::verdict::Mode;
 use chaos::runner::{self, Ending};
@@ -98,7 +99,10 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
             let error = HttpError::default();
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
         }
-        1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),
+        1 => (
+            FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1), profile: Profile::Constant }),
+            Target::Host,
+        ),
         2 => (FaultKind::ProcessPause(ProcessPause {}), Target::service("demo")),
         3 => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
         4 => (FaultKind::ProcessPause(ProcessPause {}), strangers()),

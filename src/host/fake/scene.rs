@@ -1,7 +1,7 @@
 //! The fake machine as recovery sees it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -140,6 +140,15 @@ impl Scene for FakeScene {
         }
         let all = world.processes.values().filter(|process| process.group == leader.pid);
         Ok(all.map(|process| process.identity.clone()).collect())
+    }
+
+    fn drafts_of(&self, _: &Path, _: &str) -> io::Result<Vec<PathBuf>> {
+        self.life.step()?;
+        Ok(Vec::new())
+    }
+
+    fn remove_drafts_of(&self, _: &Path, _: &str) -> Result<(), Trouble> {
+        self.step()
     }
 
     fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {

@@ -9,10 +9,11 @@ use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
 use super::request;
+use super::stress;
 use super::target::target;
 use crate::model::experiment::BlastRadius;
-use crate::model::fault::{FaultKind, FaultSpec, MemorySize, Target};
-use crate::model::units::{Bytes, Timespan};
+use crate::model::fault::{FaultKind, FaultSpec, Target};
+use crate::model::units::Timespan;
 use crate::spec::catalogue::{FAULTS, Flat, read_flat};
 use crate::spec::decode::{Field, Raw, Spanned};
 use crate::spec::file::{ExperimentFile, FaultFile};
@@ -137,31 +138,8 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         | FaultKind::NetworkSlice(_)
         | FaultKind::NetworkLimitData(_)
         | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
-        FaultKind::CpuStress(fault) => {
-            refuse(fault.load.0 <= 0.0, "load", "a load of 0% breaks nothing", "write more than 0%");
-            refuse(
-                fault.cores == Some(0),
-                "cores",
-                "0 cores break nothing",
-                "write 1 or more, or leave it out for all",
-            );
-        }
-        FaultKind::MemoryStress(fault) => {
-            let nothing = match fault.size {
-                MemorySize::Bytes(size) => size.0 == 0,
-                MemorySize::Available(share) => share.0 <= 0.0,
-            };
-            refuse(nothing, "size", "a size of nothing breaks nothing", "write more than 0");
-        }
-        FaultKind::DiskStress(fault) => {
-            let (block, file) = (fault.block_size, fault.file_size);
-            let right = block.0.is_power_of_two() && (512..=16 << 20).contains(&block.0);
-            let message = format!("blocks of {block} do not exist");
-            refuse(!right, "block_size", &message, "write a power of two from 512B to 16MiB, such as `4KiB`");
-            let whole = file.0 >= block.0 && block.0 > 0 && file.0.is_multiple_of(block.0);
-            let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
-            refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
-            refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
+        FaultKind::CpuStress(_) | FaultKind::MemoryStress(_) | FaultKind::DiskStress(_) | FaultKind::DiskFill(_) => {
+            stress::settings(kind, refuse);
         }
         FaultKind::ProcessKill(fault) => {
             let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));

@@ -9,6 +9,7 @@ mod probe;
 mod proxy;
 mod request;
 mod service;
+mod stress;
 mod target;
 
 use std::ops::Range;
