@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::foresight::{Foresight, foresee};
 use crate::model::expectation::{Metric, StopCondition, Subject};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, MemorySize};
+use crate::model::fault::{Amount, FaultKind};
 use crate::model::probe::{ProbeKind, ProbeSpec};
 use crate::model::units::Timespan;
 
@@ -58,7 +58,7 @@ pub fn risks(experiment: &Experiment) -> Vec<Risk> {
     }
     for (place, fault) in experiment.faults.iter().enumerate() {
         if let FaultKind::MemoryStress(memory) = &fault.kind
-            && let MemorySize::Available(share) = memory.size
+            && let Amount::Available(share) = memory.size
             && share.0 >= NEARLY_ALL
         {
             risks.push(Risk {

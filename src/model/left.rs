@@ -1,10 +1,11 @@
 //! What is to be said of a step that could not be put back, case by case: beside the command of [`Undo::by_hand`], where
 //! there is one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cgroup::GroupSetting;
-use super::step::{Receipt, Undo};
+use super::step::{Receipt, SoftLimit, Undo};
+use super::target::Victims;
 
 /// Paths as words of a command.
 fn words<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
@@ -25,6 +26,25 @@ fn limit_left(name: &str, receipt: &Receipt) -> String {
     )
 }
 
+fn fill_left(worker: &str, folder: &Path, pid: Option<i32>) -> String {
+    let (folder, see) = (folder.display(), pid.map_or_else(String::new, |pid| format!("ps -p {pid}; ")));
+    format!(
+        "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
+    )
+}
+
+fn open_files_left(whom: &Victims, limits: &[SoftLimit]) -> String {
+    let all = whom.identities().zip(limits);
+    let all = all.map(|(one, limit)| {
+        format!("prlimit --pid {} --nofile shows {} where it was {}", one.pid, limit.set, limit.before)
+    });
+    format!(
+        "the limit of open files of {whom} may be lower than it was; see whether {}; where it shows another number, somebody \
+         else changed it, and it is left alone",
+        all.collect::<Vec<_>>().join(", ")
+    )
+}
+
 impl Undo {
     /// What is left when the tool could not do it, what ends it, and how to see by hand whether it is there.
     pub fn when_left(&self, receipt: &Receipt) -> String {
@@ -42,12 +62,7 @@ impl Undo {
                 let see = pid.map_or_else(|| "ps axeww | grep CHAOS_RUN=".to_owned(), |pid| format!("ps -p {pid}"));
                 format!("worker {worker} may live; it is killed with the tool's process at the latest; see: {see}")
             }
-            (Self::EndFill { worker, folder }, pid) => {
-                let (folder, see) = (folder.display(), pid.map_or_else(String::new, |pid| format!("ps -p {pid}; ")));
-                format!(
-                    "worker {worker} may live and take room of {folder} until the tool's process ends; see: {see}ls {folder}/.chaos-*"
-                )
-            }
+            (Self::EndFill { worker, folder }, pid) => fill_left(worker, folder, pid),
             (Self::RestoreGroup { name }, _) => limit_left(name, receipt),
             (Self::RemoveGroup { service }, _) => format!(
                 "the control group of service {service} may be there; it limits nobody, and goes once nobody is in it: ls -d {}",
@@ -64,17 +79,7 @@ impl Undo {
                 "{} may be killed again; that is part of the tool's process and ends with it at the latest",
                 whom.target
             ),
-            (Self::RestoreOpenFiles { whom, limits }, _) => {
-                let all = whom.identities().zip(limits);
-                let all = all.map(|(one, limit)| {
-                    format!("prlimit --pid {} --nofile shows {} where it was {}", one.pid, limit.set, limit.before)
-                });
-                format!(
-                    "the limit of open files of {whom} may be lower than it was; see whether {}; where it shows another number, \
-                     somebody else changed it, and it is left alone",
-                    all.collect::<Vec<_>>().join(", ")
-                )
-            }
+            (Self::RestoreOpenFiles { whom, limits }, _) => open_files_left(whom, limits),
             (Self::CloseProxy { proxy }, _) => {
                 let see = receipt.address.map_or_else(
                     || "ss -ltnp shows no port of chaos".to_owned(),

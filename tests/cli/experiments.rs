@@ -12,7 +12,7 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository, skip};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 33] = [
+const ENDS: [(&str, i32); 35] = [
     ("cpu-limit", 1),
     ("cpu-pressure", 0),
     ("cut-answers", 1),
