@@ -35,7 +35,8 @@ pub fn family(pid: i32) -> Vec<i32> {
     let mut family = vec![pid];
     let mut next = 0;
     while next < family.len() {
-        family.extend(all.iter().filter(|(_, parent)| *parent == family[next]).map(|(pid, _)| *pid));
+        let who = family[next];
+        family.extend(all.iter().filter(|(_, parent)| *parent == who).map(|(pid, _)| *pid));
         next += 1;
     }
     family
