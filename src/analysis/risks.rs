@@ -48,7 +48,9 @@ pub fn risks(experiment: &Experiment) -> Vec<Risk> {
     for (place, condition) in experiment.stop_conditions.iter().enumerate() {
         risks.extend(toothless(place, condition, experiment));
     }
-    for (place, service) in experiment.services.iter().enumerate().filter(|(_, service)| service.ready.is_none()) {
+    // They start in order, and the baseline awaits the last of those that say when they are ready.
+    let awaited = experiment.services.iter().rposition(|service| service.ready.is_some()).map_or(0, |last| last + 1);
+    for (place, service) in experiment.services.iter().enumerate().skip(awaited) {
         risks.push(Risk {
             path: format!("services[{place}].name"),
             message: format!("nothing says when the service `{}` is ready", service.name),

@@ -129,6 +129,7 @@ pub struct ProbeFile {
     /// What to do when its source has no data while a fault is active.
     #[schemars(extend("default" = "stop"))]
     pub on_no_data: Field<OnNoData>,
+    /// Proxies and services that what it looks at does not use: a fault on them must not be felt here.
     pub independent_of: Field<Vec<Field<String>>>,
 }
 

@@ -49,6 +49,7 @@ async fn follow(workers: &Workers, what: &str, mut look: impl FnMut(&WorkerReadi
 
 #[tokio::test]
 async fn memory_is_resident_to_the_percent_held_without_a_dip_and_released_at_once() {
+    let _busy = crate::busy::busy();
     let (workers, size) = (workers(), 256 * MIB);
     let identity = workers.start("w", &memory(size, Profile::Constant)).await.expect("starts");
     let right = size - size / 100..=size + size / 100;
@@ -69,6 +70,7 @@ async fn memory_is_resident_to_the_percent_held_without_a_dip_and_released_at_on
 
 #[tokio::test]
 async fn memory_follows_its_ramp_and_is_never_ahead_of_it() {
+    let _busy = crate::busy::busy();
     let (workers, size, profile) = (workers(), 200 * MIB, Profile::Ramp(Timespan::seconds(2)));
     workers.start("w", &memory(size, profile)).await.expect("starts");
     let mut on_the_way = 0;
@@ -87,6 +89,7 @@ async fn memory_follows_its_ramp_and_is_never_ahead_of_it() {
 
 #[tokio::test]
 async fn memory_in_spikes_comes_and_goes() {
+    let _busy = crate::busy::busy();
     let spikes = Spikes { every: Timespan::seconds(1), lasting: Timespan::millis(500), between: Share(0.25) };
     let workers = workers();
     workers.start("w", &memory(200 * MIB, Profile::Spikes(spikes))).await.expect("starts");
@@ -103,6 +106,7 @@ async fn memory_in_spikes_comes_and_goes() {
 
 #[tokio::test]
 async fn memory_is_given_back_rather_than_taken_of_what_must_stay_free() {
+    let _busy = crate::busy::busy();
     let available = || system::memory().expect("reads").available;
     // Others come and go beside this test: the steps are larger than what they take.
     let (size, ours) = (256 * MIB, 1536 * MIB);
@@ -123,6 +127,7 @@ async fn memory_is_given_back_rather_than_taken_of_what_must_stay_free() {
 
 #[tokio::test]
 async fn a_load_in_steps_is_never_ahead_of_them_and_is_told_second_by_second() {
+    let _busy = crate::busy::busy();
     let (workers, load) = (workers(), 0.4);
     let profile = Profile::Steps(Steps { count: 2, every: Timespan::millis(1500) });
     workers.start("w", &cpu(load, profile)).await.expect("starts");
@@ -142,6 +147,7 @@ async fn a_load_in_steps_is_never_ahead_of_them_and_is_told_second_by_second() {
 
 #[tokio::test]
 async fn operations_on_a_disk_follow_their_ramp() {
+    let _busy = crate::busy::busy();
     let (workers, folder) = (workers(), tempfile::tempdir().expect("a folder"));
     let profile = Profile::Ramp(Timespan::seconds(2));
     let job = Job::Disk {

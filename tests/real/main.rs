@@ -1,6 +1,7 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
 mod breach;
+mod busy;
 mod crowd;
 mod doses;
 mod examples;

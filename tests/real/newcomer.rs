@@ -53,6 +53,7 @@ fn chaos(home: &Home, words: &[&str]) -> Said {
 
 #[tokio::test]
 async fn an_empty_folder_leads_to_a_report_and_no_file_is_edited_by_hand() {
+    let _busy = crate::busy::busy();
     if !installed("nginx") {
         return;
     }

@@ -74,6 +74,7 @@ async fn clients_of_redis_whose_connections_are_reset_fail_and_recover() {
 
 /// Runs Redis under a fault; none where there is no Redis. Nothing of it is left, and it ended by itself.
 async fn redis_under(fault: &str) -> Option<Ended> {
+    let _busy = crate::busy::busy();
     if !(installed("redis-server") && installed("redis-cli")) {
         return None;
     }

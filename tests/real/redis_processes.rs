@@ -14,6 +14,7 @@ fn there() -> bool {
 
 /// Runs Redis under a fault on its process; nothing of it is left.
 async fn redis_under(fault: &str, expected: &str) -> Ended {
+    let _busy = crate::busy::busy();
     let [port] = free_ports::<1>();
     let fault = fault.replace("PORT", &port.to_string());
     let experiment = format!(

@@ -34,6 +34,7 @@ async fn reading_after(workers: &Workers, time: Duration) -> WorkerReading {
 
 #[tokio::test]
 async fn a_cpu_worker_burns_what_was_asked_for() {
+    let _busy = crate::busy::busy();
     let workers = workers();
     let identity = workers.start("w", &one_core(0.3)).await.expect("starts");
     let (start, before) = (Clock::Real.now(), process::usage(&identity).expect("lives").cpu);
@@ -57,6 +58,7 @@ fn time_waited_for_a_core(pid: i32) -> Duration {
 
 #[tokio::test]
 async fn a_memory_worker_is_ready_once_all_is_resident() {
+    let _busy = crate::busy::busy();
     let workers = workers();
     let size = 128 << 20;
     let identity = workers.start("w", &memory(size)).await.expect("starts");
@@ -70,6 +72,7 @@ async fn a_memory_worker_is_ready_once_all_is_resident() {
 
 #[tokio::test]
 async fn a_disk_worker_keeps_its_pace_and_leaves_no_file() {
+    let _busy = crate::busy::busy();
     let workers = workers();
     let folder = tempfile::tempdir().expect("a folder");
     let job = Job::Disk {
