@@ -29,9 +29,7 @@ mod impact;
 mod impact_point;
 mod injected;
 mod judge;
-pub mod pool;
 pub mod recovery;
-pub mod risks;
 mod run;
 mod tally;
 #[cfg(test)]

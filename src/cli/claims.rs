@@ -69,7 +69,8 @@ fn steps(header: &RunHeader) -> Vec<Step> {
     let experiment = &header.experiment;
     let mut steps = runner::set_up_steps(experiment);
     if header.mode == Mode::Inject {
-        let facts = Facts::here();
+        let memory_available = system::memory().map_or(0, |memory| memory.available);
+        let facts = Facts { cores: system::cores(), memory_available };
         let planned = experiment.faults.iter().filter_map(|fault| fault::plan(fault, experiment, &facts).ok());
         steps.extend(planned.flat_map(|plan| plan.steps));
     }

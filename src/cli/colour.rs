@@ -1,20 +1,17 @@
-//! Whether colour is wanted: on a terminal, unless NO_COLOR says no or a CI server reads along; anywhere else where
-//! CLICOLOR_FORCE asks for it.
+//! Whether colour is wanted: on a terminal, unless NO_COLOR says no.
 
-use super::ci;
 use crate::host::output::{self, Stream};
 use crate::report::Style;
 
-/// Whether to colour what goes to this stream. See <https://no-color.org> and <https://bixense.com/clicolors>.
+/// Whether to colour what goes to this stream. See <https://no-color.org>.
 pub(super) fn wanted(stream: Stream) -> bool {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    set("NO_COLOR").is_none() && (set("CLICOLOR_FORCE").is_some_and(|value| value != "0") || can_redraw(stream))
+    let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    can_redraw(stream) && !no
 }
 
-/// Whether lines on this stream can be drawn again: a terminal that understands escapes, and a person before it.
+/// Whether lines on this stream can be drawn again: a terminal that understands escapes.
 pub(super) fn can_redraw(stream: Stream) -> bool {
-    let understands = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    output::is_terminal(stream) && understands && ci::server().is_none()
+    output::is_terminal(stream) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// How text for people on stdout looks.
@@ -24,5 +21,6 @@ pub(super) fn style() -> Style {
 
 /// How many columns stdout has; 80 where it is no terminal.
 fn width() -> usize {
-    output::size(Stream::Stdout).map_or(80, |(columns, _)| columns).clamp(40, 120)
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    size.map_or(80, |size| usize::from(size.ws_col)).clamp(60, 120)
 }

@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::arguments::PolicyArguments;
-use super::ci;
+use super::colour;
 use super::experiment_file::Loaded;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostic;
 use crate::fault;
 use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
 use crate::host::clock::Clock;
-use crate::host::{Facts, files, process};
+use crate::host::output::{self, Stream};
+use crate::host::{Facts, files, process, system};
 use crate::model::experiment::Experiment;
+use crate::model::fault::FaultKind;
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeKind;
 use crate::model::step::Step;
@@ -59,7 +61,7 @@ impl Gate {
             match spec::read_policy(Source { name: &name, text }, of_system) {
                 Ok(policy) => policies.push(policy),
                 Err(problems) => {
-                    ci::tell(&problems);
+                    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
                     right = false;
                 }
             }
@@ -72,56 +74,44 @@ impl Gate {
         self.policies
     }
 
-    /// What forbids to run an experiment some day; nothing when it may be run. Slow only where a digest matters.
-    pub fn forbids(&self, loaded: &Loaded) -> anyhow::Result<Diagnostics> {
+    /// Whether an experiment may be run some day; what is forbidden was told on stderr. Slow only where a digest matters.
+    pub fn approves(&self, loaded: &Loaded) -> anyhow::Result<bool> {
         let matters = self.policies.iter().any(|policy| policy.approved_plans.is_some());
         let digest = if matters { digest_of(&loaded.experiment)? } else { String::new() };
-        Ok(self.judged(loaded, &digest, Purpose::Look)?.err().unwrap_or_default())
+        Ok(self.judged(loaded, &digest, Purpose::Look)?.is_some())
     }
 
     /// Judges an experiment; None when what is forbidden was told on stderr.
     pub fn admit(&self, loaded: Loaded, purpose: Purpose<'_>) -> anyhow::Result<Option<Admitted>> {
         let digest = digest_of(&loaded.experiment)?;
-        let surroundings = match self.judged(&loaded, &digest, purpose)? {
-            Ok(surroundings) => surroundings,
-            Err(forbidden) => {
-                ci::tell(&forbidden);
-                return Ok(None);
-            }
-        };
+        let Some(surroundings) = self.judged(&loaded, &digest, purpose)? else { return Ok(None) };
         let mut experiment = loaded.experiment;
         self.pin(&mut experiment, surroundings);
         Ok(Some(Admitted { experiment, digest }))
     }
 
-    /// What was known when nothing was forbidden, or what is forbidden.
-    fn judged(
-        &self,
-        loaded: &Loaded,
-        digest: &str,
-        purpose: Purpose<'_>,
-    ) -> anyhow::Result<Result<Surroundings, Diagnostics>> {
+    /// What was known when nothing was forbidden.
+    fn judged(&self, loaded: &Loaded, digest: &str, purpose: Purpose<'_>) -> anyhow::Result<Option<Surroundings>> {
         let experiment = &loaded.experiment;
         let surroundings = surroundings(experiment)?;
-        let request = Request {
-            experiment,
-            steps: &steps(experiment, &Facts::here()),
-            digest,
-            purpose,
-            surroundings: &surroundings,
-        };
+        let request =
+            Request { experiment, steps: &steps(experiment, &facts()), digest, purpose, surroundings: &surroundings };
         let mut refusals = policy::judge(&request, &self.policies);
         refusals.extend(not_approved(digest, purpose));
-        Ok(if refusals.is_empty() { Ok(surroundings) } else { Err(forbidden(loaded, refusals)) })
+        if !refusals.is_empty() {
+            tell(loaded, refusals);
+            return Ok(None);
+        }
+        Ok(Some(surroundings))
     }
 
     /// Puts what was judged in the place of what leads to it, so that a link or `PATH` that changes meanwhile leads
     /// nowhere else.
     fn pin(&self, experiment: &mut Experiment, mut surroundings: Surroundings) {
         for (place, fault) in experiment.faults.iter_mut().enumerate() {
-            let Some(path) = fault.kind.folder_mut() else { continue };
+            let FaultKind::DiskStress(disk) = &mut fault.kind else { continue };
             if let Some(folder) = surroundings.folders.remove(&format!("faults[{place}].path")).flatten() {
-                *path = folder;
+                disk.path = folder;
             }
         }
         if self.policies.iter().all(|policy| policy.allow_programs.is_none()) {
@@ -170,9 +160,14 @@ fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
     digest::digest(experiment, &steps(experiment, &anywhere())).context("cannot digest the plan")
 }
 
+/// What is known of this machine.
+pub(super) fn facts() -> Facts {
+    Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
+}
+
 /// A machine that is the same everywhere, so that a digest is too.
 fn anywhere() -> Facts {
-    Facts { cores: (0..1024).collect(), memory_available: 1 << 40, ..Facts::default() }
+    Facts { cores: (0..1024).collect(), memory_available: 1 << 40 }
 }
 
 fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
@@ -196,8 +191,8 @@ fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
         surroundings.programs.insert(format!("steady_state[{place}].command"), file);
     }
     for (place, fault) in experiment.faults.iter().enumerate() {
-        let Some(path) = fault.kind.folder() else { continue };
-        surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(path).ok());
+        let FaultKind::DiskStress(disk) = &fault.kind else { continue };
+        surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(&disk.path).ok());
     }
     Ok(surroundings)
 }
@@ -223,7 +218,7 @@ fn not_approved(digest: &str, purpose: Purpose<'_>) -> Option<Refusal> {
     })
 }
 
-fn forbidden(loaded: &Loaded, refusals: Vec<Refusal>) -> Diagnostics {
+fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
     let mut problems = loaded.problems();
     for Refusal { message, place, rule, help } in refusals {
         let mut problem = Diagnostic::error(message);
@@ -232,7 +227,7 @@ fn forbidden(loaded: &Loaded, refusals: Vec<Refusal>) -> Diagnostics {
         problem.help = help;
         problems.push(problem);
     }
-    problems
+    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
 }
 
 #[cfg(test)]

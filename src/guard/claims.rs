@@ -34,13 +34,8 @@ fn of_act(act: &Act) -> Vec<Claim> {
         Act::OpenProxy { .. }
         | Act::StartService { .. }
         | Act::AddToxic { .. }
-        | Act::MakeGroup { .. }
-        | Act::LimitGroup { .. }
-        | Act::Pause { .. }
-        | Act::Kill { .. }
-        | Act::KeepKilling { .. }
-        | Act::TakeCharge { .. }
-        | Act::LimitOpenFiles { .. } => Vec::new(),
+        | Act::PauseService { .. }
+        | Act::KillService { .. } => Vec::new(),
     }
 }
 
@@ -48,8 +43,7 @@ fn of_job(job: &Job) -> Vec<Claim> {
     match job {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
-        Job::Disk { path, .. } | Job::Fill { path, .. } => vec![Claim::DiskOf(path.clone())],
-        Job::Slow { .. } => Vec::new(),
+        Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
     }
 }
 
@@ -68,9 +62,7 @@ impl fmt::Display for Claim {
 mod tests {
     use super::{Claim, claims};
     use crate::model::experiment::{Protocol, Proxy};
-    use crate::model::profile::Profile;
     use crate::model::step::{Act, Check, Job, Step, Undo};
-    use crate::model::testing::whom;
     use crate::model::units::{Bytes, Share};
 
     fn step(apply: Act) -> Step {
@@ -78,7 +70,7 @@ mod tests {
     }
 
     fn worker(job: Job) -> Step {
-        step(Act::StartWorker { worker: "w".into(), job, beside: None })
+        step(Act::StartWorker { worker: "w".into(), job })
     }
 
     fn proxy(port: u16) -> Step {
@@ -91,9 +83,8 @@ mod tests {
 
     #[test]
     fn what_is_the_machines_is_claimed_once_however_many_steps_need_it() {
-        let profile = Profile::Constant;
-        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0], profile });
-        let full = worker(Job::Memory { size: Bytes(1), leave_free: Bytes(1), profile });
+        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0] });
+        let full = worker(Job::Memory { size: Bytes(1) });
         let found = claims(&[full, busy.clone(), busy]);
         assert!(found.iter().eq(&[Claim::Core(0), Claim::Core(1), Claim::Memory]), "{found:?}");
     }
@@ -106,6 +97,6 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_run_alone_is_no_claim() {
-        assert!(claims(&[step(Act::Pause { whom: whom("demo") })]).is_empty());
+        assert!(claims(&[step(Act::PauseService { service: "demo".into() })]).is_empty());
     }
 }

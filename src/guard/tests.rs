@@ -19,7 +19,6 @@ fn probe(kind: ProbeKind) -> ProbeSpec {
         timeout: Timespan::seconds(1),
         expect: Vec::new(),
         on_no_data: OnNoData::Stop,
-        independent_of: Vec::new(),
     }
 }
 
@@ -60,7 +59,7 @@ fn feed(
         let (measurement, took) = measure(k);
         let intended = Duration::from_millis(100 * k);
         let done = intended + Duration::from_millis(took);
-        let sample = Sample::new(0, Phase::Observe, [intended, intended, done], measurement);
+        let sample = Sample { probe: 0, phase: Phase::Observe, intended, sent: intended, done, measurement };
         watch.see(&sample).map(|fired| (k, fired))
     })
 }
@@ -160,7 +159,7 @@ fn too_many_affected_users_stop_the_run() {
 fn a_condition_that_fires_on_the_baseline_is_found_beforehand() {
     let sample = |k: u64| {
         let at = Duration::from_millis(100 * k);
-        Sample::new(0, Phase::Baseline, [at; 3], error())
+        Sample { probe: 0, phase: Phase::Baseline, intended: at, sent: at, done: at, measurement: error() }
     };
     let baseline: Vec<Sample> = (0..50).map(sample).collect();
     let end = Duration::from_secs(5);
@@ -178,7 +177,7 @@ fn under_way(first: u64, count: u64) -> Vec<(usize, Duration)> {
 }
 
 pub(super) fn answer(due: Duration, took: Duration, measurement: Measurement) -> Sample {
-    Sample::new(0, Phase::Observe, [due, due, due + took], measurement)
+    Sample { probe: 0, phase: Phase::Observe, intended: due, sent: due, done: due + took, measurement }
 }
 
 #[test]

@@ -39,14 +39,9 @@ impl DurableLog {
         Ok(Self::over(path, file))
     }
 
-    /// Opens one that is there, to read it and to add to it; on a file system that cannot be written, to read it: adding to
-    /// it says so then.
+    /// Opens one that is there, to read it and to add to it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let opened = match OpenOptions::new().read(true).append(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
-            opened => opened,
-        };
-        Ok(Self::over(path, opened?))
+        Ok(Self::over(path, OpenOptions::new().read(true).append(true).open(path)?))
     }
 
     fn over(path: &Path, file: File) -> Self {

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-pub(super) use self::file::PolicyFile;
-use self::file::WindowFile;
+use self::file::{PolicyFile, WindowFile};
 use super::decode::{Decoder, Field, Spanned};
 use super::scalar::{Plain, resolve};
 use super::tree::NodeId;

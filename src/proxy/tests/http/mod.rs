@@ -1,6 +1,5 @@
 //! HTTP through a proxy: what passes, and what toxics do to requests.
 
-mod counts;
 mod effects;
 mod endings;
 mod hostile;
