@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chaos::model::expectation::{Metric, Subject};
 use chaos::model::experiment::{Experiment, Protocol, Scope};
-use chaos::model::fault::{FaultKind, MemorySize, Target};
+use chaos::model::fault::{Amount, FaultKind, Target};
 use chaos::model::probe::ProbeKind;
 use chaos::model::secret::Secret;
 use chaos::model::units::{Share, Timespan};
@@ -101,7 +101,7 @@ fn every_key_reaches_the_experiment() {
     let to = [" to /api/*", " by GET or HEAD", " with x-tenant", "", " by POST", " with x-tenant: beta*", " to *.iso"];
     assert_eq!(only, to);
     let FaultKind::MemoryStress(half) = &it.faults[9].kind else { panic!("{:?}", it.faults[9]) };
-    assert_eq!(half.size, MemorySize::Available(Share(0.5)));
+    assert_eq!(half.size, Amount::Available(Share(0.5)));
     assert_eq!(it.blast_radius.scope, Scope::Count(2));
     assert!(it.allow_irreversible && it.services[0].restart);
 }

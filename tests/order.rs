@@ -113,6 +113,20 @@ async fn an_unsteady_baseline_injects_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_system_that_is_back_is_watched_for_as_long_as_the_file_asks() {
+    for (watch, least, most) in [(None, 1, 10), (Some(Timespan::seconds(40)), 40, 50)] {
+        let mut experiment = experiment(vec![fault(0, "errors", Timespan::ZERO, SECOND)]);
+        experiment.recovery.watch = watch;
+        let events = undisturbed(experiment, &calm()).await;
+        let run = Run::fold(&events).expect("its header");
+        let phase = run.phase(Phase::Recovery).expect("it was watched");
+        let watched = (phase.end - phase.start).as_secs();
+        assert!((least..=most).contains(&watched), "{watched} s where {watch:?} was asked for");
+        assert!(run.recovery_ended.is_some_and(|end| end.recovered), "also beyond the objective of 15 s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_condition_ends_the_fault_at_once_and_recovery_is_still_watched() {
     let machine = FakeMachine::new(1, Trials { sample_fails_when_broken: 1.0, ..Trials::default() });
     let mut experiment = experiment(vec![fault(0, "errors", Timespan::ZERO, Timespan::seconds(6))]);

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use chaos::diagnostic::Diagnostics;
 use chaos::spec::{Variables, read_bytes};
 
 /// Fewer files mean that some were lost.
@@ -31,15 +32,24 @@ fn variables(text: &str) -> Variables {
     Variables { given: given.map(|(name, value)| (name.into(), value.into())).collect(), ..Variables::default() }
 }
 
+/// What is wrong with a file.
+fn told(name: &str, bytes: &[u8]) -> Result<(), Diagnostics> {
+    let variables = variables(&String::from_utf8_lossy(bytes));
+    read_bytes(&format!("{name}.yaml"), bytes, &variables).map(drop)
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(format!("{name}.yaml"))).expect("file")
+}
+
+fn problems(name: &str) -> Diagnostics {
+    let told = told(name, &bytes(name)).expect_err(name);
+    assert!(told.errors() > 0, "{name}.yaml is refused without an error");
+    told
+}
+
 fn message(name: &str) -> String {
-    let bytes = std::fs::read(folder().join(format!("{name}.yaml"))).expect("file");
-    match read_bytes(&format!("{name}.yaml"), &bytes, &variables(&String::from_utf8_lossy(&bytes))) {
-        Ok(_) => panic!("{name}.yaml is accepted"),
-        Err(told) => {
-            assert!(told.errors() > 0, "{name}.yaml is refused without an error");
-            told.render(false)
-        }
-    }
+    problems(name).render(false)
 }
 
 #[test]
@@ -63,13 +73,47 @@ fn every_bad_file_is_told_what_is_wrong_word_for_word() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// More lines do not fit a screen.
+const SCREEN: usize = 40;
+
 #[test]
-fn every_message_fits_a_screen_and_names_its_place() {
+fn every_message_names_the_place_the_reason_and_the_fix_and_fits_a_screen() {
+    let mut without = Vec::new();
     for name in names("yaml") {
-        let told = message(&name);
-        for one in told.split("\n\n").flat_map(|part| part.split("\nerror")) {
-            assert!(one.lines().count() <= 24, "{name}: {one}");
+        let problems = problems(&name);
+        for one in problems.iter() {
+            let mut alone = Diagnostics::new(format!("{name}.yaml"), String::from_utf8_lossy(&bytes(&name)));
+            alone.push(one.clone());
+            let text = alone.render(false);
+            assert!(text.lines().count() <= SCREEN, "{name}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 500), "{name}: {text}");
+            let reason = one.message.split_whitespace().count() >= 2;
+            // Of a file as a whole, and of the command line, no place in the file is to blame.
+            let place = one.span.is_some() || one.message.contains("this file") || one.message.contains("`--var");
+            if !(reason && place && one.help.as_ref().is_some_and(|help| help.len() > 5)) {
+                without.push(text);
+            }
         }
-        assert!(told.lines().all(|line| line.chars().count() <= 500), "{name}: {told}");
     }
+    assert!(without.is_empty(), "without a place, a reason or a fix:\n{}", without.join("\n"));
+}
+
+/// A patch that is shown must be right: with it the very same problem is gone, and the file is still YAML.
+#[test]
+fn a_patch_mends_what_it_is_shown_for() {
+    let mut patches = 0;
+    for name in names("yaml") {
+        let Ok(text) = String::from_utf8(bytes(&name)) else { continue };
+        for problem in problems(&name).iter() {
+            let Some(fix) = &problem.fix else { continue };
+            patches += 1;
+            let mended = format!("{}{}{}", &text[..fix.span.start], fix.text, &text[fix.span.end..]);
+            let still = told(&name, mended.as_bytes()).err();
+            let still = still.iter().flat_map(Diagnostics::iter);
+            let same = still.filter(|other| other.span.as_ref().map(|span| span.start) == Some(fix.span.start));
+            let same: Vec<_> = same.filter(|other| other.message == problem.message).collect();
+            assert!(same.is_empty(), "{name}: {same:?} after {fix:?}");
+        }
+    }
+    assert!(patches >= 30, "only {patches} patches are shown");
 }

@@ -50,7 +50,7 @@ async fn of_a_hundred_runs_of_a_healthy_system_none_is_stopped() {
                 EventKind::BaselineJudged { problems } => assert_eq!(problems, &[""; 0], "seed {seed}"),
                 EventKind::Sample(sample) => {
                     samples += 1;
-                    errors += u32::from(sample.measurement.outcome.is_error());
+                    errors += u32::from(sample.outcome().is_error());
                 }
                 _ => {}
             }

@@ -32,7 +32,7 @@ pub(super) struct Seen<'a> {
     pub(super) fault: Tally,
     pub(super) after: Tally,
     /// The samples behind `baseline` and `fault`, in their order.
-    samples: [Vec<&'a Sample>; 2],
+    pub(super) samples: [Vec<&'a Sample>; 2],
     /// The rates at which samples were taken before and during, a second.
     pub(super) rates: [f64; 2],
 }
@@ -77,12 +77,20 @@ pub fn analyse(run: &Run) -> Analysis {
     analysis
 }
 
+/// What the probes of a run saw.
+pub(super) fn seen(run: &Run) -> Vec<Seen<'_>> {
+    let baseline = window::baseline(run).map(Window::settled);
+    let bad = learn(run);
+    let recovery = recovery(run, &bad, super::detection::detect(run, &bad).as_ref());
+    look(run, baseline, bad, &recovery)
+}
+
 /// From the whole baseline, as the runner's watch does: the margin is left out of estimates only.
 fn learn(run: &Run) -> Vec<BadEvents> {
     let windows: Vec<Window> = window::baseline(run).into_iter().collect();
     let probes = run.experiment().steady_state.iter().enumerate();
     let learn = |(place, probe): (usize, &ProbeSpec)| {
-        BadEvents::learn(probe, &samples_in(&run.baseline, place, &windows).collect::<Vec<_>>())
+        BadEvents::learn(probe, &run.baseline_in(place, &windows).collect::<Vec<_>>())
     };
     probes.map(learn).collect()
 }
@@ -95,7 +103,7 @@ fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recover
     let seconds = |windows: &[Window]| windows.iter().map(|window| window.length().as_secs_f64()).sum::<f64>();
     let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
         let samples: [Vec<&'a Sample>; 2] =
-            [samples_in(&run.baseline, place, &baseline).collect(), samples_in(&run.samples, place, &fault).collect()];
+            [run.baseline_in(place, &baseline).collect(), samples_in(&run.samples, place, &fault).collect()];
         let rates = [(&samples[0], &baseline), (&samples[1], &fault)]
             .map(|(samples, windows)| samples.len() as f64 / seconds(windows));
         let [before, during] = [0, 1].map(|phase: usize| Tally::of(probe, samples[phase].iter().copied()));
@@ -196,7 +204,7 @@ fn recovery(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) -> Reco
 
 fn watch(run: &Run, bad: &[BadEvents], window: Window) -> RecoveryWatch {
     let mut watch = RecoveryWatch::knowing(&run.experiment().steady_state, bad.to_vec());
-    run.samples.iter().filter(|sample| window.contains(sample.intended)).for_each(|sample| watch.see(sample));
+    run.samples.iter().filter(|sample| window.contains(sample.intended())).for_each(|sample| watch.see(sample));
     watch
 }
 
@@ -211,7 +219,7 @@ fn healed_before(run: &Run, bad: &[BadEvents], detection: Option<&Detection>) ->
 fn lost(run: &Run, seen: &Seen<'_>) -> (usize, Duration) {
     let Some(first) = window::faults(run).first().copied() else { return (0, Duration::ZERO) };
     let end = run.phase(Phase::Recovery).map_or(run.last, |span| span.end);
-    let failed = |sample: &&Sample| sample.measurement.outcome.is_error();
+    let failed = |sample: &&Sample| sample.outcome().is_error();
     let count = samples_in(&run.samples, seen.place, &[Window::new(first.from, end)]).filter(failed).count();
     (count, seen.probe.interval.0.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)))
 }
@@ -231,7 +239,7 @@ mod tests {
     use crate::analysis::{Run, baseline_problems};
     use crate::model::event::{Event, EventKind};
     use crate::model::phase::Phase;
-    use crate::model::sample::{Measurement, Outcome};
+    use crate::model::sample::{Measurement, Outcome, Sample};
 
     fn outage_for(samples: usize) -> impl Fn(usize) -> (f64, Outcome) {
         move |i| if i < samples { (0.2, Outcome::Refused) } else { (2.0, Outcome::Ok) }
@@ -254,15 +262,19 @@ mod tests {
         let mut events = Story::slow_generator().events();
         let judged = events.iter().position(|event| matches!(event.kind, EventKind::BaselineJudged { .. }));
         let judged = judged.expect("it was judged");
-        let mut late = crate::analysis::testing::sample(10.9, 200.0, Outcome::Broken);
-        late.phase = Phase::Baseline;
-        let late = (0..30).map(|_| Event { at: late.done, kind: EventKind::Sample(late.clone()) });
+        let late = (0..30_u64).map(|n| {
+            let due = Duration::from_millis(10_901 + 2 * n);
+            let done = due + Duration::from_millis(200);
+            let broken = Measurement::failed(Outcome::Broken, "broken");
+            Event { at: done, kind: EventKind::Sample(Sample::new(0, Phase::Baseline, [due, due, done], broken)) }
+        });
         events.splice(judged + 1..judged + 1, late);
         let run = Run::fold(&events).expect("it has its header");
         let before = &analyse(&run).probes[0].baseline;
         assert_eq!((before.samples, before.errors.len()), (450, 0));
         let window = (Duration::from_secs(1), Duration::from_secs(11));
-        let judged_again = baseline_problems(run.experiment(), &run.baseline, window.0, window.1);
+        let judged_again =
+            baseline_problems(run.experiment(), &run.baseline().cloned().collect::<Vec<_>>(), window.0, window.1);
         assert_eq!(Some(judged_again), run.baseline_problems, "the same as live");
     }
 
@@ -312,11 +324,11 @@ mod tests {
         let mut events = Story::slow_generator().events();
         let words = ["connection reset", "connection refused", "connection refused"];
         let samples = events.iter_mut().filter_map(|event| match &mut event.kind {
-            EventKind::Sample(sample) if sample.phase == Phase::Baseline => Some(sample),
+            EventKind::Sample(sample) if sample.phase() == Phase::Baseline => Some(sample),
             _ => None,
         });
         for (sample, words) in samples.skip(100).zip(words) {
-            sample.measurement = Measurement::failed(Outcome::Refused, words);
+            *sample = sample.but(Measurement::failed(Outcome::Refused, words));
         }
         let analysis = analyse(&Run::fold(&events).expect("it has its header"));
         let errors = &analysis.probes[0].baseline.errors;

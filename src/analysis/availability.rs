@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::batches::Difference;
+use super::batches::{Block, Difference};
 use super::degradation::Found;
 use super::findings::Doubt;
 use super::formulas::{Z95, newcombe, normal_cdf};
@@ -19,9 +19,13 @@ const MANY_ERRORS: f64 = 0.2;
 
 /// From the difference of the batches' availabilities, and the answers they were made of (1 good, 0 failed). None where
 /// there was nothing to lose, or nothing to compare with.
-pub(super) fn availability(found: Difference, (before, during): (&[f64], &[f64])) -> Option<Found> {
-    let count = |answers: &[f64]| (answers.iter().sum::<f64>() as u64, answers.len() as u64);
-    let (first, second) = (count(before), count(during));
+/// Of several runs all answers of a phase are counted together.
+pub(super) fn availability(found: Difference, answers: &[Block]) -> Option<Found> {
+    let count = |phase: usize| {
+        let all = answers.iter().flat_map(|run| &run[phase]);
+        (all.clone().sum::<f64>() as u64, all.count() as u64)
+    };
+    let (first, second) = (count(0), count(1));
     if first.0 == 0 || second.1 == 0 {
         return None;
     }
@@ -55,17 +59,23 @@ fn newcombe_p(first: (u64, u64), second: (u64, u64)) -> f64 {
     2.0 * (1.0 - normal_cdf(inside))
 }
 
-/// Whether the errors during the fault are of too few episodes to speak of a rate.
-pub(super) fn episodes(fault: &[&Sample], answers: &[f64]) -> Option<Doubt> {
-    let errors = fault.iter().filter(|sample| sample.measurement.outcome.is_error()).map(|sample| sample.intended);
+/// Whether the errors during the faults of all runs are of too few episodes to speak of a rate.
+pub(super) fn episodes<'a>(faults: impl Iterator<Item = &'a [&'a Sample]>, answers: &[Block]) -> Option<Doubt> {
+    let count: usize = faults.map(episodes_of).sum();
+    let during: Vec<f64> = answers.iter().flat_map(|run| run[1].iter().copied()).collect();
+    let share = 1.0 - mean(&during)?;
+    ((1..EPISODES).contains(&count) && share < MANY_ERRORS).then_some(Doubt::FewEpisodes { of: count, least: EPISODES })
+}
+
+fn episodes_of(fault: &[&Sample]) -> usize {
+    let errors = fault.iter().filter(|sample| sample.outcome().is_error()).map(|sample| sample.intended());
     let mut last = None;
     let mut count = 0;
     for at in errors {
         count += usize::from(last.is_none_or(|last| at.saturating_sub(last) >= EPISODE));
         last = Some(at);
     }
-    let share = 1.0 - mean(answers)?;
-    ((1..EPISODES).contains(&count) && share < MANY_ERRORS).then_some(Doubt::FewEpisodes { of: count, least: EPISODES })
+    count
 }
 
 #[cfg(test)]

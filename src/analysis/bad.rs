@@ -39,13 +39,12 @@ impl BadEvents {
 
     /// Whether a sample is bad; none when it is no evidence.
     pub fn is_bad(&self, sample: &Sample) -> Option<bool> {
-        let measurement = &sample.measurement;
-        if !measurement.outcome.is_data() {
+        if !sample.outcome().is_data() {
             return None;
         }
         let slow = self.slow.is_some_and(|limit| sample.latency().as_secs_f64() > limit);
-        let wrong = measurement.value.is_some_and(|value| self.values.iter().any(|rule| rule.forbids(value)));
-        Some(measurement.outcome.is_error() || slow || wrong)
+        let wrong = sample.value().is_some_and(|value| self.values.iter().any(|rule| rule.forbids(value)));
+        Some(sample.outcome().is_error() || slow || wrong)
     }
 }
 

@@ -111,7 +111,7 @@ fn slower_by_a_quarter(text: &str, seed: u64, rho: f64, count: usize) -> Compare
     let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
     // The widening for a restless baseline would only add to the coverage: what is asked here is about the interval.
     let mut found =
-        compare(&expect(text), &http("ask"), Phases { baseline: &before, fault: &during }).expect("compared");
+        compare(&expect(text), &http("ask"), &[Phases { baseline: &before, fault: &during }]).expect("compared");
     let wider = found.baseline_shift.filter(|_| found.doubt.is_some()).unwrap_or_default().abs();
     found.low = found.low.map(|low| low + wider);
     found.high = found.high.map(|high| high - wider);
@@ -126,6 +126,78 @@ fn ninety_five_percent_intervals_hold_the_truth_in_about_that_many_cases() {
             assert!((92.5..=97.5).contains(&found), "{found:.1} % for {text} at an autocorrelation of {rho}");
         }
     }
+}
+
+/// Five runs of a fault that makes everything slower by a quarter in the mean, and by more or less in each run.
+fn runs_that_differ(seed: u64) -> Vec<[Vec<Sample>; 2]> {
+    let phase = |seed: u64, millis: f64| -> Vec<Sample> {
+        let answers = system(seed, 500, millis, 0.5).into_iter().zip(0..);
+        answers.map(|((millis, _), n)| sample(f64::from(n) * 0.005, millis, Outcome::Ok)).collect()
+    };
+    let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
+    let mut run = |number: u64| {
+        // Runs differ as a whole, too: that is nobody's doing.
+        let (level, effect) = (10.0 * (0.3 * dice.normal()).exp(), (0.2 * dice.normal()).exp());
+        let seed = 100 * seed + 2 * number;
+        [phase(seed, level), phase(seed + 1, 1.25 * level * effect)]
+    };
+    (0..5).map(&mut run).collect()
+}
+
+/// Whether the interval holds the mean of the effect, its logarithm's that is.
+fn holds_a_quarter(found: &Compared) -> bool {
+    let wider = found.baseline_shift.filter(|_| found.doubt.is_some()).unwrap_or_default().abs();
+    let (low, high) = (found.low.unwrap_or(f64::MIN) + wider, found.high.unwrap_or(f64::MAX) - wider);
+    low <= 0.25 && 0.25 <= high
+}
+
+#[test]
+fn the_interval_of_several_runs_allows_for_how_much_they_differ() {
+    let simulations = 200 * times();
+    let (mut hold, mut narrower) = (0, 0);
+    for seed in 0..simulations {
+        let runs = runs_that_differ(seed);
+        let samples = runs.iter().map(|run| run.each_ref().map(|phase| phase.iter().collect::<Vec<&Sample>>()));
+        let samples: Vec<[Vec<&Sample>; 2]> = samples.collect();
+        let phases: Vec<Phases<'_>> =
+            samples.iter().map(|[before, during]| Phases { baseline: before, fault: during }).collect();
+        let found = compare(&expect("p50 <= 1s"), &http("ask"), &phases).expect("compared");
+        hold += u64::from(holds_a_quarter(&found));
+        // As if all samples were of one long run, whose level moves for no reason.
+        let [before, during] = [0, 1].map(|phase: usize| samples.iter().flat_map(|run| run[phase].clone()).collect());
+        let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before, during);
+        let mixed = compare(&expect("p50 <= 1s"), &http("ask"), &[Phases { baseline: &before, fault: &during }]);
+        narrower += u64::from(width(&found) < width(&mixed.expect("compared")));
+    }
+    let share = |count: u64| 100.0 * count as f64 / simulations as f64;
+    assert!((91.5..=99.5).contains(&share(hold)), "{} % of the intervals hold the truth", share(hold));
+    assert!(share(narrower) > 60.0, "blocks are narrower in {} % only: a level that differs cancels", share(narrower));
+}
+
+/// How many times the upper end is the lower one, as a logarithm.
+fn width(found: &Compared) -> f64 {
+    let factor = |end: Option<f64>| (1.0 + end.unwrap_or(f64::MAX)).max(f64::MIN_POSITIVE).ln();
+    factor(found.high) - factor(found.low)
+}
+
+/// Shares take the wider of two intervals, so theirs may hold the truth more often, never less.
+#[test]
+fn intervals_of_availability_hold_the_truth_in_no_fewer_cases() {
+    let phase = |seed: u64, failing: f64| -> Vec<Sample> {
+        let mut dice = Dice(seed.wrapping_mul(0xd134_2543_de82_ef95));
+        let mut outcome = || if dice.uniform() < failing { Outcome::Wrong } else { Outcome::Ok };
+        (0..1000_u32).map(|n| sample(f64::from(n) * 0.02, 2.0, outcome())).collect()
+    };
+    let (runs, truth) = (300 * times(), (0.98 - 0.90) / 0.98);
+    let held = (0..runs).filter(|seed| {
+        let (before, during) = (phase(2 * seed, 0.02), phase(2 * seed + 1, 0.10));
+        let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
+        let phases = Phases { baseline: &before, fault: &during };
+        let found = compare(&expect("success_rate >= 50%"), &http("ask"), &[phases]).expect("compared");
+        found.low.is_some_and(|low| low <= truth) && found.high.is_some_and(|high| truth <= high)
+    });
+    let found = 100.0 * held.count() as f64 / runs as f64;
+    assert!(found >= 92.5, "{found:.1} %");
 }
 
 #[test]

@@ -24,10 +24,9 @@ pub fn restarts(run: &Run) -> Option<(&str, f64)> {
         if process.measure != ProcessMeasure::Restarts {
             return None;
         }
-        let counts = run.samples.iter().filter(|sample| sample.probe == place);
-        let (before, after): (Vec<&Sample>, Vec<&Sample>) = counts.partition(|sample| sample.intended < from);
-        let most =
-            |samples: &[&Sample]| samples.iter().filter_map(|sample| sample.measurement.value).max_by(f64::total_cmp);
+        let counts = run.samples.iter().filter(|sample| sample.probe() == place);
+        let (before, after): (Vec<&Sample>, Vec<&Sample>) = counts.partition(|sample| sample.intended() < from);
+        let most = |samples: &[&Sample]| samples.iter().filter_map(|sample| sample.value()).max_by(f64::total_cmp);
         Some((probe.name.as_str(), most(&after)? - most(&before).unwrap_or(0.0)))
     });
     rises.filter(|(_, rise)| *rise > 0.0).max_by(|a, b| a.1.total_cmp(&b.1))
@@ -55,14 +54,14 @@ pub fn critical(run: &Run, recovery: RecoveryStatus) -> Option<String> {
 
 /// The lowest share of good answers over any ten seconds that are wholly covered by samples.
 fn lowest_availability(samples: &[&Sample]) -> Option<f64> {
-    let evidence: Vec<&&Sample> = samples.iter().filter(|sample| sample.measurement.outcome.is_data()).collect();
-    let last = evidence.last()?.intended;
+    let evidence: Vec<&&Sample> = samples.iter().filter(|sample| sample.outcome().is_data()).collect();
+    let last = evidence.last()?.intended();
     let mut lowest: Option<f64> = None;
     let (mut end, mut failed) = (0, 0_usize);
-    let fails = |sample: &Sample| usize::from(sample.measurement.outcome.is_error());
+    let fails = |sample: &Sample| usize::from(sample.outcome().is_error());
     for (start, first) in evidence.iter().enumerate() {
-        let until = first.intended + STRETCH;
-        while end < evidence.len() && evidence[end].intended < until {
+        let until = first.intended() + STRETCH;
+        while end < evidence.len() && evidence[end].intended() < until {
             failed += fails(evidence[end]);
             end += 1;
         }

@@ -10,7 +10,7 @@
 //! baseline is not steady enough to be precise, and the interval is widened by that shift on both sides.
 
 use super::availability::{availability, episodes};
-use super::batches::{Difference, Spread, batch};
+use super::batches::{Block, Difference, Spread, batch, over_runs};
 use super::findings::{Compared, Doubt};
 use super::tally::mean;
 use crate::model::expectation::{Expectation, Metric, Must, Operator};
@@ -89,21 +89,23 @@ pub fn least_baseline(metric: Metric, must: &Must) -> usize {
     if reads_values(metric, must) { BATCHES } else { BATCHES * least_batch(metric) }
 }
 
-/// Compares one metric. None when it was not measured in one of the phases.
-pub fn compare(expectation: &Expectation, probe: &ProbeSpec, phases: Phases<'_>) -> Option<Compared> {
+/// Compares one metric of one run, or of several of the same experiment, each with both phases. None when it was not
+/// measured in one of the phases, or in one of the runs.
+pub fn compare(expectation: &Expectation, probe: &ProbeSpec, runs: &[Phases<'_>]) -> Option<Compared> {
     let (metric, must) = (expectation.metric, &expectation.must);
     let scale = scale(metric, must);
-    let [before, during] = [phases.baseline, phases.fault].map(|samples| series(expectation, probe, samples));
+    let of = |phases: &Phases<'_>| [phases.baseline, phases.fault].map(|samples| series(expectation, probe, samples));
+    let numbers: Vec<Block> = runs.iter().map(of).collect();
     let least = if reads_values(metric, must) { 1 } else { least_batch(metric) };
-    let size = (before.len().min(during.len()) / BATCHES).max(least).min(before.len() / BATCHES).max(1);
-    let few =
-        (before.len() < BATCHES * least).then_some(Doubt::FewSamples { of: before.len(), least: BATCHES * least });
-    let [first, second] =
-        [&before, &during].map(|numbers| batch(numbers, size, |batch| statistic(metric, scale, batch)));
-    let found = difference(scale, must, (&first, &second), (&before, &during))?;
-    let shift = itself(scale, must, &first, &before, size);
+    let size = batch_size(&numbers, least);
+    let before = length(&numbers, 0);
+    let few = (before < BATCHES * least).then_some(Doubt::FewSamples { of: before, least: BATCHES * least });
+    let batches = |phase: &Vec<f64>| batch(phase, size, |batch| statistic(metric, scale, batch));
+    let blocks: Vec<Block> = numbers.iter().map(|run| run.each_ref().map(batches)).collect();
+    let found = difference(scale, must, &blocks, &numbers)?;
+    let shift = itself(scale, must, &blocks, &numbers, size);
     let wider = shift.filter(|shift| shift.is_real()).map_or(0.0, |shift| shift.degradation.abs());
-    let episodes = if scale == Scale::Share { episodes(phases.fault, &during) } else { None };
+    let episodes = if scale == Scale::Share { episodes(runs.iter().map(|run| run.fault), &numbers) } else { None };
     Some(Compared {
         degradation: rounded(found.degradation),
         low: finite(found.low - wider),
@@ -115,6 +117,20 @@ pub fn compare(expectation: &Expectation, probe: &ProbeSpec, phases: Phases<'_>)
         baseline_moved: shift.is_some_and(|shift| shift.p < ACCIDENT && shift.degradation.abs() >= SHIFT),
         doubt: few.or(episodes).or((wider > 0.0).then_some(Doubt::BaselineMoved)),
     })
+}
+
+/// All samples of a phase.
+fn length(numbers: &[Block], phase: usize) -> usize {
+    numbers.iter().map(|run| run[phase].len()).sum()
+}
+
+/// Of all runs together there are about ten batches of each phase, at least. A batch never spans two runs, so it is no
+/// longer than the shortest phase of a run, where that is enough for the metric.
+fn batch_size(numbers: &[Block], least: usize) -> usize {
+    let (before, during) = (length(numbers, 0), length(numbers, 1));
+    let size = (before.min(during) / BATCHES).max(least).min(before / BATCHES).max(1);
+    let shortest = numbers.iter().flatten().map(Vec::len).min().unwrap_or_default();
+    if numbers.len() > 1 { size.min(shortest.max(least)) } else { size }
 }
 
 fn reads_values(metric: Metric, must: &Must) -> bool {
@@ -135,14 +151,14 @@ fn scale(metric: Metric, must: &Must) -> Scale {
 /// worse.
 fn series(expectation: &Expectation, probe: &ProbeSpec, samples: &[&Sample]) -> Vec<f64> {
     let (metric, must) = (expectation.metric, &expectation.must);
-    let data = samples.iter().filter(|sample| sample.measurement.outcome.is_data());
+    let data = samples.iter().filter(|sample| sample.outcome().is_data());
     if scale(metric, must) == Scale::Share {
-        return data.map(|sample| f64::from(u8::from(!sample.measurement.outcome.is_error()))).collect();
+        return data.map(|sample| f64::from(u8::from(!sample.outcome().is_error()))).collect();
     }
     if reads_values(metric, must) {
-        return data.filter_map(|sample| sample.measurement.value).map(|value| worse_up(must, value)).collect();
+        return data.filter_map(|sample| sample.value()).map(|value| worse_up(must, value)).collect();
     }
-    let latency = |sample: &&Sample| match sample.measurement.outcome {
+    let latency = |sample: &&Sample| match sample.outcome() {
         Outcome::Ok => Some(sample.latency().as_secs_f64().max(1e-9)),
         Outcome::Timeout => Some(probe.timeout.0.as_secs_f64()),
         _ => None,
@@ -181,14 +197,21 @@ fn statistic(metric: Metric, scale: Scale, batch: &[f64]) -> f64 {
 }
 
 /// From batches (and, for shares, from the samples they were made of).
-fn difference(scale: Scale, must: &Must, batches: (&[f64], &[f64]), samples: (&[f64], &[f64])) -> Option<Found> {
-    let (first, second) = (Spread::of(batches.0)?, Spread::of(batches.1)?);
-    let found = first.until(second);
+fn difference(scale: Scale, must: &Must, batches: &[Block], samples: &[Block]) -> Option<Found> {
+    let found = over_runs(batches)?;
     Some(match scale {
         Scale::Ratio { higher_is_worse } => ratio(found, higher_is_worse),
         Scale::Share => availability(found, samples)?,
-        Scale::Plain => plain(found, unit(must, first.mean)),
+        Scale::Plain => {
+            let usual: Vec<f64> = batches.iter().filter_map(|[first, _]| usual(first)).collect();
+            plain(found, unit(must, mean(&usual)?))
+        }
     })
+}
+
+/// The mean of a run's batches: that of their groups where there is more than one, as for the difference.
+fn usual(batches: &[f64]) -> Option<f64> {
+    Spread::of(batches).map(|spread| spread.mean).or_else(|| mean(batches))
 }
 
 /// From a difference of logarithms.
@@ -208,10 +231,15 @@ fn plain(found: Difference, unit: f64) -> Found {
 }
 
 /// The baseline against itself: the second half of its batches against the first.
-fn itself(scale: Scale, must: &Must, batches: &[f64], samples: &[f64], size: usize) -> Option<Found> {
-    let (first, second) = batches.split_at(batches.len() / 2);
-    let (before, during) = samples.split_at((first.len() * size).min(samples.len()));
-    difference(scale, must, (first, second), (before, during))
+/// Of several runs each has its halves: what they differ by in all of them is no chance.
+fn itself(scale: Scale, must: &Must, batches: &[Block], samples: &[Block], size: usize) -> Option<Found> {
+    let halves = |all: &[f64], at: usize| {
+        let (first, second) = all.split_at(at.min(all.len()));
+        [first.to_vec(), second.to_vec()]
+    };
+    let of_batches = batches.iter().map(|[before, _]| halves(before, before.len() / 2));
+    let of_samples = samples.iter().zip(batches).map(|([all, _], [before, _])| halves(all, before.len() / 2 * size));
+    difference(scale, must, &of_batches.collect::<Vec<_>>(), &of_samples.collect::<Vec<_>>())
 }
 
 /// What a difference of values is a share of: the baseline's mean, else the limit, else one.
@@ -248,7 +276,7 @@ pub(super) mod tests {
     /// Compares one metric of `ask`.
     pub(in crate::analysis) fn compared(text: &str, before: &[Sample], during: &[Sample]) -> Option<Compared> {
         let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
-        compare(&expect(text), &http("ask"), Phases { baseline: &before, fault: &during })
+        compare(&expect(text), &http("ask"), &[Phases { baseline: &before, fault: &during }])
     }
 
     #[test]
@@ -301,9 +329,9 @@ pub(super) mod tests {
         let (before, during) = (values(9.5), values(19.5));
         let (before, during): (Vec<&Sample>, Vec<&Sample>) = (before.iter().collect(), during.iter().collect());
         let phases = Phases { baseline: &before, fault: &during };
-        let found = compare(&expect("value <= 50"), &prometheus("depth"), phases).expect("compared");
+        let found = compare(&expect("value <= 50"), &prometheus("depth"), &[phases]).expect("compared");
         assert!(found.confirmed && (found.degradation - 1.0).abs() < 1e-9, "{found:?}");
-        let within = compare(&expect("value within 5 of 10"), &prometheus("depth"), phases).expect("compared");
+        let within = compare(&expect("value within 5 of 10"), &prometheus("depth"), &[phases]).expect("compared");
         assert!(within.degradation > 0.9 && within.confirmed, "{within:?}");
     }
 

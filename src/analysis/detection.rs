@@ -35,9 +35,9 @@ fn first_alarm<'a>(bad: &BadEvents, samples: impl Iterator<Item = &'a Sample>) -
     for sample in samples {
         let Some(is_bad) = bad.is_bad(sample) else { continue };
         sum = cusum.next(sum, is_bad);
-        onset = if sum > 0.0 { onset.or(Some(sample.intended)) } else { None };
+        onset = if sum > 0.0 { onset.or(Some(sample.intended())) } else { None };
         if reaches(sum, ALARM) {
-            return onset.map(|onset| (onset, sample.done));
+            return onset.map(|onset| (onset, sample.done()));
         }
     }
     None

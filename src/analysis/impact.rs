@@ -17,6 +17,7 @@ use super::findings::{
 use super::formulas::holm;
 use super::impact_point::impact_point;
 use super::run::Run;
+use crate::model::expectation::Expectation;
 use crate::model::probe::ProbeSpec;
 use crate::model::units::Share;
 use crate::model::verdict::Verdict;
@@ -31,11 +32,22 @@ pub(super) const DRIFT: f64 = 0.1;
 /// Compares every metric of one probe: a level each. `drifted` when the load was not the same before and during.
 pub fn rows(probe: &ProbeSpec, rows: &mut [ExpectationFindings], phases: Phases<'_>, drifted: bool) {
     for (row, expectation) in rows.iter_mut().zip(&probe.expect) {
-        row.compared = compare(expectation, probe, phases);
-        if let Some(compared) = row.compared.as_mut().filter(|_| drifted) {
-            compared.doubt = Some(Doubt::RateDrifted);
-        }
+        row.compared = compared(probe, expectation, &[phases], drifted);
     }
+}
+
+/// Compares one metric over one run or several.
+pub(super) fn compared(
+    probe: &ProbeSpec,
+    expectation: &Expectation,
+    runs: &[Phases<'_>],
+    drifted: bool,
+) -> Option<Compared> {
+    let mut compared = compare(expectation, probe, runs)?;
+    if drifted {
+        compared.doubt = Some(Doubt::RateDrifted);
+    }
+    Some(compared)
 }
 
 /// Confirms what stays confirmed when all metrics of the run are taken together, and gives every row its level.
@@ -116,7 +128,8 @@ fn given(run: &Run, recovery: RecoveryStatus, verdict: Verdict) -> Option<(Level
 
 type Row<'a> = (&'a ProbeFindings, &'a ExpectationFindings);
 
-fn measured(probes: &[ProbeFindings]) -> Impact {
+/// What the metrics confirm.
+pub(super) fn measured(probes: &[ProbeFindings]) -> Impact {
     let worst = worst(probes);
     match worst {
         Some((probe, row)) if row.level > Level::None => {

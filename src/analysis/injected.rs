@@ -55,7 +55,7 @@ impl<'a> Injected<'a> {
             _ => None,
         };
         let share = match &fault.kind {
-            kind if kind.takes() == TargetKind::Proxy => {
+            kind if kind.takes() == [TargetKind::Proxy] => {
                 let touched = measured("share").filter(|share| (0.0..=1.0).contains(share));
                 Some(touched.unwrap_or_else(|| asked_share(run.experiment(), fault)))
             }

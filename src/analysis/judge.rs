@@ -14,6 +14,7 @@
 //! another question, with wider intervals: [`super::degradation`]. Too few samples are inconclusive, never a pass: see
 //! [`least_samples`]; and so are results of which more than a tenth of the samples say nothing.
 
+use super::batches::Spread;
 use super::findings::{Actual, Standing};
 use super::formulas::Z95;
 use super::tally::{Estimate, Tally};
@@ -43,6 +44,27 @@ pub fn least_samples(metric: Metric, must: &Must) -> usize {
 
 /// Judges one expectation by the samples of one phase.
 pub fn judge(expectation: &Expectation, tally: &Tally) -> Actual {
+    judged(expectation, tally, None)
+}
+
+/// Judges one expectation by one phase of several runs of an experiment: by all their samples together, with an interval
+/// that is no narrower than that of the runs' own numbers (Student's, a run being one observation; of the logarithms for
+/// times). What one run did not hold alone did not hold, and what every run held alone held.
+pub fn judge_runs(expectation: &Expectation, pooled: &Tally, runs: &[&Tally]) -> Actual {
+    let mut all = judged(expectation, pooled, Some(runs));
+    let alone: Vec<Standing> = runs.iter().map(|run| judge(expectation, run).result).collect();
+    let count = |standing| alone.iter().filter(|result| **result == standing).count();
+    let (held, deviated) = (count(Standing::Held), count(Standing::Deviated));
+    if deviated > 0 && all.result != Standing::Deviated {
+        all.result = Standing::Deviated;
+        all.why = Some(format!("it did not hold in {deviated} of {} runs alone", runs.len()));
+    } else if held == runs.len() {
+        (all.result, all.why) = (Standing::Held, None);
+    }
+    all
+}
+
+fn judged(expectation: &Expectation, tally: &Tally, runs: Option<&[&Tally]>) -> Actual {
     let must = &expectation.must;
     if tally.total == 0 {
         return Actual::missing(Standing::NotMeasured, "no samples");
@@ -56,6 +78,7 @@ pub fn judge(expectation: &Expectation, tally: &Tally) -> Actual {
     };
     let least = least_samples(expectation.metric, must);
     let interval = interval(expectation, tally, estimate);
+    let interval = runs.map_or(interval, |runs| scattered(expectation, estimate.number, interval, runs));
     let standing = standing(must, interval);
     // One value on the wrong side proves that not every value is on the right one.
     let proven = expectation.metric == Metric::Value && standing == Standing::Deviated;
@@ -109,6 +132,30 @@ fn interval(expectation: &Expectation, tally: &Tally, estimate: Estimate) -> (f6
         Metric::Mean if must.is_time() => around(tally.latency_spread),
         Metric::Mean => around(tally.value_spread),
         Metric::Min | Metric::Max | Metric::Value => exact,
+    }
+}
+
+/// The interval, wide enough for how much the numbers of the runs differ; without bounds where a run has no number.
+fn scattered(expectation: &Expectation, all: f64, interval: (f64, f64), runs: &[&Tally]) -> (f64, f64) {
+    let (metric, must) = (expectation.metric, &expectation.must);
+    let exact = matches!(metric, Metric::Min | Metric::Max | Metric::Value)
+        || (matches!(metric, Metric::SuccessRate | Metric::ErrorRate) && wants_all(metric, must));
+    if exact {
+        return interval;
+    }
+    let numbers = runs.iter().map(|run| run.measure(metric, must).filter(|found| !found.at_least));
+    let numbers: Option<Vec<f64>> = numbers.map(|found| Some(found?.number)).collect();
+    let Some(numbers) = numbers else { return (interval.0, f64::INFINITY) };
+    if must.is_time() && numbers.iter().chain([&all]).all(|number| *number > 0.0) {
+        let logs: Vec<f64> = numbers.iter().map(|number| number.ln()).collect();
+        let half = Spread::of(&logs).map_or(0.0, Spread::half);
+        return (interval.0.min(all * (-half).exp()), interval.1.max(all * half.exp()));
+    }
+    let half = Spread::of(&numbers).map_or(0.0, Spread::half);
+    let (low, high) = (interval.0.min(all - half), interval.1.max(all + half));
+    match metric {
+        Metric::SuccessRate | Metric::ErrorRate => (low.max(0.0), high.min(1.0)),
+        _ => (low, high),
     }
 }
 

@@ -29,7 +29,9 @@ mod impact;
 mod impact_point;
 mod injected;
 mod judge;
+pub mod pool;
 pub mod recovery;
+pub mod risks;
 mod run;
 mod tally;
 #[cfg(test)]

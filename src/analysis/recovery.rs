@@ -67,7 +67,7 @@ impl RecoveryWatch {
     pub fn new(experiment: &Experiment, baseline: &[Sample]) -> Self {
         let probes = &experiment.steady_state;
         let bad = probes.iter().enumerate().map(|(place, probe)| {
-            let own: Vec<&Sample> = baseline.iter().filter(|sample| sample.probe == place).collect();
+            let own: Vec<&Sample> = baseline.iter().filter(|sample| sample.probe() == place).collect();
             BadEvents::learn(probe, &own)
         });
         Self::knowing(probes, bad.collect())
@@ -82,7 +82,7 @@ impl RecoveryWatch {
 
     /// Takes one more sample into account. Samples of unknown probes are ignored.
     pub fn see(&mut self, sample: &Sample) {
-        if let Some(probe) = self.probes.get_mut(sample.probe) {
+        if let Some(probe) = self.probes.get_mut(sample.probe()) {
             probe.see(sample);
         }
     }
@@ -121,8 +121,8 @@ impl ProbeWatch {
     }
 
     fn see(&mut self, sample: &Sample) {
-        let place = self.seen.partition_point(|seen| seen.intended <= sample.intended);
-        let seen = Seen { intended: sample.intended, is_bad: self.bad.is_bad(sample), after: State::default() };
+        let place = self.seen.partition_point(|seen| seen.intended <= sample.intended());
+        let seen = Seen { intended: sample.intended(), is_bad: self.bad.is_bad(sample), after: State::default() };
         self.seen.insert(place, seen);
         let before = place.checked_sub(1).map(|last| self.seen[last].after);
         let mut state = before.unwrap_or_default();
@@ -247,7 +247,7 @@ mod tests {
     fn answers_may_arrive_in_any_order() {
         let mut shuffled = samples(20, |i| i < 100 || i == 300);
         let in_order = recovered_millis(&shuffled);
-        shuffled.sort_by_key(|sample| (sample.intended.as_millis() * 7919) % 1009);
+        shuffled.sort_by_key(|sample| (sample.intended().as_millis() * 7919) % 1009);
         assert_eq!(recovered_millis(&shuffled), in_order);
         assert_eq!(in_order, Some(2000));
     }
@@ -288,7 +288,10 @@ mod tests {
 
     #[test]
     fn every_probe_must_be_good_and_the_last_one_dates_it() {
-        let other = |second: f64, outcome| Sample { probe: 1, ..sample(second, 2.0, outcome) };
+        let other = |second: f64, outcome| {
+            let first = sample(second, 2.0, outcome);
+            Sample::new(1, first.phase(), [first.intended(), first.sent(), first.done()], first.measurement())
+        };
         let mut watch = RecoveryWatch::new(&experiment(vec![http("ask"), every(1.0, http("health"))]), &[]);
         samples(5, |_| false).iter().for_each(|sample| watch.see(sample));
         assert_eq!(watch.recovered(), None);

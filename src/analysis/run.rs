@@ -1,13 +1,19 @@
 //! One run, folded from its events. Incomplete streams (the tool was killed) fold too: `ended` stays false.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::window::{Window, samples_in};
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
 use crate::model::phase::Phase;
 use crate::model::sample::Sample;
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::model::verdict::Mode;
+
+/// So many different things that samples said are remembered, to be kept once.
+const WORDS: usize = 16;
 
 /// Everything that happened in a run. Times count from its start.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +26,10 @@ pub struct Run {
     pub samples: Vec<Sample>,
     /// One record for each fault of the experiment, in its order.
     pub faults: Vec<FaultRecord>,
-    /// The samples of the baseline that were known when it was judged, by intended time: those that the runner judged
-    /// it by. What was still under way may already show the fault. All of the phase when it was not judged.
-    pub baseline: Vec<Sample>,
+    /// The samples of the baseline phase that were not known yet when it was judged.
+    late: BTreeSet<(Duration, usize)>,
+    /// Samples that said something, a few of them: others that say the same share it.
+    words: VecDeque<Sample>,
     /// When the baseline was judged.
     pub baseline_judged_at: Option<Duration>,
     /// Why the baseline is not steady; empty when it is, absent when it was not judged.
@@ -43,6 +50,8 @@ pub struct Run {
     pub recovery_ended: Option<RecoveryEnd>,
     /// Users touched by the faults; the last count.
     pub affected_users: Option<u64>,
+    /// What had passed each proxy, by its name, at each look.
+    pub traffic: BTreeMap<String, Vec<TrafficLook>>,
     /// Things worth knowing that change nothing.
     pub notes: Vec<String>,
     /// The run came to its end; false when the stream breaks off.
@@ -133,22 +142,73 @@ pub struct RecoveryEnd {
     pub recovered: bool,
 }
 
+/// The counters of a proxy at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrafficLook {
+    /// When.
+    pub at: Duration,
+    /// Connections that were open.
+    pub open: u64,
+    /// Requests; none where the proxy did not look into the bytes.
+    pub requests: Option<RequestCounts>,
+}
+
 impl Run {
     /// Folds the events of a run, in their order. None when the first is not [`EventKind::RunStarted`].
     pub fn fold(events: &[Event]) -> Option<Self> {
         let (first, rest) = events.split_first()?;
+        let mut run = Self::begin(first)?;
+        rest.iter().for_each(|event| run.hear(event));
+        Some(run.complete())
+    }
+
+    /// Begins with the first event; none when that is not [`EventKind::RunStarted`]. [`Run::hear`] takes the others, in
+    /// their order, and [`Run::complete`] ends it: so nobody has to keep a million events.
+    pub fn begin(first: &Event) -> Option<Self> {
         let EventKind::RunStarted(header) = &first.kind else { return None };
-        let mut run = Self::new(header.as_ref().clone());
-        for event in rest {
-            run.last = run.last.max(event.at);
-            run.take(event);
+        Some(Self::new(header.as_ref().clone()))
+    }
+
+    /// The next event.
+    pub fn hear(&mut self, event: &Event) {
+        self.last = self.last.max(event.at);
+        self.take(event);
+    }
+
+    /// There are no more events.
+    #[must_use = "only this run is in order"]
+    pub fn complete(mut self) -> Self {
+        if let Some(open) = self.phases.last_mut() {
+            open.end = self.last;
         }
-        if let Some(open) = run.phases.last_mut() {
-            open.end = run.last;
-        }
-        run.samples.sort_by_key(|sample| sample.intended);
-        run.baseline.sort_by_key(|sample| sample.intended);
-        Some(run)
+        // In place: a sort that keeps the order of equals would take half as much memory again.
+        self.samples.sort_unstable_by_key(|sample| (sample.intended(), sample.probe()));
+        self.samples.shrink_to_fit();
+        self
+    }
+
+    /// The samples of the baseline that were known when it was judged, by intended time: those that the runner judged
+    /// it by. What was still under way may already show the fault. All of the phase when it was not judged.
+    pub fn baseline(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().filter(|sample| self.is_baseline(sample))
+    }
+
+    /// Those of them that one probe was to take in one of these windows.
+    pub fn baseline_in<'a, 'w>(
+        &'a self,
+        probe: usize,
+        windows: &'w [Window],
+    ) -> impl Iterator<Item = &'a Sample> + use<'a, 'w> {
+        samples_in(&self.samples, probe, windows).filter(|sample| self.is_baseline(sample))
+    }
+
+    fn is_baseline(&self, sample: &Sample) -> bool {
+        sample.phase() == Phase::Baseline && !self.late.contains(&(sample.intended(), sample.probe()))
+    }
+
+    /// Lets go of the samples, of which there may be millions: an analysis that was made of them needs them no more.
+    pub fn forget_samples(&mut self) {
+        self.samples = Vec::new();
     }
 
     /// The experiment.
@@ -183,7 +243,8 @@ impl Run {
             phases: Vec::new(),
             samples: Vec::new(),
             faults,
-            baseline: Vec::new(),
+            late: BTreeSet::new(),
+            words: VecDeque::new(),
             baseline_judged_at: None,
             baseline_problems: None,
             stop: None,
@@ -194,6 +255,7 @@ impl Run {
             rolled_back_at: None,
             recovery_ended: None,
             affected_users: None,
+            traffic: BTreeMap::new(),
             notes: Vec::new(),
             ended: false,
             last: Duration::ZERO,
@@ -203,7 +265,7 @@ impl Run {
     fn take(&mut self, event: &Event) {
         let at = event.at;
         match &event.kind {
-            EventKind::PhaseStarted { phase } => self.begin(*phase, at),
+            EventKind::PhaseStarted { phase } => self.enter(*phase, at),
             EventKind::Sample(sample) => self.see(sample),
             EventKind::SetUpFailed { why } => self.set_up_failure = Some(why.clone()),
             EventKind::BaselineJudged { problems } => {
@@ -227,6 +289,7 @@ impl Run {
                 self.recovery_ended = Some(RecoveryEnd { at, recovered: *recovered });
             }
             EventKind::AffectedUsers { users } => self.affected_users = Some(*users),
+            EventKind::Traffic { proxies } => self.look(at, proxies),
             EventKind::Note { text } => self.notes.push(text.clone()),
             EventKind::RunEnded => self.ended = true,
             EventKind::RunStarted(_) | EventKind::ServiceReady { .. } | EventKind::ProxyListening { .. } => {}
@@ -234,11 +297,24 @@ impl Run {
         }
     }
 
-    fn see(&mut self, sample: &Sample) {
-        if sample.phase == Phase::Baseline && self.baseline_judged_at.is_none() {
-            self.baseline.push(sample.clone());
+    fn look(&mut self, at: Duration, proxies: &[ProxyTraffic]) {
+        for proxy in proxies {
+            let look = TrafficLook { at, open: proxy.open, requests: proxy.requests };
+            self.traffic.entry(proxy.proxy.clone()).or_default().push(look);
         }
-        self.samples.push(sample.clone());
+    }
+
+    fn see(&mut self, sample: &Sample) {
+        if sample.phase() == Phase::Baseline && self.baseline_judged_at.is_some() {
+            self.late.insert((sample.intended(), sample.probe()));
+        }
+        let mut sample = sample.clone();
+        if sample.detail().is_some() && !self.words.iter().any(|with| sample.share_words(with)) {
+            self.words.push_back(sample.clone());
+            self.words.truncate(WORDS);
+            self.words.rotate_right(1);
+        }
+        self.samples.push(sample);
     }
 
     /// The events that tell of changes to the machine.
@@ -268,7 +344,7 @@ impl Run {
         }
     }
 
-    fn begin(&mut self, phase: Phase, at: Duration) {
+    fn enter(&mut self, phase: Phase, at: Duration) {
         if let Some(before) = self.phases.last_mut() {
             before.end = at;
         }
@@ -348,6 +424,6 @@ mod tests {
         let mut events = Story::slow_generator().events();
         events[1..].reverse();
         let run = Run::fold(&events).expect("a run");
-        assert!(run.samples.is_sorted_by_key(|sample| sample.intended));
+        assert!(run.samples.is_sorted_by_key(|sample| sample.intended()));
     }
 }

@@ -33,8 +33,8 @@ pub struct Tally {
     pub latencies: Vec<f64>,
     /// The rank (from 0) of the first of them that is a timeout.
     first_censored: Option<usize>,
-    /// Latencies in seconds of all samples with evidence, errors included, in rising order.
-    pub all_latencies: Vec<f64>,
+    /// Those of all samples with evidence; empty where none failed, as they are `latencies` then.
+    with_errors: Vec<f64>,
     /// Values, in rising order.
     pub values: Vec<f64>,
     /// Half the width of the 95 % interval of the mean latency, in seconds; infinite where the samples are too few.
@@ -71,7 +71,7 @@ impl Tally {
         for sample in samples {
             tally.count(probe, sample);
             words.hear(sample);
-            if sample.measurement.outcome == Outcome::Timeout {
+            if sample.outcome() == Outcome::Timeout {
                 censored = probe.timeout.0.as_secs_f64();
             }
         }
@@ -80,12 +80,17 @@ impl Tally {
         }
         tally.latency_spread = half_of_mean(&tally.latencies);
         tally.value_spread = half_of_mean(&tally.values);
-        for numbers in [&mut tally.latencies, &mut tally.all_latencies, &mut tally.values] {
+        for numbers in [&mut tally.latencies, &mut tally.with_errors, &mut tally.values] {
             numbers.sort_unstable_by(f64::total_cmp);
         }
         let first = tally.latencies.partition_point(|latency| *latency < censored);
         tally.first_censored = censored.is_finite().then_some(first);
         tally
+    }
+
+    /// Latencies in seconds of all samples with evidence, errors included, in rising order.
+    pub fn all_latencies(&self) -> &[f64] {
+        if self.errors.is_empty() { &self.latencies } else { &self.with_errors }
     }
 
     /// Samples that say something about the system.
@@ -159,8 +164,11 @@ impl Tally {
 
     fn count(&mut self, probe: &ProbeSpec, sample: &Sample) {
         self.total += 1;
-        let outcome = sample.measurement.outcome;
+        let outcome = sample.outcome();
         let latency = sample.latency().as_secs_f64();
+        if outcome.is_error() && self.errors.is_empty() {
+            self.with_errors.clone_from(&self.latencies);
+        }
         match outcome {
             Outcome::Ok => {
                 self.ok += 1;
@@ -174,8 +182,10 @@ impl Tally {
             _ => OutcomeCount::add(&mut self.blind, outcome),
         }
         if outcome.is_data() {
-            self.all_latencies.push(latency);
-            self.values.extend(sample.measurement.value);
+            if !self.errors.is_empty() {
+                self.with_errors.push(latency);
+            }
+            self.values.extend(sample.value());
         }
     }
 
@@ -214,9 +224,9 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn hear(&mut self, sample: &'a Sample) {
-        if let Some(words) = sample.measurement.detail.as_deref() {
+        if let Some(words) = sample.detail() {
             let place = self.said.len();
-            let key = (sample.measurement.outcome.word(), words);
+            let key = (sample.outcome().word(), words);
             self.said.entry(key).or_insert((0, Reverse(place))).0 += 1;
         }
     }

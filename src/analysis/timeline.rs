@@ -72,8 +72,8 @@ pub fn timeline(run: &Run) -> Vec<Series> {
 }
 
 fn series(run: &Run, place: usize, probe: &ProbeSpec, width: Duration) -> Series {
-    let samples: Vec<&Sample> = run.samples.iter().filter(|sample| sample.probe == place).collect();
-    let is_value = samples.iter().any(|sample| sample.measurement.value.is_some());
+    let samples: Vec<&Sample> = run.samples.iter().filter(|sample| sample.probe() == place).collect();
+    let is_value = samples.iter().any(|sample| sample.value().is_some());
     // A stretch holds a few samples at least: a median of one sample is that sample.
     let width = width.max(probe.interval.0 * 4);
     let stretches = samples.chunk_by(|a, b| number_of(a, width) == number_of(b, width));
@@ -90,13 +90,13 @@ fn series(run: &Run, place: usize, probe: &ProbeSpec, width: Duration) -> Series
 }
 
 fn number_of(sample: &Sample, width: Duration) -> u128 {
-    sample.intended.as_nanos() / width.as_nanos().max(1)
+    sample.intended().as_nanos() / width.as_nanos().max(1)
 }
 
 fn stretch(probe: &ProbeSpec, samples: &[&Sample], width: Duration, is_value: bool) -> Stretch {
     let number = samples.first().map_or(0, |sample| number_of(sample, width));
     let from = width * u32::try_from(number).unwrap_or(u32::MAX);
-    let count = |is: fn(Outcome) -> bool| samples.iter().filter(|sample| is(sample.measurement.outcome)).count();
+    let count = |is: fn(Outcome) -> bool| samples.iter().filter(|sample| is(sample.outcome())).count();
     let (errors, blind) = (count(Outcome::is_error), count(|outcome| !outcome.is_data()));
     let mut numbers: Vec<f64> = samples.iter().filter_map(|sample| point(probe, sample, is_value)?.counts()).collect();
     numbers.sort_by(f64::total_cmp);
@@ -105,17 +105,17 @@ fn stretch(probe: &ProbeSpec, samples: &[&Sample], width: Duration, is_value: bo
 }
 
 fn point(probe: &ProbeSpec, sample: &Sample, is_value: bool) -> Option<Point> {
-    let outcome = sample.measurement.outcome;
+    let outcome = sample.outcome();
     let timed_out = outcome == Outcome::Timeout;
     let number = match is_value {
-        true => sample.measurement.value?,
+        true => sample.value()?,
         false if timed_out => probe.timeout.0.as_secs_f64(),
         false if outcome.is_data() => sample.latency().as_secs_f64(),
         false => return None,
     };
     // A refusal is quick and tells nothing of how long an answer takes.
     let is_error = outcome.is_error();
-    (is_value || !is_error || timed_out).then_some(Point { at: sample.intended, number, is_error })
+    (is_value || !is_error || timed_out).then_some(Point { at: sample.intended(), number, is_error })
 }
 
 impl Point {

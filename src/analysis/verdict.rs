@@ -146,17 +146,7 @@ impl Facts<'_> {
     fn deviated(&self) -> Vec<String> {
         let when = if self.run.observes_only() { "while it was watched" } else { "during the fault" };
         let rows = self.rows().filter(|(_, row)| row.result == Standing::Deviated);
-        let line = |(probe, row): (&ProbeFindings, &ExpectationFindings)| {
-            let why = row.fault.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-            format!(
-                "{}: expected {}, got {}{why}{} {when}",
-                probe.name,
-                row.expected,
-                row.fault.shown,
-                sure(&row.fault)
-            )
-        };
-        rows.map(line).collect()
+        rows.map(|(probe, row)| deviation(&probe.name, row, when)).collect()
     }
 
     fn stopped(&self) -> Option<String> {
@@ -191,6 +181,12 @@ impl Facts<'_> {
     fn rows(&self) -> impl Iterator<Item = (&ProbeFindings, &ExpectationFindings)> {
         self.probes.iter().flat_map(|probe| probe.expectations.iter().map(move |row| (probe, row)))
     }
+}
+
+/// `ask: expected p95 <= 250ms, got 447ms (95% sure: 446ms to 450ms) during the fault`
+pub(super) fn deviation(probe: &str, row: &ExpectationFindings, when: &str) -> String {
+    let why = row.fault.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("{probe}: expected {}, got {}{why}{} {when}", row.expected, row.fault.shown, sure(&row.fault))
 }
 
 /// ` (95% sure: 441ms to 452ms)`; nothing where the interval has no width or is told by `>=` already.

@@ -46,15 +46,21 @@ impl Window {
     }
 }
 
-/// The samples of one probe that were intended in one of these windows.
+/// The samples of one probe that were intended in one of these windows; the samples are sorted by that.
 pub fn samples_in<'a, 'w>(
     samples: &'a [Sample],
     probe: usize,
     windows: &'w [Window],
 ) -> impl Iterator<Item = &'a Sample> + use<'a, 'w> {
-    samples
+    let (from, to) = windows
         .iter()
-        .filter(move |sample| sample.probe == probe && windows.iter().any(|window| window.contains(sample.intended)))
+        .fold((Duration::MAX, Duration::ZERO), |(from, to), window| (from.min(window.from), to.max(window.to)));
+    // A million samples are not looked at one by one for each probe and window.
+    let place = |moment| samples.partition_point(|sample| sample.intended() < moment);
+    let (first, last) = (place(from), place(to));
+    samples[first.min(last)..last].iter().filter(move |sample| {
+        sample.probe() == probe && windows.iter().any(|window| window.contains(sample.intended()))
+    })
 }
 
 /// The baseline up to its judgement, margin included. Its samples are those of [`Run::baseline`].

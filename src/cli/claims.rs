@@ -69,8 +69,7 @@ fn steps(header: &RunHeader) -> Vec<Step> {
     let experiment = &header.experiment;
     let mut steps = runner::set_up_steps(experiment);
     if header.mode == Mode::Inject {
-        let memory_available = system::memory().map_or(0, |memory| memory.available);
-        let facts = Facts { cores: system::cores(), memory_available };
+        let facts = Facts::here();
         let planned = experiment.faults.iter().filter_map(|fault| fault::plan(fault, experiment, &facts).ok());
         steps.extend(planned.flat_map(|plan| plan.steps));
     }

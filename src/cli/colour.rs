@@ -1,17 +1,20 @@
-//! Whether colour is wanted: on a terminal, unless NO_COLOR says no.
+//! Whether colour is wanted: on a terminal, unless NO_COLOR says no or a CI server reads along; anywhere else where
+//! CLICOLOR_FORCE asks for it.
 
+use super::ci;
 use crate::host::output::{self, Stream};
 use crate::report::Style;
 
-/// Whether to colour what goes to this stream. See <https://no-color.org>.
+/// Whether to colour what goes to this stream. See <https://no-color.org> and <https://bixense.com/clicolors>.
 pub(super) fn wanted(stream: Stream) -> bool {
-    let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    can_redraw(stream) && !no
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("NO_COLOR").is_none() && (set("CLICOLOR_FORCE").is_some_and(|value| value != "0") || can_redraw(stream))
 }
 
-/// Whether lines on this stream can be drawn again: a terminal that understands escapes.
+/// Whether lines on this stream can be drawn again: a terminal that understands escapes, and a person before it.
 pub(super) fn can_redraw(stream: Stream) -> bool {
-    output::is_terminal(stream) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    let understands = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    output::is_terminal(stream) && understands && ci::server().is_none()
 }
 
 /// How text for people on stdout looks.
@@ -21,6 +24,5 @@ pub(super) fn style() -> Style {
 
 /// How many columns stdout has; 80 where it is no terminal.
 fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    size.map_or(80, |size| usize::from(size.ws_col)).clamp(60, 120)
+    output::size(Stream::Stdout).map_or(80, |(columns, _)| columns).clamp(40, 120)
 }

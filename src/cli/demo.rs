@@ -1,8 +1,8 @@
 //! `chaos demo`
 
-use super::arguments::{DemoArguments, ServiceName};
+use super::arguments::{DemoArguments, HealthCheck, ServiceName};
 use super::run::runtime;
-use crate::demo::{self, Breaker, Retry, Serve, Settings};
+use crate::demo::{self, Breaker, Health, Pool, Retry, Serve, Settings};
 use crate::host::clock::Clock;
 use crate::host::{output, signals};
 
@@ -35,11 +35,21 @@ fn settings(arguments: &DemoArguments) -> Settings {
             generator: serves(ServiceName::Generator),
         },
         retry: Retry { attempts: arguments.attempts, backoff: arguments.backoff.0 },
-        timeout: arguments.timeout.0,
-        breaker: arguments
-            .breaker_failures
-            .map(|failures| Breaker { failures, cooldown: arguments.breaker_cooldown.0 }),
+        timeout: (!arguments.no_timeout).then_some(arguments.timeout.0),
+        breaker: arguments.breaker_failures.map(|failures| Breaker {
+            failures,
+            cooldown: arguments.breaker_cooldown.0,
+            stuck: arguments.stuck_breaker,
+        }),
         fallback: arguments.fallback,
         work: arguments.work.0,
+        pause: arguments.pause.0,
+        pool: arguments.pool.map(|places| Pool { places, queue: arguments.queue }),
+        health: match arguments.health {
+            HealthCheck::Shallow => Health::Shallow,
+            HealthCheck::Deep => Health::Deep,
+        },
+        leak: arguments.leaking_pool,
+        redo: arguments.slow_recovery,
     }
 }

@@ -1,7 +1,8 @@
 //! The latest run of the same experiment on this machine, to say how much it scatters.
 
 use super::run_folder::{self, RunFolder};
-use crate::analysis::{self, Analysis, Run};
+use super::stored;
+use crate::analysis::{self, Analysis};
 use crate::host::files;
 use crate::model::event::{Event, EventKind};
 use crate::model::experiment::Experiment;
@@ -29,9 +30,10 @@ fn is_of(folder: &RunFolder, experiment: &Experiment) -> bool {
 }
 
 fn read(folder: &RunFolder) -> Option<(String, Analysis)> {
-    let text = files::read_start(&folder.events(), LONGEST).ok()?;
-    let events: Vec<Event> = text.split(|byte| *byte == b'\n').map_while(event).collect();
-    let run = Run::fold(&events).filter(|run| run.ended)?;
+    if files::length(&folder.events()).ok()? > LONGEST {
+        return None;
+    }
+    let run = Some(stored::read(folder).ok()?.run).filter(|run| run.ended)?;
     let analysis = analysis::analyse(&run);
     let compared = analysis.probes.iter().flat_map(|probe| &probe.expectations).any(|row| row.compared.is_some());
     compared.then(|| (folder.run(), analysis))

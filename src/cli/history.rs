@@ -1,5 +1,7 @@
 //! `chaos history`: the runs that are kept, each analysed anew from its events.
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use super::arguments::{HistoryArguments, Output};
 use super::run_folder::{self, RunFolder};
 use super::{colour, stored};
@@ -17,12 +19,20 @@ pub(super) fn history(arguments: &HistoryArguments) -> anyhow::Result<u8> {
     let state = run_folder::state(arguments.state_dir.as_deref())?;
     let folders = RunFolder::with_events(&state)?;
     let ids: Vec<String> = folders.iter().map(RunFolder::run).collect();
-    let entries: Vec<Entry> = folders.iter().map(|folder| entry(folder, &ids)).collect();
+    let bar = progress(folders.len());
+    let entries: Vec<Entry> = bar.wrap_iter(folders.iter()).map(|folder| entry(folder, &ids)).collect();
+    bar.finish_and_clear();
     output::stdout(&match arguments.output {
         Output::Text => report::history::text(&entries, colour::style()),
         Output::Json => report::history::json(&entries)?,
     });
     Ok(0)
+}
+
+/// On a terminal, and there only: many long runs take a while to analyse.
+fn progress(runs: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("reading {pos} of {len} runs {wide_bar}");
+    ProgressBar::new(runs as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn entry(folder: &RunFolder, ids: &[String]) -> Entry {

@@ -1,6 +1,8 @@
 //! Words on the command line -> rooms in order. One file a verb.
 
 pub mod arguments;
+mod catalogue;
+mod ci;
 mod claims;
 mod colour;
 mod compare;
@@ -8,8 +10,13 @@ mod completions;
 mod demo;
 mod doctor;
 mod earlier;
+mod examples;
 mod experiment_file;
+mod help;
 mod history;
+mod init;
+mod listener;
+mod man;
 mod patience;
 mod plan;
 mod policy;
@@ -21,6 +28,7 @@ mod rollback;
 mod run;
 mod run_folder;
 mod scan;
+mod schema;
 mod stop;
 mod stored;
 mod validate;
@@ -46,17 +54,29 @@ const OUR_BUG: u8 = 70;
 /// Runs one command; the exit code is as documented in `chaos run --help`.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
+    if let Some(code) = completions::answer(&words) {
+        return ExitCode::from(code);
+    }
     // Not verbs of the command line: neither help nor completions shall offer them.
     match words.as_slice() {
         [_, verb, job] if verb == workers::COMMAND => return worker::main(&job.to_string_lossy()),
         [_, verb] if verb == trial::COMMAND => return trial::main(),
         [_, verb, journal, longest] if verb == guardian::COMMAND => return guardian::main(journal, longest),
+        [_, verb, id, words @ ..] if verb == run::COMMAND => return ExitCode::from(run::one_of_suite(id, words)),
         _ => {}
     }
-    match Arguments::try_parse_from(words) {
-        Ok(arguments) => ExitCode::from(dispatch(arguments.verb)),
-        Err(error) => ExitCode::from(tell_usage(&error)),
-    }
+    ExitCode::from(unless_lost(match Arguments::try_parse_from(words) {
+        Ok(arguments) => dispatch(arguments.verb),
+        Err(error) => tell_usage(&error),
+    }))
+}
+
+/// An answer that could not be written, to a full disk for instance, is no answer: nobody may take a piece of it for the
+/// whole. What ended in another way than well says that still.
+fn unless_lost(code: u8) -> u8 {
+    let Some(why) = output::lost() else { return code };
+    output::stderr(&format!("error: cannot write to standard output: {why}\n"));
+    if code == 0 { REFUSED } else { code }
 }
 
 fn dispatch(verb: Verb) -> u8 {
@@ -65,6 +85,7 @@ fn dispatch(verb: Verb) -> u8 {
         residue::warn();
     }
     let outcome = match verb {
+        Verb::Init(arguments) => init::init(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Rollback(arguments) => rollback::rollback(&arguments),
         Verb::Stop(arguments) => stop::stop(&arguments),
@@ -74,14 +95,21 @@ fn dispatch(verb: Verb) -> u8 {
         Verb::Report(arguments) => report::report(&arguments),
         Verb::History(arguments) => history::history(&arguments),
         Verb::Compare(arguments) => compare::compare(&arguments),
+        Verb::Faults(arguments) => catalogue::faults(&arguments),
+        Verb::Probes(arguments) => catalogue::probes(&arguments),
+        Verb::Schema(arguments) => schema::schema(&arguments),
         Verb::Demo(arguments) => demo::demo(&arguments),
         Verb::Proxy(arguments) => proxy::proxy(&arguments),
         Verb::Completions { shell } => completions::completions(shell),
+        Verb::Man(arguments) => man::man(&arguments),
+        Verb::Help(arguments) => help::help(&arguments),
     };
-    outcome.unwrap_or_else(|error| {
-        output::stderr(&format!("error: {error:#}\n"));
-        REFUSED
-    })
+    outcome.unwrap_or_else(|error| refused(&error))
+}
+
+fn refused(error: &anyhow::Error) -> u8 {
+    output::stderr(&format!("error: {error:#}\n"));
+    REFUSED
 }
 
 /// Help and version are answers, on stdout with code 0; anything else is a refusal.

@@ -1,7 +1,7 @@
 //! `chaos plan`: what would be done, how each step is undone, and what the run could show. Contacts nothing.
 
 use super::arguments::{PlanArguments, PlanOutput};
-use super::policy::{self, Gate};
+use super::policy::Gate;
 use super::{REFUSED, colour, earlier, experiment_file};
 use crate::analysis::foresight::foresee;
 use crate::fault;
@@ -19,7 +19,7 @@ pub(super) fn plan(arguments: &PlanArguments) -> anyhow::Result<u8> {
     let Some(loaded) = read else { return Ok(REFUSED) };
     let Some(admitted) = gate.admit(loaded, Purpose::Look)? else { return Ok(REFUSED) };
     let experiment = admitted.experiment;
-    let plan = planned(&experiment, &policy::facts(), admitted.digest);
+    let plan = planned(&experiment, &Facts::here(), admitted.digest);
     output::stdout(&match arguments.output {
         PlanOutput::Text => report::plan::text(&experiment, &plan, colour::style()),
         PlanOutput::Json => report::plan::json(&experiment, &plan)?,
@@ -31,7 +31,15 @@ pub(super) fn plan(arguments: &PlanArguments) -> anyhow::Result<u8> {
 
 fn planned(experiment: &Experiment, facts: &Facts, digest: String) -> Plan {
     let faults = experiment.faults.iter().map(|spec| match fault::plan(spec, experiment, facts) {
-        Ok(plan) => PlannedFault { steps: plan.steps, needs: plan.needs.to_owned(), impossible: None },
+        Ok(plan) => PlannedFault {
+            steps: plan.steps,
+            needs: [Some(plan.needs.to_owned()), fault::instead(spec, facts)]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("; "),
+            impossible: None,
+        },
         Err(why) => PlannedFault { steps: Vec::new(), needs: "more than there is".to_owned(), impossible: Some(why) },
     });
     let earlier = earlier::run(experiment);

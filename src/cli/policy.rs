@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::arguments::PolicyArguments;
-use super::colour;
+use super::ci;
 use super::experiment_file::Loaded;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fault;
 use crate::guard::digest;
 use crate::guard::policy::{self, ProcessPlace, Purpose, Refusal, Request, Surroundings};
 use crate::host::clock::Clock;
-use crate::host::output::{self, Stream};
-use crate::host::{Facts, files, process, system};
+use crate::host::{Facts, files, process};
 use crate::model::experiment::Experiment;
-use crate::model::fault::FaultKind;
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeKind;
 use crate::model::step::Step;
@@ -61,7 +59,7 @@ impl Gate {
             match spec::read_policy(Source { name: &name, text }, of_system) {
                 Ok(policy) => policies.push(policy),
                 Err(problems) => {
-                    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+                    ci::tell(&problems);
                     right = false;
                 }
             }
@@ -74,44 +72,56 @@ impl Gate {
         self.policies
     }
 
-    /// Whether an experiment may be run some day; what is forbidden was told on stderr. Slow only where a digest matters.
-    pub fn approves(&self, loaded: &Loaded) -> anyhow::Result<bool> {
+    /// What forbids to run an experiment some day; nothing when it may be run. Slow only where a digest matters.
+    pub fn forbids(&self, loaded: &Loaded) -> anyhow::Result<Diagnostics> {
         let matters = self.policies.iter().any(|policy| policy.approved_plans.is_some());
         let digest = if matters { digest_of(&loaded.experiment)? } else { String::new() };
-        Ok(self.judged(loaded, &digest, Purpose::Look)?.is_some())
+        Ok(self.judged(loaded, &digest, Purpose::Look)?.err().unwrap_or_default())
     }
 
     /// Judges an experiment; None when what is forbidden was told on stderr.
     pub fn admit(&self, loaded: Loaded, purpose: Purpose<'_>) -> anyhow::Result<Option<Admitted>> {
         let digest = digest_of(&loaded.experiment)?;
-        let Some(surroundings) = self.judged(&loaded, &digest, purpose)? else { return Ok(None) };
+        let surroundings = match self.judged(&loaded, &digest, purpose)? {
+            Ok(surroundings) => surroundings,
+            Err(forbidden) => {
+                ci::tell(&forbidden);
+                return Ok(None);
+            }
+        };
         let mut experiment = loaded.experiment;
         self.pin(&mut experiment, surroundings);
         Ok(Some(Admitted { experiment, digest }))
     }
 
-    /// What was known when nothing was forbidden.
-    fn judged(&self, loaded: &Loaded, digest: &str, purpose: Purpose<'_>) -> anyhow::Result<Option<Surroundings>> {
+    /// What was known when nothing was forbidden, or what is forbidden.
+    fn judged(
+        &self,
+        loaded: &Loaded,
+        digest: &str,
+        purpose: Purpose<'_>,
+    ) -> anyhow::Result<Result<Surroundings, Diagnostics>> {
         let experiment = &loaded.experiment;
         let surroundings = surroundings(experiment)?;
-        let request =
-            Request { experiment, steps: &steps(experiment, &facts()), digest, purpose, surroundings: &surroundings };
+        let request = Request {
+            experiment,
+            steps: &steps(experiment, &Facts::here()),
+            digest,
+            purpose,
+            surroundings: &surroundings,
+        };
         let mut refusals = policy::judge(&request, &self.policies);
         refusals.extend(not_approved(digest, purpose));
-        if !refusals.is_empty() {
-            tell(loaded, refusals);
-            return Ok(None);
-        }
-        Ok(Some(surroundings))
+        Ok(if refusals.is_empty() { Ok(surroundings) } else { Err(forbidden(loaded, refusals)) })
     }
 
     /// Puts what was judged in the place of what leads to it, so that a link or `PATH` that changes meanwhile leads
     /// nowhere else.
     fn pin(&self, experiment: &mut Experiment, mut surroundings: Surroundings) {
         for (place, fault) in experiment.faults.iter_mut().enumerate() {
-            let FaultKind::DiskStress(disk) = &mut fault.kind else { continue };
+            let Some(path) = fault.kind.folder_mut() else { continue };
             if let Some(folder) = surroundings.folders.remove(&format!("faults[{place}].path")).flatten() {
-                disk.path = folder;
+                *path = folder;
             }
         }
         if self.policies.iter().all(|policy| policy.allow_programs.is_none()) {
@@ -160,14 +170,9 @@ fn digest_of(experiment: &Experiment) -> anyhow::Result<String> {
     digest::digest(experiment, &steps(experiment, &anywhere())).context("cannot digest the plan")
 }
 
-/// What is known of this machine.
-pub(super) fn facts() -> Facts {
-    Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
-}
-
 /// A machine that is the same everywhere, so that a digest is too.
 fn anywhere() -> Facts {
-    Facts { cores: (0..1024).collect(), memory_available: 1 << 40 }
+    Facts { cores: (0..1024).collect(), memory_available: 1 << 40, ..Facts::default() }
 }
 
 fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
@@ -191,8 +196,8 @@ fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
         surroundings.programs.insert(format!("steady_state[{place}].command"), file);
     }
     for (place, fault) in experiment.faults.iter().enumerate() {
-        let FaultKind::DiskStress(disk) = &fault.kind else { continue };
-        surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(&disk.path).ok());
+        let Some(path) = fault.kind.folder() else { continue };
+        surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(path).ok());
     }
     Ok(surroundings)
 }
@@ -218,7 +223,7 @@ fn not_approved(digest: &str, purpose: Purpose<'_>) -> Option<Refusal> {
     })
 }
 
-fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
+fn forbidden(loaded: &Loaded, refusals: Vec<Refusal>) -> Diagnostics {
     let mut problems = loaded.problems();
     for Refusal { message, place, rule, help } in refusals {
         let mut problem = Diagnostic::error(message);
@@ -227,7 +232,7 @@ fn tell(loaded: &Loaded, refusals: Vec<Refusal>) {
         problem.help = help;
         problems.push(problem);
     }
-    output::stderr(&problems.render(colour::wanted(Stream::Stderr)));
+    problems
 }
 
 #[cfg(test)]

@@ -37,8 +37,12 @@ pub(super) fn what_to_roll_back(state: &Path) -> String {
 
 /// The runs whose tool is dead and of which something is there still.
 fn found(state: &Path) -> anyhow::Result<Vec<String>> {
-    let folders = RunFolder::all(state)?;
-    Ok(folders.iter().filter(|folder| leaves_something(folder)).map(RunFolder::run).collect())
+    Ok(left(state)?.iter().map(RunFolder::run).collect())
+}
+
+/// Their folders.
+pub(super) fn left(state: &Path) -> anyhow::Result<Vec<RunFolder>> {
+    Ok(RunFolder::all(state)?.into_iter().filter(leaves_something).collect())
 }
 
 /// What cannot be read cannot be called clean.

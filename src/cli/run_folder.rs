@@ -48,9 +48,14 @@ impl RunFolder {
         Ok(folders)
     }
 
+    /// Where this run is kept, whether it is there or not.
+    pub fn named(state: &Path, run: &str) -> Self {
+        Self { path: state.join(RUNS).join(run) }
+    }
+
     /// The folder of this run, if it came so far as to have a journal.
     pub fn find(state: &Path, run: &str) -> Option<Self> {
-        Some(Self { path: state.join(RUNS).join(run) }).filter(|folder| folder.journal().exists())
+        Some(Self::named(state, run)).filter(|folder| folder.journal().exists())
     }
 
     /// What is where runs are kept and has no journal: of runs that never began, or not ours at all; the oldest first.
@@ -89,6 +94,11 @@ impl RunFolder {
     pub fn stop_request(&self) -> PathBuf {
         self.path.join(STOP_REQUEST)
     }
+}
+
+/// A new run's id: it begins with the time, so that ids are in the order of their runs.
+pub(super) fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 /// The folder below which all runs are kept.

@@ -10,14 +10,36 @@ use crate::diagnostic::clean::shell_word;
 use crate::host::process::{self, Marked};
 use crate::host::{Trouble, files, storage};
 use crate::journal::scan::{self, Cleared, Fate, Strays};
+use crate::journal::scan_groups;
 
 pub(super) fn scan(state: &Path) -> anyhow::Result<u8> {
     let found = scan::look()?;
     let states = found.iter().flat_map(|strays| strays.states.iter().cloned());
-    let folders: BTreeSet<PathBuf> = states.chain([state.to_owned(), std::env::temp_dir()]).collect();
+    let folders = storage::places_of_drafts(states.chain([state.to_owned()]));
     let mut told: Vec<Told> = found.iter().map(|strays| one(strays, state)).collect();
+    told.extend(groups()?);
     told.extend(folders.iter().flat_map(|folder| files::forgotten_drafts(folder)).map(|draft| remove(&draft)));
     Ok(rollback::tell(&told, "nothing of ours is left: no process carries the mark of a dead run"))
+}
+
+/// Control groups that dead runs left. Who was in them is gone with its run by now.
+fn groups() -> Result<Vec<Told>, Trouble> {
+    let told = scan_groups::look()?.into_iter().map(|(run, groups)| {
+        let names: Vec<String> = groups.iter().map(|group| group.display().to_string()).collect();
+        let mut lines = vec![format!("run {run}: its tool is gone and left the control groups {}", names.join(", "))];
+        let code = match scan_groups::remove(&groups) {
+            Ok(()) => {
+                lines.push(format!("run {run}: its control groups are gone"));
+                0
+            }
+            Err(trouble) => {
+                lines.push(format!("run {run}: RESIDUE: {trouble}; by hand: rmdir {}", names.join(" ")));
+                RESIDUE
+            }
+        };
+        Told { lines, code }
+    });
+    Ok(told.collect())
 }
 
 fn one(strays: &Strays, state: &Path) -> Told {

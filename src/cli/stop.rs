@@ -70,6 +70,11 @@ fn under_way(state: &Path) -> anyhow::Result<Vec<UnderWay>> {
     Ok(RunFolder::all(state)?.into_iter().filter_map(of).collect())
 }
 
+/// The folders of the runs under way.
+pub(super) fn folders_under_way(state: &Path) -> anyhow::Result<Vec<RunFolder>> {
+    Ok(under_way(state)?.into_iter().map(|one| one.folder).collect())
+}
+
 /// The run whose id begins like this; none, and told, when it is over already.
 fn named(state: &Path, wanted: &str, under_way: Vec<UnderWay>) -> anyhow::Result<Option<UnderWay>> {
     let is_it = |run: &str| !wanted.is_empty() && run.starts_with(wanted);

@@ -49,25 +49,43 @@ fn find(state: &Path, wanted: &str) -> anyhow::Result<RunFolder> {
     }
 }
 
-/// Reads a run back from its events. The last line may be torn, as the tool may have been killed while it wrote it; from
-/// the first line on that cannot be read nothing is believed.
+/// Reads a run back from its events, a line at a time: a long run has a million of them. The last line may be torn, as
+/// the tool may have been killed while it wrote it; from the first line on that cannot be read nothing is believed.
 pub(super) fn read(folder: &RunFolder) -> anyhow::Result<Stored> {
     let path = folder.events();
-    let bytes = files::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    let parsed: Vec<Event> = lines.iter().map_while(|line| serde_json::from_slice(line).ok()).collect();
-    let trouble = lines.get(parsed.len()).map(|line| {
-        let (number, left_out) = (parsed.len() + 1, lines.len() - parsed.len());
-        let why = serde_json::from_slice::<Event>(line).err().map(|error| error.to_string()).unwrap_or_default();
-        let what = if left_out == 1 { "is torn" } else { "cannot be read" };
-        let more = if left_out == 1 { String::new() } else { format!(", nor are the {} after it", left_out - 1) };
+    let cannot = || format!("cannot read {}", path.display());
+    let mut lines = files::read_lines(&path).with_context(cannot)?;
+    let (mut run, mut read, mut trouble) = (None, 0, None);
+    for line in &mut lines {
+        match Event::read(&line.with_context(cannot)?) {
+            Ok(event) => hear(&mut run, &event),
+            Err(error) => {
+                trouble = Some(error);
+                break;
+            }
+        }
+        read += 1;
+    }
+    let trouble = trouble.map(|why| {
+        let (number, after) = (read + 1, lines.count());
+        let what = if after == 0 { "is torn" } else { "cannot be read" };
+        let more = if after == 0 { String::new() } else { format!(", nor are the {after} after it") };
         format!("line {number} of {} {what} ({why}): it is not in this report{more}", path.display())
     });
-    let run = Run::fold(&parsed).with_context(|| {
+    let run = run.flatten().with_context(|| {
         let why = trouble.as_deref().unwrap_or("it does not begin with the start of a run");
         format!("{} is no record of a run: {why}", path.display())
     })?;
-    Ok(Stored { run, trouble })
+    Ok(Stored { run: run.complete(), trouble })
+}
+
+/// The first event begins the run, the others go on with it.
+fn hear(run: &mut Option<Option<Run>>, event: &Event) {
+    match run {
+        None => *run = Some(Run::begin(event)),
+        Some(Some(run)) => run.hear(event),
+        Some(None) => {}
+    }
 }
 
 #[cfg(test)]

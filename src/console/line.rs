@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use super::board::Board;
+use super::frame::clock;
+use super::gauge::Reading;
 use crate::diagnostic::clean::clean;
 use crate::model::dose::Dose;
 use crate::model::event::EventKind;
 use crate::model::experiment::Experiment;
 use crate::model::phase::Phase;
+use crate::model::units::Timespan;
+
+/// A line says how so many probes stand.
+const PROBES: usize = 4;
 
 /// The line of an event. Text that comes from outside is made harmless for a terminal.
 pub(super) fn of(event: &EventKind, experiment: Option<&Experiment>) -> Option<String> {
@@ -43,6 +50,7 @@ pub(super) fn of(event: &EventKind, experiment: Option<&Experiment>) -> Option<S
         | EventKind::StepUndone { .. }
         | EventKind::RolledBack
         | EventKind::AffectedUsers { .. }
+        | EventKind::Traffic { .. }
         | EventKind::RunEnded => return None,
     };
     Some(clean(&line))
@@ -51,6 +59,7 @@ pub(super) fn of(event: &EventKind, experiment: Option<&Experiment>) -> Option<S
 fn begins(phase: Phase, experiment: &Experiment) -> Option<String> {
     Some(match phase {
         Phase::Baseline => format!("baseline: measuring the steady state for {}", experiment.baseline),
+        Phase::Observe => format!("observe: watching for {}", Timespan(length(phase, experiment)?)),
         Phase::Recovery => format!("recovery: awaiting the steady state, at most {}", experiment.recovery.within),
         _ => return None,
     })
@@ -64,6 +73,31 @@ fn told(dose: &Dose) -> String {
         None => parts,
         Some(why) => format!("NOT EFFECTIVE: {why}"),
     }
+}
+
+/// How a phase stands, in one line: probes that fail first, and no more than a few.
+pub(super) fn standing(board: &Board, at: Duration) -> Option<String> {
+    let (phase, lasted, length) = board.progress(at)?;
+    let of = length.map(|length| format!(" of {}", Timespan(length))).unwrap_or_default();
+    let probes = board.header.experiment.steady_state.iter().zip(&board.gauges);
+    let mut told: Vec<(bool, String)> = probes
+        .map(|(probe, gauge)| {
+            let Reading { rate, errors, is_failing, p50, p95 } = gauge.reading(at);
+            (!is_failing, format!("{} {rate}, {errors} errors, p50 {p50}, p95 {p95}", probe.name))
+        })
+        .collect();
+    told.sort_by_key(|(fine, _)| *fine);
+    let hidden = told.len().saturating_sub(PROBES);
+    let mut parts: Vec<String> = told.into_iter().take(PROBES).map(|(_, words)| words).collect();
+    if hidden > 0 {
+        parts.push(format!("{hidden} probes more"));
+    }
+    let near = board.stop.as_ref().map(|stop| stop.nearness(board.users)).unwrap_or_default();
+    let nearest = near.into_iter().filter(|near| near.share > 0.0).max_by(|a, b| a.share.total_cmp(&b.share));
+    parts.extend(
+        nearest.and_then(|near| Some(format!("nearest stop: {} {} of {}", near.subject, near.measured?, near.limit))),
+    );
+    Some(clean(&format!("{phase}: {}{of}: {}", clock(lasted), parts.join("; "))))
 }
 
 /// How long a phase lasts, where that is known beforehand.

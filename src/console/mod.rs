@@ -1,101 +1,140 @@
 //! The only pen during a run: events -> standard error. Never panics, never waits for a reader that is gone.
+//!
+//! What happens is a line. On a terminal a frame below the lines shows how the run stands ([`board`] folds the events,
+//! [`frame`] draws it, [`pen`] puts it there); elsewhere a dated line says so now and then.
 
+mod board;
+mod frame;
+mod gauge;
 mod line;
+mod pen;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use board::Board;
+use frame::Room;
+use pen::Pen;
 
-use crate::host::output;
-use crate::model::event::{Event, EventKind, RunHeader};
+use crate::model::event::{Event, EventKind};
 use crate::model::phase::Phase;
-use crate::model::sample::Sample;
 
 /// How the run is told while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Lines, and a bar below them that lives.
-    Live,
+    /// Lines, and a frame below them that lives.
+    Live {
+        /// Colours may be used.
+        color: bool,
+    },
     /// Dated lines only.
     Plain,
     /// Nothing.
     Silent,
 }
 
+/// A frame is drawn no more often: the rate of samples costs nothing here.
+const REDRAW: Duration = Duration::from_millis(200);
+/// Elsewhere than on a terminal a long phase says how it stands, ten times in its course and no more often than this.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
 /// The pen.
 pub struct Console {
     look: Look,
-    header: Option<RunHeader>,
-    bar: ProgressBar,
-    samples: u64,
-    errors: u64,
+    board: Option<Board>,
+    pen: Pen,
+    /// Lines that are not written yet.
+    lines: String,
+    drawn: Option<Duration>,
+    /// When a dated line last said how it stands.
+    told: Duration,
+    ended: bool,
 }
 
 impl Console {
     /// A pen that has written nothing yet.
     pub fn new(look: Look) -> Self {
-        let target =
-            if look == Look::Live { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        Self { look, header: None, bar, samples: 0, errors: 0 }
+        let (drawn, told) = (None, Duration::ZERO);
+        Self { look, board: None, pen: Pen::default(), lines: String::new(), drawn, told, ended: false }
     }
 
-    /// Tells what happened, where it is worth a line.
+    /// Takes notice of what happened; what is worth a line is written by [`Console::draw`].
     pub fn see(&mut self, event: &Event) {
+        if self.look == Look::Silent {
+            return;
+        }
         match &event.kind {
-            EventKind::RunStarted(header) => self.header = Some((**header).clone()),
-            EventKind::PhaseStarted { phase } => self.begin(*phase),
-            EventKind::Sample(sample) => self.count(sample),
-            _ => {}
+            EventKind::RunStarted(header) => self.board = Some(Board::new(header)),
+            EventKind::RunEnded => self.ended = true,
+            kind => {
+                if let Some(board) = &mut self.board {
+                    board.see(event.at, kind);
+                }
+            }
         }
-        if matches!(event.kind, EventKind::RunEnded) {
-            self.bar.finish_and_clear();
+        if matches!(event.kind, EventKind::PhaseStarted { .. }) {
+            self.told = event.at;
         }
-        let experiment = self.header.as_ref().map(|header| &header.experiment);
-        if let (Some(line), false) = (line::of(&event.kind, experiment), self.look == Look::Silent) {
-            self.write(event.at, &line);
+        let experiment = self.board.as_ref().map(|board| &board.header.experiment);
+        if let Some(line) = line::of(&event.kind, experiment) {
+            let line = self.dated(event.at, &line);
+            self.lines.push_str(&line);
         }
     }
 
-    fn write(&self, at: Duration, line: &str) {
-        let text = match (self.look, &self.header) {
-            (Look::Plain, Some(header)) => {
-                let moment = header.started + at;
+    /// Writes what is to be written at this moment of the run: new lines at once, frames now and then.
+    pub fn draw(&mut self, at: Duration) {
+        match self.look {
+            Look::Live { color } => self.draw_frame(at, color),
+            Look::Plain => {
+                if let Some(line) = self.sign_of_life(at) {
+                    self.lines.push_str(&line);
+                }
+                self.pen.write(&std::mem::take(&mut self.lines), &[]);
+            }
+            Look::Silent => {}
+        }
+    }
+
+    fn draw_frame(&mut self, at: Duration, color: bool) {
+        let due = self.drawn.is_none_or(|drawn| at >= drawn + REDRAW);
+        if !(due || self.ended || !self.lines.is_empty()) {
+            return;
+        }
+        self.drawn = Some(at);
+        let (columns, rows) = pen::size();
+        // One column and row less: some terminals break a line that fills the last column, and the cursor stands below.
+        let room = Room { width: columns.saturating_sub(1).max(20), height: rows.saturating_sub(2).max(3), color };
+        let board = self.board.as_ref().filter(|board| !self.ended && shows(board));
+        let frame = board.map(|board| frame::frame(board, at, room)).unwrap_or_default();
+        self.pen.write(&std::mem::take(&mut self.lines), &frame);
+    }
+
+    fn dated(&self, at: Duration, line: &str) -> String {
+        match (self.look, &self.board) {
+            (Look::Plain, Some(board)) => {
+                let moment = board.header.started + at;
                 format!("{} {line}\n", moment.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
             }
             _ => format!("{:>7.1}s {line}\n", at.as_secs_f64()),
-        };
-        self.bar.suspend(|| output::stderr(&text));
+        }
     }
 
-    /// The bar shows the phase and, where that is known, how much of its time is over.
-    fn begin(&mut self, phase: Phase) {
-        (self.samples, self.errors) = (0, 0);
-        if self.look != Look::Live {
-            return;
+    /// A line on how a long phase stands, when it is time for one.
+    fn sign_of_life(&mut self, at: Duration) -> Option<String> {
+        let board = self.board.as_ref().filter(|board| !self.ended && shows(board))?;
+        let (_, _, length) = board.progress(at)?;
+        let every = SIGN_OF_LIFE.max(length.unwrap_or_default() / 10);
+        if at < self.told + every {
+            return None;
         }
-        let length = self.header.as_ref().and_then(|header| line::length(phase, &header.experiment));
-        let template = match length {
-            Some(_) => "{prefix:>9} [{bar:28}] {pos}/{len}s {wide_msg}",
-            None => "{prefix:>9} {spinner} {elapsed} {wide_msg}",
-        };
-        self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        self.bar.set_prefix(phase.word());
-        self.bar.set_message("");
-        self.bar.reset();
-        match length {
-            Some(length) => self.bar.set_length(length.as_secs_f64().ceil() as u64),
-            None => self.bar.unset_length(),
-        }
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        self.told = at;
+        Some(self.dated(at, &line::standing(board, at)?))
     }
+}
 
-    fn count(&mut self, sample: &Sample) {
-        self.samples += 1;
-        self.errors += u64::from(sample.measurement.outcome.is_error());
-        if self.look == Look::Live {
-            self.bar.set_position(self.bar.elapsed().as_secs());
-            self.bar.set_message(format!("{} samples, {} errors", self.samples, self.errors));
-        }
-    }
+/// While nothing is measured any more there is nothing to show.
+fn shows(board: &Board) -> bool {
+    board.phase.is_some_and(|(phase, _)| phase < Phase::TearDown)
 }

@@ -70,7 +70,9 @@ impl Breaker {
     pub(super) fn ask(&mut self, now: Instant) -> Option<Pass> {
         match self.inner {
             Inner::Closed { .. } => {}
-            Inner::Open { since } if now.saturating_duration_since(since) >= self.settings.cooldown => {
+            Inner::Open { since }
+                if !self.settings.stuck && now.saturating_duration_since(since) >= self.settings.cooldown =>
+            {
                 self.turn(Inner::HalfOpen);
             }
             Inner::Open { .. } | Inner::HalfOpen => return None,
@@ -115,7 +117,7 @@ mod tests {
     const COOLDOWN: Duration = Duration::from_secs(5);
 
     fn breaker() -> (Breaker, Instant) {
-        (Breaker::new(settings::Breaker { failures: 3, cooldown: COOLDOWN }), Clock::Tokio.now())
+        (Breaker::new(settings::Breaker { failures: 3, cooldown: COOLDOWN, stuck: false }), Clock::Tokio.now())
     }
 
     fn call(breaker: &mut Breaker, outcome: Outcome, now: Instant) -> bool {
@@ -147,6 +149,14 @@ mod tests {
         assert!(breaker.ask(now + COOLDOWN).is_some());
         assert_eq!(breaker.state(), State::HalfOpen);
         assert_eq!(breaker.ask(now + COOLDOWN * 9), None, "one is trying");
+    }
+
+    #[test]
+    fn a_stuck_one_never_lets_a_call_try() {
+        let settings = settings::Breaker { failures: 1, cooldown: COOLDOWN, stuck: true };
+        let (mut breaker, now) = (Breaker::new(settings), Clock::Tokio.now());
+        assert!(call(&mut breaker, Outcome::Failure, now));
+        assert_eq!(breaker.ask(now + COOLDOWN * 1000), None);
     }
 
     #[test]

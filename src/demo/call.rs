@@ -52,6 +52,11 @@ impl Upstream {
         }
     }
 
+    /// Asks once, beside breaker and counters: for a look whether it is there.
+    pub(super) async fn once<T: DeserializeOwned>(&self, path_and_query: &str) -> Result<T, CallError> {
+        self.client.get(path_and_query).await
+    }
+
     /// The counters.
     pub(super) fn counters(&self) -> &Counters {
         &self.counters

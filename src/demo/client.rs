@@ -1,6 +1,6 @@
 //! The gateway's way to one upstream: HTTP/1.1 over connections that are kept alive, each call with its own limit.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
@@ -51,9 +51,11 @@ impl CallError {
 /// A client of one upstream.
 pub(super) struct Client {
     upstream: String,
-    timeout: Duration,
+    timeout: Option<Duration>,
     clock: Clock,
     idle: Mutex<Vec<Wire>>,
+    /// The connections of calls that failed, where they are never closed: a known mistake.
+    leaked: Option<Mutex<Vec<Wire>>>,
 }
 
 struct Wire {
@@ -63,19 +65,18 @@ struct Wire {
 }
 
 impl Client {
-    /// A client of `HOST:PORT`.
-    pub(super) fn new(upstream: String, timeout: Duration, clock: Clock) -> Self {
-        Self { upstream, timeout, clock, idle: Mutex::default() }
+    /// A client of `HOST:PORT`; none of its calls takes longer than the timeout, where there is one.
+    pub(super) fn new(upstream: String, timeout: Option<Duration>, leaks: bool, clock: Clock) -> Self {
+        Self { upstream, timeout, clock, idle: Mutex::default(), leaked: leaks.then(Mutex::default) }
     }
 
     /// One call, answered in JSON. A call that fails or is given up takes its connection with it.
     pub(super) async fn get<T: DeserializeOwned>(&self, path_and_query: &str) -> Result<T, CallError> {
+        let Some(timeout) = self.timeout else { return decoded(&self.call(path_and_query).await?) };
         tokio::select! {
             biased;
-            answer = self.call(path_and_query) => {
-                serde_json::from_slice(&answer?).map_err(|error| CallError::Broken(format!("not the JSON expected: {error}")))
-            }
-            () = self.clock.sleep(self.timeout) => Err(CallError::Timeout(self.timeout)),
+            answer = self.call(path_and_query) => decoded(&answer?),
+            () = self.clock.sleep(timeout) => Err(CallError::Timeout(timeout)),
         }
     }
 
@@ -84,7 +85,10 @@ impl Client {
         let (response, wire) = self.send(request.map_err(broken)?).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(broken)?.to_bytes();
-        self.keep(wire);
+        match &self.leaked {
+            Some(leaked) if status != StatusCode::OK => lock(leaked).push(wire),
+            _ => self.keep(wire),
+        }
         if status == StatusCode::OK { Ok(body) } else { Err(CallError::Status(status.as_u16())) }
     }
 
@@ -121,15 +125,23 @@ impl Client {
     }
 
     fn take_idle(&self) -> Option<Wire> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        lock(&self.idle).pop()
     }
 
     fn keep(&self, wire: Wire) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         if idle.len() < MOST_IDLE && !wire.sender.is_closed() {
             idle.push(wire);
         }
     }
+}
+
+fn decoded<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(answer).map_err(|error| CallError::Broken(format!("not the JSON expected: {error}")))
+}
+
+fn lock(wires: &Mutex<Vec<Wire>>) -> MutexGuard<'_, Vec<Wire>> {
+    wires.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The innermost cause, which says most: `Connection refused (os error 111)`.

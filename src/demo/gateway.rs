@@ -1,5 +1,6 @@
 //! The gateway: asks the retriever for documents, then the generator for an answer, and puts both together.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hyper::StatusCode;
@@ -11,15 +12,20 @@ use super::call::Upstream;
 use super::client::{CallError, Client};
 use super::generator::Generated;
 use super::metrics::Exposition;
+use super::pool::Pool;
+use super::redo::Redo;
 use super::retriever::{Document, Found};
 use super::server::Reply;
-use super::settings::Settings;
+use super::settings::{Health, Settings};
 use crate::host::clock::Clock;
 
 /// The gateway.
 pub(super) struct Gateway {
     retriever: Upstream,
-    generator: Upstream,
+    generator: Arc<Upstream>,
+    pool: Arc<Pool>,
+    redo: Option<Redo>,
+    health: Health,
     fallback: bool,
     fallbacks: AtomicU64,
 }
@@ -27,11 +33,17 @@ pub(super) struct Gateway {
 impl Gateway {
     /// A gateway that reaches its upstreams at these `HOST:PORT`.
     pub(super) fn new(settings: &Settings, retriever: String, generator: String, clock: Clock) -> Self {
-        let client = |upstream| Client::new(upstream, settings.timeout, clock);
+        let client = |upstream| Client::new(upstream, settings.timeout, settings.leak, clock);
         let breaker = settings.breaker.map(Breaker::new);
+        let generator = Arc::new(Upstream::new(client(generator), settings.retry, breaker, clock));
+        let pool = Arc::new(Pool::new(settings.pool));
+        let redo = settings.redo.then(|| Redo::new(Arc::clone(&generator), Arc::clone(&pool), clock));
         Self {
             retriever: Upstream::new(client(retriever), settings.retry, None, clock),
-            generator: Upstream::new(client(generator), settings.retry, breaker, clock),
+            generator,
+            pool,
+            redo,
+            health: settings.health,
             fallback: settings.fallback,
             fallbacks: AtomicU64::new(0),
         }
@@ -39,23 +51,52 @@ impl Gateway {
 
     /// Answers a question. Without documents there is nothing to fall back on.
     pub(super) async fn ask(&self, question: &str) -> Reply {
-        let found: Result<Found, _> = self.retriever.get(&target("/search", &[("q", question)])).await;
-        let documents = match found {
+        let Some(_place) = self.pool.enter().await else { return full() };
+        let documents = match self.search(question).await {
             Ok(found) => found.documents,
             Err(error) => return failed("retriever", &error),
         };
         let ids: Vec<&str> = documents.iter().map(|document| document.id.as_str()).collect();
         let target = target("/generate", &[("q", question), ("documents", &ids.join(","))]);
-        match self.generator.get::<Generated>(&target).await {
-            Ok(generated) => answer(&generated.answer, "generator", &ids),
-            Err(_) if self.fallback => self.fall_back(&documents, &ids),
-            Err(error) => failed("generator", &error),
+        let error = match self.generator.get::<Generated>(&target).await {
+            Ok(generated) => return answer(&generated.answer, "generator", &ids),
+            Err(error) => error,
+        };
+        if let Some(redo) = &self.redo {
+            redo.put_aside(target);
         }
+        if self.fallback { self.fall_back(&documents, &ids) } else { failed("generator", &error) }
+    }
+
+    /// Answers with documents alone: the generator is not needed.
+    pub(super) async fn documents(&self, question: &str) -> Reply {
+        let Some(_place) = self.pool.enter().await else { return full() };
+        match self.search(question).await {
+            Ok(found) => Reply::json(StatusCode::OK, &found),
+            Err(error) => failed("retriever", &error),
+        }
+    }
+
+    /// Why it is not healthy; none when it is. A deep check asks the upstreams, without retries.
+    pub(super) async fn unhealthy(&self) -> Option<String> {
+        if self.health == Health::Shallow {
+            return None;
+        }
+        for (name, upstream) in [("retriever", &self.retriever), ("generator", &*self.generator)] {
+            if let Err(error) = upstream.once::<serde_json::Value>("/health").await {
+                return Some(format!("{name}: {error}"));
+            }
+        }
+        None
+    }
+
+    async fn search(&self, question: &str) -> Result<Found, CallError> {
+        self.retriever.get(&target("/search", &[("q", question)])).await
     }
 
     /// Writes what it counts about its calls.
     pub(super) fn write_metrics(&self, text: &mut Exposition) {
-        let upstreams = [("retriever", &self.retriever), ("generator", &self.generator)];
+        let upstreams = [("retriever", &self.retriever), ("generator", &*self.generator)];
         text.family("calls_total", "counter", "Calls of an upstream, by how they ended.");
         for (name, upstream) in upstreams {
             let counters = upstream.counters();
@@ -91,6 +132,11 @@ impl Gateway {
 
 fn answer(text: &str, source: &str, documents: &[&str]) -> Reply {
     Reply::json(StatusCode::OK, &json!({ "answer": text, "source": source, "documents": documents }))
+}
+
+/// Nobody waits beyond the waiting room.
+fn full() -> Reply {
+    Reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": "too many questions at once" }))
 }
 
 fn failed(upstream: &str, error: &CallError) -> Reply {

@@ -79,7 +79,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, Trouble>
     for (bound, kind) in [
         (gateway, Kind::Gateway(Box::new(Gateway::new(&settings, to_retriever, to_generator, clock)))),
         (retriever, Kind::Retriever { work }),
-        (generator, Kind::Generator { work }),
+        (generator, Kind::Generator { work, pause: settings.pause, clock }),
     ] {
         if let Some(bound) = bound {
             let service = Service { kind, metrics: Metrics::default(), clock };
@@ -153,14 +153,14 @@ struct Service {
 enum Kind {
     Gateway(Box<Gateway>),
     Retriever { work: Duration },
-    Generator { work: Duration },
+    Generator { work: Duration, pause: Duration, clock: Clock },
 }
 
 impl Service {
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let reply = match request.uri().path() {
             _ if request.method() != Method::GET => Reply::refused(StatusCode::METHOD_NOT_ALLOWED, "only GET is known"),
-            "/health" => self.health(),
+            "/health" => self.health().await,
             "/metrics" => self.metrics(),
             path => {
                 let under_way = self.metrics.begin(self.clock.now());
@@ -172,7 +172,12 @@ impl Service {
         reply.into_response()
     }
 
-    fn health(&self) -> Reply {
+    async fn health(&self) -> Reply {
+        if let Kind::Gateway(gateway) = &self.kind
+            && let Some(why) = gateway.unhealthy().await
+        {
+            return Reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "bad", "why": why }));
+        }
         Reply::json(StatusCode::OK, &json!({ "status": "ok", "service": self.kind.name() }))
     }
 
@@ -198,7 +203,9 @@ impl Kind {
     async fn answer(&self, path: &str, query: &str) -> Reply {
         let path_is_known = matches!(
             (self, path),
-            (Self::Gateway(_), "/ask") | (Self::Retriever { .. }, "/search") | (Self::Generator { .. }, "/generate")
+            (Self::Gateway(_), "/ask" | "/documents")
+                | (Self::Retriever { .. }, "/search")
+                | (Self::Generator { .. }, "/generate")
         );
         if !path_is_known {
             return Reply::refused(StatusCode::NOT_FOUND, "no such path");
@@ -207,12 +214,16 @@ impl Kind {
             return Reply::refused(StatusCode::BAD_REQUEST, "the question is missing: say ?q=...");
         };
         match self {
+            Self::Gateway(gateway) if path == "/documents" => gateway.documents(&question).await,
             Self::Gateway(gateway) => gateway.ask(&question).await,
             Self::Retriever { work } => {
                 work::spend(*work).await;
                 Reply::json(StatusCode::OK, &retriever::search(&question))
             }
-            Self::Generator { work } => {
+            Self::Generator { work, pause, clock } => {
+                if *pause > Duration::ZERO {
+                    clock.sleep(*pause).await;
+                }
                 work::spend(*work).await;
                 let documents = parameter(query, "documents").unwrap_or_default();
                 Reply::json(StatusCode::OK, &generator::generate(&question, &documents))

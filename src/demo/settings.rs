@@ -27,14 +27,24 @@ pub struct Settings {
     pub serve: Serve,
     /// How often the gateway calls an upstream that fails.
     pub retry: Retry,
-    /// How long one call of the gateway may take.
-    pub timeout: Duration,
+    /// How long one call of the gateway may take; as long as it likes when absent, which is a known mistake.
+    pub timeout: Option<Duration>,
     /// The circuit breaker before the generator; none when absent.
     pub breaker: Option<Breaker>,
     /// Whether the gateway answers from the documents alone when the generator fails.
     pub fallback: bool,
     /// CPU time that retriever and generator spend on each request beside their own work.
     pub work: Duration,
+    /// Time that the generator waits on each request beside its own work, without using the CPU.
+    pub pause: Duration,
+    /// How many questions the gateway works on at once; without limit when absent.
+    pub pool: Option<Pool>,
+    /// What the gateway's `/health` looks at.
+    pub health: Health,
+    /// A known mistake: a call that fails keeps its connection for ever.
+    pub leak: bool,
+    /// A known mistake: questions that the generator failed on are asked again, all at once, when it is back.
+    pub redo: bool,
 }
 
 impl Default for Settings {
@@ -47,10 +57,15 @@ impl Default for Settings {
             generator_upstream: None,
             serve: Serve::ALL,
             retry: Retry::NONE,
-            timeout: Duration::from_secs(1),
+            timeout: Some(Duration::from_secs(1)),
             breaker: None,
             fallback: false,
             work: Duration::ZERO,
+            pause: Duration::ZERO,
+            pool: None,
+            health: Health::Shallow,
+            leak: false,
+            redo: false,
         }
     }
 }
@@ -92,4 +107,25 @@ pub struct Breaker {
     pub failures: u32,
     /// How long it stays open before it lets one call try.
     pub cooldown: Duration,
+    /// A known mistake: once open it never lets a call try.
+    pub stuck: bool,
+}
+
+/// How many questions are worked on at once. All of the gateway's questions share the places, whatever they use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// So many; at least 1.
+    pub places: u32,
+    /// So many more may wait for a place; others are refused with 503 at once.
+    pub queue: u32,
+}
+
+/// What a health check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Health {
+    /// Only whether the process answers.
+    #[default]
+    Shallow,
+    /// Whether the upstreams answer, too.
+    Deep,
 }

@@ -1,6 +1,8 @@
 //! The system under test on real sockets.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -8,10 +10,11 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::{Breaker, Retry, Running, Serve, Settings, start};
+use super::{Breaker, Health, Pool, Retry, Running, Serve, Settings, start};
 use crate::host::clock::Clock;
 
 const LOOPBACK: &str = "127.0.0.1:0";
@@ -101,7 +104,7 @@ async fn a_slow_generator_is_a_timeout_or_with_a_fallback_an_answer_in_time() {
     for fallback in [false, true] {
         let timeout = Duration::from_millis(60);
         let generator_upstream = Some(upstream.clone());
-        let demo = run(Settings { generator_upstream, fallback, timeout, ..settings() }).await;
+        let demo = run(Settings { generator_upstream, fallback, timeout: Some(timeout), ..settings() }).await;
         let start = Clock::Real.now();
         let (status, answer) = ask(&demo).await;
         assert!(start.elapsed() >= timeout && start.elapsed() < timeout * 5, "{:?}", start.elapsed());
@@ -145,7 +148,7 @@ async fn retries_are_made_and_counted() {
 #[tokio::test]
 async fn a_breaker_opens_refuses_lets_one_try_and_closes_when_the_generator_is_back() {
     let upstream = nobody().await;
-    let breaker = Breaker { failures: 2, cooldown: Duration::from_millis(100) };
+    let breaker = Breaker { failures: 2, cooldown: Duration::from_millis(100), stuck: false };
     let generator_upstream = Some(upstream.clone());
     let demo = run(Settings { generator_upstream, breaker: Some(breaker), ..settings() }).await;
     let state = "breaker_state{upstream=\"generator\"}";
@@ -195,7 +198,7 @@ async fn the_extra_work_is_felt_in_the_answer() {
 
 #[tokio::test]
 async fn the_metrics_are_what_prometheus_reads() {
-    let breaker = Some(Breaker { failures: 1, cooldown: Duration::from_secs(1) });
+    let breaker = Some(Breaker { failures: 1, cooldown: Duration::from_secs(1), stuck: false });
     let demo = run(Settings { breaker, ..settings() }).await;
     ask(&demo).await;
     let (_, text) = get(demo.gateway, "/metrics").await;
@@ -241,4 +244,103 @@ async fn shutdown_frees_the_ports() {
     for address in addresses {
         TcpListener::bind(address).await.expect("the port is free");
     }
+}
+
+/// Answers every request with 503 on connections that are kept alive, and counts those that are open.
+async fn failing() -> (String, Arc<AtomicUsize>, JoinSet<()>) {
+    let listener = TcpListener::bind(LOOPBACK).await.expect("binds");
+    let address = listener.local_addr().expect("address").to_string();
+    let open = Arc::new(AtomicUsize::new(0));
+    let (counted, mut task) = (Arc::clone(&open), JoinSet::new());
+    task.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            let counted = Arc::clone(&counted);
+            connections.spawn(async move {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut buffer = [0; 4096];
+                while let Ok(1..) = stream.read(&mut buffer).await {
+                    let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+                    stream.write_all(answer).await.expect("answers");
+                }
+                counted.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (address, open, task)
+}
+
+#[tokio::test]
+async fn a_pool_that_leaks_keeps_the_connection_of_every_call_that_fails() {
+    for (leak, expected) in [(false, 1), (true, 5)] {
+        let (upstream, open, _task) = failing().await;
+        let demo = run(Settings { generator_upstream: Some(upstream), leak, ..settings() }).await;
+        for _ in 0..5 {
+            assert_eq!(ask(&demo).await.0, 502);
+        }
+        assert_eq!(open.load(Ordering::SeqCst), expected);
+        demo.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_timeout_a_call_waits_as_long_as_it_takes() {
+    let (upstream, _task) = stalled().await;
+    let demo = run(Settings { generator_upstream: Some(upstream), timeout: None, ..settings() }).await;
+    let answered = tokio::time::timeout(Duration::from_millis(1200), ask(&demo)).await;
+    assert!(answered.is_err(), "{answered:?}");
+    demo.shutdown().await;
+}
+
+#[tokio::test]
+async fn documents_need_no_generator_but_share_its_places() {
+    let (upstream, _task) = stalled().await;
+    let pool = Some(Pool { places: 1, queue: 0 });
+    let timeout = Some(Duration::from_secs(60));
+    let demo = run(Settings { generator_upstream: Some(upstream), pool, timeout, ..settings() }).await;
+    let documents = || get(demo.gateway, "/documents?q=retry");
+    let (status, body) = documents().await;
+    assert!(status == 200 && body.contains("\"retry\""), "{status} {body}");
+    let taken = async {
+        while metric(&demo, "in_flight{service=\"gateway\"}").await != Some(1.0) {
+            Clock::Real.sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(documents().await.0, 503);
+    };
+    tokio::select! {
+        answer = ask(&demo) => panic!("the generator hangs: {answer:?}"),
+        () = taken => {}
+    }
+    demo.shutdown().await;
+}
+
+#[tokio::test]
+async fn only_a_deep_health_check_notices_that_the_generator_is_gone() {
+    for (health, expected) in [(Health::Shallow, 200), (Health::Deep, 503)] {
+        let demo = run(Settings { generator_upstream: Some(nobody().await), health, ..settings() }).await;
+        let (status, body) = get(demo.gateway, "/health").await;
+        assert_eq!(status, expected, "{body}");
+        demo.shutdown().await;
+    }
+    let demo = run(Settings { health: Health::Deep, ..settings() }).await;
+    assert_eq!(get(demo.gateway, "/health").await.0, 200);
+    demo.shutdown().await;
+}
+
+#[tokio::test]
+async fn failed_questions_are_asked_again_when_the_generator_is_back() {
+    let upstream = nobody().await;
+    let generator_upstream = Some(upstream.clone());
+    let demo = run(Settings { generator_upstream, redo: true, fallback: true, ..settings() }).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&demo).await.1["source"], "fallback");
+    }
+    let serve = Serve { gateway: false, retriever: false, generator: true };
+    let generator = run(Settings { generator: upstream.parse().expect("address"), serve, ..settings() }).await;
+    while metric(&demo, "calls_total{upstream=\"generator\",outcome=\"success\"}").await < Some(3.0) {
+        Clock::Real.sleep(Duration::from_millis(10)).await;
+    }
+    generator.shutdown().await;
+    demo.shutdown().await;
 }

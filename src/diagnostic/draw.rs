@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level as Drawn, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level as Drawn, Origin, Patch, Renderer, Snippet};
 
 use super::{Diagnostic, Level};
 
@@ -37,10 +37,17 @@ fn one(renderer: &Renderer, name: &str, text: &str, diagnostic: &Diagnostic) -> 
     for text in &diagnostic.notes {
         group = group.element(note.clone().message(tidy(text)));
     }
-    if let Some(text) = &diagnostic.help {
-        group = group.element(help.message(tidy(text)));
+    let mut groups = Vec::new();
+    match (&diagnostic.help, &diagnostic.fix) {
+        (Some(help), Some(fix)) => {
+            let patch = Patch::new(fix.span.clone(), fix.text.clone());
+            let title = Drawn::HELP.secondary_title(tidy(help));
+            groups.extend([group, title.element(Snippet::source(text).path(tidy(name)).patch(patch))]);
+        }
+        (Some(text), None) => groups.push(group.element(help.message(tidy(text)))),
+        (None, _) => groups.push(group),
     }
-    let mut out = renderer.render(&[group]).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let mut out = renderer.render(&groups).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     out.push('\n');
     out
 }
@@ -117,7 +124,10 @@ error: `400` has no unit
 2 | delay: 400
   |        ^^^ a time
   |
-  = help: did you mean `400ms`?
+help: did you mean `400ms`?
+  |
+2 | delay: 400ms
+  |           ++
 ";
         assert_eq!(with(error).render(false), expected);
     }

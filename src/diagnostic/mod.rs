@@ -4,15 +4,23 @@
 
 pub mod clean;
 mod draw;
+mod fix;
+pub mod lines;
+mod located;
 
 use std::fmt;
 use std::ops::Range;
+
+pub use fix::Fix;
+pub use located::Located;
+use serde::Serialize;
 
 /// More errors than this are counted but not kept: nobody reads them, and hostile files would make millions.
 const KEPT: usize = 200;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The file is refused.
     Error,
@@ -46,6 +54,8 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to try.
     pub help: Option<String>,
+    /// The same as a change of the file, where it is a simple one.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -60,7 +70,16 @@ impl Diagnostic {
     }
 
     const fn new(level: Level, message: String) -> Self {
-        Self { level, message, span: None, label: None, secondary: Vec::new(), notes: Vec::new(), help: None }
+        Self {
+            level,
+            message,
+            span: None,
+            label: None,
+            secondary: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+            fix: None,
+        }
     }
 
     /// Blames these bytes of the file.
@@ -115,7 +134,8 @@ impl Diagnostics {
     }
 
     /// Adds one, unless the very same is known already.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.fix = fix::promised(&self.text, &diagnostic);
         if self.is_full() {
             self.dropped += 1;
         } else if !self.list.contains(&diagnostic) {
@@ -138,6 +158,11 @@ impl Diagnostics {
         self.dropped + self.count(Level::Error)
     }
 
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.count(Level::Warning)
+    }
+
     fn count(&self, level: Level) -> usize {
         self.list.iter().filter(|diagnostic| diagnostic.level == level).count()
     }
@@ -145,6 +170,22 @@ impl Diagnostics {
     /// Each of them, in the order of the file once [sorted](Self::sort).
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
+    }
+
+    /// Says more about each of them.
+    pub fn amend(&mut self, amend: impl FnMut(&mut Diagnostic)) {
+        self.list.iter_mut().for_each(amend);
+    }
+
+    /// Takes those of the same file in.
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        others.into_iter().for_each(|other| self.push(other));
+        self.sort();
+    }
+
+    /// Each of them with its line and column, for machines.
+    pub fn located(&self) -> Vec<Located> {
+        self.list.iter().map(|diagnostic| Located::of(&self.text, diagnostic)).collect()
     }
 
     /// Forgets the warnings: beside errors they only distract.

@@ -1,19 +1,28 @@
 //! `http.abort`: requests end with a reset, at once or in the middle of the answer.
-//!
-//! - breaks: a dependency that dies while it answers, a load balancer that cuts connections
-//! - mechanism: an HTTP toxic on a proxy of the experiment; RST on HTTP/1.1, RST_STREAM on HTTP/2
-//! - privileges: none
-//! - dose: the share asked against the share of requests that were cut
-//! - undo: the toxic is taken off
-//! - remains: nothing; clients open new connections
 
 use crate::fault::request::{http_plan, requests_part, spared_part, untouched};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, Stream};
+use crate::model::fault::{FaultSpec, Stream, TargetKind};
 use crate::model::http::{HttpAbort, HttpEffect};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.abort",
+    summary: "requests end with a reset, at once or in the middle of the answer",
+    breaks: "a dependency that dies while it answers, a load balancer that cuts connections",
+    mechanism: "an HTTP toxic on a proxy of the experiment; RST on HTTP/1.1, RST_STREAM on HTTP/2",
+    privileges: "none",
+    dose: "the share asked against the share of requests that were cut",
+    undo: "the toxic is taken off",
+    remains: "nothing; clients open new connections",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["method: GET", "share: 10%"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpAbort, experiment: &Experiment) -> FaultPlan {
     let effect = HttpEffect::Abort { after: settings.after };

@@ -1,19 +1,30 @@
 //! `http.corrupt`: bytes of bodies are changed.
-//!
-//! - breaks: the content of messages: a broken disk, a bad encoder, a middlebox that rewrites
-//! - mechanism: an HTTP toxic on a proxy of the experiment; which bytes follows from the run's seed; lengths and heads stay
-//! - privileges: none
-//! - dose: the share of bytes asked against the share of the touched bodies' bytes that were changed, and the requests
-//! - undo: the toxic is taken off
-//! - remains: what was stored of the changed bodies, by whoever stored it
 
 use crate::fault::request::{http_plan, requests_part, untouched};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, TargetKind};
 use crate::model::http::{HttpCorrupt, HttpEffect};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.corrupt",
+    summary: "bytes of bodies are changed",
+    breaks: "the content of messages: a broken disk, a bad encoder, a middlebox that rewrites",
+    mechanism: "an HTTP toxic on a proxy of the experiment; which bytes follows from the run's seed; lengths and \
+        heads stay",
+    privileges: "none",
+    dose: "the share of bytes asked against the share of the touched bodies' bytes that were changed, and the \
+        requests",
+    undo: "the toxic is taken off",
+    remains: "what was stored of the changed bodies, by whoever stored it",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["bytes: 1%"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpCorrupt, experiment: &Experiment) -> FaultPlan {
     http_plan(fault, experiment, settings.stream, HttpEffect::Corrupt { bytes: settings.bytes })

@@ -1,19 +1,29 @@
 //! `http.duplicate`: requests reach the upstream twice.
-//!
-//! - breaks: the belief that a request comes once: retries, at-least-once delivery, an impatient proxy
-//! - mechanism: an HTTP toxic on a proxy of the experiment; the client gets the first answer, the second is thrown away
-//! - privileges: none
-//! - dose: the share asked against the share of requests that were sent twice
-//! - undo: the toxic is taken off
-//! - remains: whatever the second request did; an upstream that is not idempotent shows it
 
 use crate::fault::request::{http_plan, requests_part, spared_part, untouched};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, Stream};
+use crate::model::fault::{FaultSpec, Stream, TargetKind};
 use crate::model::http::{HttpDuplicate, HttpEffect};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.duplicate",
+    summary: "requests reach the upstream twice",
+    breaks: "the belief that a request comes once: retries, at-least-once delivery, an impatient proxy",
+    mechanism: "an HTTP toxic on a proxy of the experiment; the client gets the first answer, the second is \
+        thrown away",
+    privileges: "none",
+    dose: "the share asked against the share of requests that were sent twice",
+    undo: "the toxic is taken off",
+    remains: "whatever the second request did; an upstream that is not idempotent shows it",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["method: POST"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, _: &HttpDuplicate, experiment: &Experiment) -> FaultPlan {
     http_plan(fault, experiment, Stream::Upstream, HttpEffect::Duplicate)

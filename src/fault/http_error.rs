@@ -1,19 +1,28 @@
 //! `http.error`: the proxy answers requests with an error in place of the upstream.
-//!
-//! - breaks: a dependency that answers, and answers badly
-//! - mechanism: an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed
-//! - privileges: none
-//! - dose: the share asked against the share of requests that were answered with the error
-//! - undo: the toxic is taken off
-//! - remains: nothing
 
 use crate::fault::FaultPlan;
 use crate::fault::request::{http_plan, requests_part, untouched};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, Stream};
+use crate::model::fault::{FaultSpec, Stream, TargetKind};
 use crate::model::http::{HttpEffect, HttpError};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.error",
+    summary: "the proxy answers requests with an error in place of the upstream",
+    breaks: "a dependency that answers, and answers badly",
+    mechanism: "an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed",
+    privileges: "none",
+    dose: "the share asked against the share of requests that were answered with the error",
+    undo: "the toxic is taken off",
+    remains: "nothing",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["status: 503", "share: 20%"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpError, experiment: &Experiment) -> FaultPlan {
     let HttpError { status, body, headers, .. } = settings.clone();

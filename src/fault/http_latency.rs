@@ -1,20 +1,29 @@
 //! `http.latency`: requests, or their answers, wait once before they go on.
-//!
-//! - breaks: the time until a dependency begins to answer; unlike `network.latency` a body is not slowed down
-//! - mechanism: an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed
-//! - privileges: none
-//! - dose: the delay asked against the mean delay that the proxy really added, and the requests touched
-//! - undo: the toxic is taken off; what it holds goes on at once
-//! - remains: nothing; a client may have given up on its own in the meantime
 
 use crate::fault::network_latency::strays;
 use crate::fault::request::{given_up_part, http_plan, requests_part, untouched};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, TargetKind};
 use crate::model::http::{HttpEffect, HttpLatency};
 use crate::model::units::{Share, Timespan};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.latency",
+    summary: "requests, or their answers, wait once before they go on",
+    breaks: "the time until a dependency begins to answer; unlike `network.latency` a body is not slowed down",
+    mechanism: "an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed",
+    privileges: "none",
+    dose: "the delay asked against the mean delay that the proxy really added, and the requests touched",
+    undo: "the toxic is taken off; what it holds goes on at once",
+    remains: "nothing; a client may have given up on its own in the meantime",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["delay: 200ms", "path: /api/*"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpLatency, experiment: &Experiment) -> FaultPlan {
     let effect = HttpEffect::Latency { delay: settings.delay, jitter: settings.jitter };

@@ -1,19 +1,28 @@
 //! `http.slow_body`: bodies pass at a steady pace.
-//!
-//! - breaks: the throughput of one exchange: a slow reader, a slow disk behind an upload, a thin line
-//! - mechanism: an HTTP toxic on a proxy of the experiment; each body has a pace of its own, heads are not delayed
-//! - privileges: none
-//! - dose: the rate asked against the bytes of the touched bodies over the time they took in the proxy
-//! - undo: the toxic is taken off; bodies under way go on at full speed
-//! - remains: nothing; a client may have given up on its own in the meantime
 
 use crate::fault::request::{http_plan, requests_part, untouched};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, TargetKind};
 use crate::model::http::{HttpEffect, HttpSlowBody};
 use crate::model::units::{ByteRate, Share};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.slow_body",
+    summary: "bodies pass at a steady pace",
+    breaks: "the throughput of one exchange: a slow reader, a slow disk behind an upload, a thin line",
+    mechanism: "an HTTP toxic on a proxy of the experiment; each body has a pace of its own, heads are not delayed",
+    privileges: "none",
+    dose: "the rate asked against the bytes of the touched bodies over the time they took in the proxy",
+    undo: "the toxic is taken off; bodies under way go on at full speed",
+    remains: "nothing; a client may have given up on its own in the meantime",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["rate: 10KiB/s"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpSlowBody, experiment: &Experiment) -> FaultPlan {
     http_plan(fault, experiment, settings.stream, HttpEffect::SlowBody { rate: settings.rate })

@@ -1,19 +1,28 @@
 //! `http.timeout`: requests are taken and never answered.
-//!
-//! - breaks: a dependency that hangs: it accepts, it reads, it says nothing
-//! - mechanism: an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed
-//! - privileges: none
-//! - dose: the share asked against the share of requests that were held
-//! - undo: the toxic is taken off; what it holds is forwarded at once, and answered late
-//! - remains: what clients did about the silence
 
 use crate::fault::request::{given_up_part, http_plan, requests_part, untouched};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, Stream};
+use crate::model::fault::{FaultSpec, Stream, TargetKind};
 use crate::model::http::{HttpEffect, HttpTimeout};
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "http.timeout",
+    summary: "requests are taken and never answered",
+    breaks: "a dependency that hangs: it accepts, it reads, it says nothing",
+    mechanism: "an HTTP toxic on a proxy of the experiment; drawn for each request from the run's seed",
+    privileges: "none",
+    dose: "the share asked against the share of requests that were held",
+    undo: "the toxic is taken off; what it holds is forwarded at once, and answered late",
+    remains: "what clients did about the silence",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["after: 5s"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &HttpTimeout, experiment: &Experiment) -> FaultPlan {
     let effect = HttpEffect::Timeout { after: settings.after };

@@ -1,7 +1,12 @@
 //! What can be broken: one file a fault, settings in, reversible steps out. Pure: it decides, `host` acts.
 
+mod catalogue;
+mod cpu_limit;
 mod cpu_stress;
+mod disk_fill;
 mod disk_stress;
+mod fd_exhaust;
+mod group_limit;
 mod http_abort;
 mod http_corrupt;
 mod http_duplicate;
@@ -9,6 +14,8 @@ mod http_error;
 mod http_latency;
 mod http_slow_body;
 mod http_timeout;
+mod io_limit;
+mod memory_limit;
 mod memory_stress;
 mod network_bandwidth;
 mod network_blackhole;
@@ -18,16 +25,21 @@ mod network_latency;
 mod network_limit_data;
 mod network_slice;
 mod network_slow_close;
+mod pids_limit;
 mod process_kill;
 mod process_pause;
+mod process_slow;
 mod request;
 #[cfg(test)]
 mod testing;
 mod toxic;
+mod victims;
 mod words;
 mod worker;
 
 use std::time::Duration;
+
+pub use self::catalogue::CATALOGUE;
 
 use crate::host::Facts;
 use crate::model::dose::{Dose, Meter, Reading};
@@ -67,9 +79,23 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::CpuStress(settings) => cpu_stress::plan(fault, settings, facts),
         FaultKind::MemoryStress(settings) => memory_stress::plan(fault, settings, facts),
         FaultKind::DiskStress(settings) => Ok(disk_stress::plan(fault, settings)),
-        FaultKind::ProcessKill(settings) => Ok(process_kill::plan(fault, settings)),
-        FaultKind::ProcessPause(_) => Ok(process_pause::plan(fault)),
+        FaultKind::DiskFill(settings) => Ok(disk_fill::plan(fault, settings)),
+        FaultKind::CpuLimit(settings) => cpu_limit::plan(fault, settings, facts),
+        FaultKind::MemoryLimit(settings) => memory_limit::plan(fault, settings, facts),
+        FaultKind::IoLimit(settings) => io_limit::plan(fault, settings, facts),
+        FaultKind::PidsLimit(settings) => pids_limit::plan(fault, settings, facts),
+        FaultKind::ProcessKill(settings) => process_kill::plan(fault, settings, facts),
+        FaultKind::ProcessPause(_) => process_pause::plan(fault, facts),
+        FaultKind::ProcessSlow(settings) => process_slow::plan(fault, settings, facts),
+        FaultKind::FdExhaust(settings) => fd_exhaust::plan(fault, settings, facts),
     }
+}
+
+/// What will be done on this machine instead of what a fault asks for, and why.
+pub fn instead(fault: &FaultSpec, facts: &Facts) -> Option<String> {
+    let controller = fault.kind.acts_in_a_group().filter(|_| fault.kind.limit().is_none())?;
+    let why = group_limit::cannot(&fault.target, controller, facts)?;
+    Some(format!("the whole machine will feel it instead: {why}"))
 }
 
 /// What the fault was asked to do against what the meter showed just before the undo, after it `lasted` so long;
@@ -101,12 +127,17 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::CpuStress(settings), Reading::Worker(worker)) => cpu_stress::dose(settings, facts, worker),
         (FaultKind::MemoryStress(settings), Reading::Worker(worker)) => memory_stress::dose(settings, facts, worker),
         (FaultKind::DiskStress(settings), Reading::Worker(worker)) => disk_stress::dose(settings, worker),
-        (FaultKind::ProcessKill(settings), Reading::Service { state, replaced }) => {
-            process_kill::dose(settings, *state, *replaced)
+        (FaultKind::DiskFill(settings), Reading::Worker(worker)) => disk_fill::dose(settings, worker),
+        (FaultKind::CpuLimit(settings), Reading::Group(group)) => cpu_limit::dose(settings, group),
+        (FaultKind::MemoryLimit(settings), Reading::Group(group)) => memory_limit::dose(settings, group),
+        (FaultKind::IoLimit(settings), Reading::Group(group)) => io_limit::dose(settings, group),
+        (FaultKind::PidsLimit(settings), Reading::Group(group)) => pids_limit::dose(settings, group),
+        (FaultKind::ProcessKill(settings), Reading::Processes(victims)) => {
+            process_kill::dose(settings, victims, lasted)
         }
-        (FaultKind::ProcessPause(_), Reading::Service { state, replaced }) => {
-            process_pause::dose(*state, *replaced, lasted)
-        }
+        (FaultKind::ProcessPause(_), Reading::Processes(victims)) => process_pause::dose(victims, lasted),
+        (FaultKind::ProcessSlow(settings), Reading::Worker(worker)) => process_slow::dose(settings, worker),
+        (FaultKind::FdExhaust(settings), Reading::OpenFiles(limits)) => fd_exhaust::dose(settings, limits),
         (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
     }
 }

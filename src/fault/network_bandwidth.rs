@@ -1,19 +1,28 @@
 //! `network.bandwidth`: a slow line; each connection passes so many bytes a second.
-//!
-//! - breaks: large answers; whatever holds a resource while it sends or receives
-//! - mechanism: a bandwidth toxic on a proxy of the experiment; the sender is held back, nothing piles up
-//! - privileges: none
-//! - dose: the connections touched, the bytes that passed, and how long they waited for the line on average
-//! - undo: the toxic is taken off; bytes it holds, at most a twentieth of a second's worth, are delivered at once
-//! - remains: nothing
 
 use crate::fault::FaultPlan;
 use crate::fault::toxic::{bytes_part, nothing_passed, share_part, toxic_plan, wait_part};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkBandwidth};
+use crate::model::fault::{FaultSpec, NetworkBandwidth, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::{Bytes, Share};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.bandwidth",
+    summary: "a slow line; each connection passes so many bytes a second",
+    breaks: "large answers; whatever holds a resource while it sends or receives",
+    mechanism: "a bandwidth toxic on a proxy of the experiment; the sender is held back, nothing piles up",
+    privileges: "none",
+    dose: "the connections touched, the bytes that passed, and how long they waited for the line on average",
+    undo: "the toxic is taken off; bytes it holds, at most a twentieth of a second's worth, are delivered at once",
+    remains: "nothing",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["rate: 100KiB/s"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkBandwidth, experiment: &Experiment) -> FaultPlan {
     let kind = ToxicKind::Bandwidth { rate: Bytes(settings.rate.0.round().max(1.0) as u64) };

@@ -1,19 +1,28 @@
 //! `network.blackhole`: nothing passes, and nobody is told.
-//!
-//! - breaks: everything that waits without a limit of its own
-//! - mechanism: a timeout toxic on a proxy of the experiment; what is sent stays with its sender
-//! - privileges: none
-//! - dose: the connections on which something was held back
-//! - undo: the toxic is taken off; what was held back is delivered, late, as on a network that heals
-//! - remains: with `close_after`, connections that were closed stay closed
 
 use crate::fault::FaultPlan;
 use crate::fault::toxic::{cut_dose, toxic_plan};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkBlackhole};
+use crate::model::fault::{FaultSpec, NetworkBlackhole, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.blackhole",
+    summary: "nothing passes, and nobody is told",
+    breaks: "everything that waits without a limit of its own",
+    mechanism: "a timeout toxic on a proxy of the experiment; what is sent stays with its sender",
+    privileges: "none",
+    dose: "the connections on which something was held back",
+    undo: "the toxic is taken off; what was held back is delivered, late, as on a network that heals",
+    remains: "with `close_after`, connections that were closed stay closed",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["stream: downstream"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkBlackhole, experiment: &Experiment) -> FaultPlan {
     let kind = ToxicKind::Timeout { timeout: settings.close_after };

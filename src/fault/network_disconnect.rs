@@ -1,19 +1,28 @@
 //! `network.disconnect`: connections are reset (RST), those that exist and new ones.
-//!
-//! - breaks: connection pools, requests under way, everything that takes a connection for granted
-//! - mechanism: a reset toxic on a proxy of the experiment; both ends of a touched connection are reset
-//! - privileges: none
-//! - dose: the connections that were reset
-//! - undo: the toxic is taken off; new connections live
-//! - remains: connections that were reset stay reset
 
 use crate::fault::FaultPlan;
 use crate::fault::toxic::{cut_dose, toxic_plan};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkDisconnect, Stream};
+use crate::model::fault::{FaultSpec, NetworkDisconnect, Stream, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.disconnect",
+    summary: "connections are reset (RST), those that exist and new ones",
+    breaks: "connection pools, requests under way, everything that takes a connection for granted",
+    mechanism: "a reset toxic on a proxy of the experiment; both ends of a touched connection are reset",
+    privileges: "none",
+    dose: "the connections that were reset",
+    undo: "the toxic is taken off; new connections live",
+    remains: "connections that were reset stay reset",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["share: 20%"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkDisconnect, experiment: &Experiment) -> FaultPlan {
     let kind = ToxicKind::ResetPeer { timeout: settings.after };

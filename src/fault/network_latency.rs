@@ -1,19 +1,28 @@
 //! `network.latency`: bytes through a proxy arrive later.
-//!
-//! - breaks: the time a dependency takes to answer; a slow network, a far region, a busy peer
-//! - mechanism: a latency toxic on a proxy of the experiment; every chunk has its own deadline, order is kept
-//! - privileges: none
-//! - dose: the delay asked against the mean delay that the proxy really added, and the connections touched
-//! - undo: the toxic is taken off; bytes it holds are delivered at once, in order
-//! - remains: nothing; a client may have given up on its own in the meantime
 
 use crate::fault::toxic::{share_part, toxic_plan};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkLatency};
+use crate::model::fault::{FaultSpec, NetworkLatency, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::{Share, Timespan};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.latency",
+    summary: "bytes through a proxy arrive later",
+    breaks: "the time a dependency takes to answer; a slow network, a far region, a busy peer",
+    mechanism: "a latency toxic on a proxy of the experiment; every chunk has its own deadline, order is kept",
+    privileges: "none",
+    dose: "the delay asked against the mean delay that the proxy really added, and the connections touched",
+    undo: "the toxic is taken off; bytes it holds are delivered at once, in order",
+    remains: "nothing; a client may have given up on its own in the meantime",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["delay: 200ms", "jitter: 50ms"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLatency, experiment: &Experiment) -> FaultPlan {
     let NetworkLatency { delay, jitter, distribution, .. } = *settings;

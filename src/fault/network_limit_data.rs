@@ -1,20 +1,29 @@
 //! `network.limit_data`: connections are closed after so many bytes.
-//!
-//! - breaks: answers that are cut off in the middle; readers that take what came for everything
-//! - mechanism: a limit toxic on a proxy of the experiment; the bytes below the limit are delivered, then both ends
-//!   are closed
-//! - privileges: none
-//! - dose: the connections on which bytes were counted, and the bytes that passed
-//! - undo: the toxic is taken off
-//! - remains: connections that were closed stay closed
 
 use crate::fault::FaultPlan;
 use crate::fault::toxic::{bytes_part, nothing_passed, share_part, toxic_plan};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkLimitData};
+use crate::model::fault::{FaultSpec, NetworkLimitData, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.limit_data",
+    summary: "connections are closed after so many bytes",
+    breaks: "answers that are cut off in the middle; readers that take what came for everything",
+    mechanism: "a limit toxic on a proxy of the experiment; the bytes below the limit are delivered, then both \
+        ends are closed",
+    privileges: "none",
+    dose: "the connections on which bytes were counted, and the bytes that passed",
+    undo: "the toxic is taken off",
+    remains: "connections that were closed stay closed",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["bytes: 1KiB"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLimitData, experiment: &Experiment) -> FaultPlan {
     let kind = ToxicKind::LimitData { bytes: settings.bytes };

@@ -1,19 +1,28 @@
 //! `network.slice`: bytes arrive in small pieces with pauses.
-//!
-//! - breaks: readers that take one read for one message, and limits on the time of a whole message
-//! - mechanism: a slicer toxic on a proxy of the experiment; each piece is written by itself
-//! - privileges: none
-//! - dose: the connections touched, the pieces, and the bytes in them
-//! - undo: the toxic is taken off; bytes it holds are delivered at once
-//! - remains: nothing
 
 use crate::fault::toxic::{bytes_part, nothing_passed, share_part, toxic_plan};
 use crate::fault::{FaultPlan, words};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkSlice};
+use crate::model::fault::{FaultSpec, NetworkSlice, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.slice",
+    summary: "bytes arrive in small pieces with pauses",
+    breaks: "readers that take one read for one message, and limits on the time of a whole message",
+    mechanism: "a slicer toxic on a proxy of the experiment; each piece is written by itself",
+    privileges: "none",
+    dose: "the connections touched, the pieces, and the bytes in them",
+    undo: "the toxic is taken off; bytes it holds are delivered at once",
+    remains: "nothing",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["size: 64B", "delay: 5ms"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkSlice, experiment: &Experiment) -> FaultPlan {
     let NetworkSlice { size, variation, delay, .. } = *settings;

@@ -1,19 +1,28 @@
 //! `network.slow_close`: connections are closed late.
-//!
-//! - breaks: whoever waits for the close to know that an answer is complete; pools that count open connections
-//! - mechanism: a slow-close toxic on a proxy of the experiment; bytes pass at once, the close later
-//! - privileges: none
-//! - dose: the closes that were late, and by how much on average
-//! - undo: the toxic is taken off; closes that are held are delivered at once
-//! - remains: nothing
 
 use crate::fault::FaultPlan;
 use crate::fault::toxic::{cut_dose, toxic_plan, wait_part};
+use crate::model::about::{About, Need};
 use crate::model::dose::{Dose, ToxicReading};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultSpec, NetworkSlowClose};
+use crate::model::fault::{FaultSpec, NetworkSlowClose, TargetKind};
 use crate::model::step::ToxicKind;
 use crate::model::units::Share;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: About = About {
+    word: "network.slow_close",
+    summary: "connections are closed late",
+    breaks: "whoever waits for the close to know that an answer is complete; pools that count open connections",
+    mechanism: "a slow-close toxic on a proxy of the experiment; bytes pass at once, the close later",
+    privileges: "none",
+    dose: "the closes that were late, and by how much on average",
+    undo: "the toxic is taken off; closes that are held are delivered at once",
+    remains: "nothing",
+    targets: &[TargetKind::Proxy],
+    needs: Need::Proxy,
+    example: &["delay: 2s"],
+};
 
 pub(super) fn plan(fault: &FaultSpec, settings: &NetworkSlowClose, experiment: &Experiment) -> FaultPlan {
     let kind = ToxicKind::SlowClose { delay: settings.delay };

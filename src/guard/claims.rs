@@ -34,8 +34,13 @@ fn of_act(act: &Act) -> Vec<Claim> {
         Act::OpenProxy { .. }
         | Act::StartService { .. }
         | Act::AddToxic { .. }
-        | Act::PauseService { .. }
-        | Act::KillService { .. } => Vec::new(),
+        | Act::MakeGroup { .. }
+        | Act::LimitGroup { .. }
+        | Act::Pause { .. }
+        | Act::Kill { .. }
+        | Act::KeepKilling { .. }
+        | Act::TakeCharge { .. }
+        | Act::LimitOpenFiles { .. } => Vec::new(),
     }
 }
 
@@ -43,7 +48,8 @@ fn of_job(job: &Job) -> Vec<Claim> {
     match job {
         Job::Cpu { cores, .. } => cores.iter().copied().map(Claim::Core).collect(),
         Job::Memory { .. } => vec![Claim::Memory],
-        Job::Disk { path, .. } => vec![Claim::DiskOf(path.clone())],
+        Job::Disk { path, .. } | Job::Fill { path, .. } => vec![Claim::DiskOf(path.clone())],
+        Job::Slow { .. } => Vec::new(),
     }
 }
 
@@ -62,7 +68,9 @@ impl fmt::Display for Claim {
 mod tests {
     use super::{Claim, claims};
     use crate::model::experiment::{Protocol, Proxy};
+    use crate::model::profile::Profile;
     use crate::model::step::{Act, Check, Job, Step, Undo};
+    use crate::model::testing::whom;
     use crate::model::units::{Bytes, Share};
 
     fn step(apply: Act) -> Step {
@@ -70,7 +78,7 @@ mod tests {
     }
 
     fn worker(job: Job) -> Step {
-        step(Act::StartWorker { worker: "w".into(), job })
+        step(Act::StartWorker { worker: "w".into(), job, beside: None })
     }
 
     fn proxy(port: u16) -> Step {
@@ -83,8 +91,9 @@ mod tests {
 
     #[test]
     fn what_is_the_machines_is_claimed_once_however_many_steps_need_it() {
-        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0] });
-        let full = worker(Job::Memory { size: Bytes(1) });
+        let profile = Profile::Constant;
+        let busy = worker(Job::Cpu { load: Share(0.5), cores: vec![1, 0], profile });
+        let full = worker(Job::Memory { size: Bytes(1), leave_free: Bytes(1), profile });
         let found = claims(&[full, busy.clone(), busy]);
         assert!(found.iter().eq(&[Claim::Core(0), Claim::Core(1), Claim::Memory]), "{found:?}");
     }
@@ -97,6 +106,6 @@ mod tests {
 
     #[test]
     fn what_belongs_to_the_run_alone_is_no_claim() {
-        assert!(claims(&[step(Act::PauseService { service: "demo".into() })]).is_empty());
+        assert!(claims(&[step(Act::Pause { whom: whom("demo") })]).is_empty());
     }
 }

@@ -31,9 +31,9 @@ const HARDLY: f64 = 1e-4;
 /// A condition and what it has seen.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
-    condition: StopCondition,
-    rule: Rule,
-    window: Window,
+    pub(super) condition: StopCondition,
+    pub(super) rule: Rule,
+    pub(super) window: Window,
     /// Since when the condition has held without a break, and when the first bad event of that was due.
     holding: Option<(Duration, Duration)>,
     /// The samples under way that were counted as bad already, by when they were due.
@@ -42,7 +42,7 @@ pub(super) struct Watched {
 
 /// How events are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Rule {
+pub(super) enum Rule {
     /// Too large a share of bad events: more than the threshold.
     TooMany { threshold: f64 },
     /// The mean over the window is out of bounds.
@@ -65,7 +65,7 @@ impl Watched {
 
     /// A sample came in.
     pub fn see(&mut self, sample: &Sample) -> Option<Fired> {
-        if self.probe() != Some(sample.probe) || self.counted.remove(&sample.intended) {
+        if self.probe() != Some(sample.probe()) || self.counted.remove(&sample.intended()) {
             return None;
         }
         let dot = self.dot(sample)?;
@@ -86,7 +86,7 @@ impl Watched {
 
     /// Sees samples as if they came in now, each at the moment at which it was known how it was.
     pub fn replay(&mut self, samples: &[Sample]) -> Option<Fired> {
-        let ours = samples.iter().filter(|sample| self.probe() == Some(sample.probe));
+        let ours = samples.iter().filter(|sample| self.probe() == Some(sample.probe()));
         let mut dots: Vec<Dot> =
             ours.filter_map(|sample| Some(Dot { at: self.known_at(sample), ..self.dot(sample)? })).collect();
         dots.sort_by_key(|dot| dot.at);
@@ -123,7 +123,7 @@ impl Watched {
     /// When it was known how a sample was.
     fn known_at(&self, sample: &Sample) -> Duration {
         let slow = self.slow_from().filter(|limit| sample.latency() > *limit);
-        slow.map_or(sample.done, |limit| sample.intended + limit)
+        slow.map_or(sample.done(), |limit| sample.intended() + limit)
     }
 
     /// Whether more users are affected than may be.
@@ -135,20 +135,20 @@ impl Watched {
     /// What a sample says about the condition; none when it says nothing.
     fn dot(&self, sample: &Sample) -> Option<Dot> {
         let Subject::Probe { metric, .. } = self.condition.subject else { return None };
-        if !sample.measurement.outcome.is_data() {
+        if !sample.outcome().is_data() {
             return None;
         }
-        let error = sample.measurement.outcome.is_error();
+        let error = sample.outcome().is_error();
         let latency = sample.latency().as_secs_f64();
-        let number = if self.condition.breach.is_time() { latency } else { sample.measurement.value.unwrap_or(0.0) };
+        let number = if self.condition.breach.is_time() { latency } else { sample.value().unwrap_or(0.0) };
         let bad = match metric {
             Metric::SuccessRate | Metric::ErrorRate => error,
             // Errors other than timeouts have no latency and no value; the error rate is there to stop for them.
-            _ if error && sample.measurement.outcome != Outcome::Timeout => return None,
+            _ if error && sample.outcome() != Outcome::Timeout => return None,
             _ if error => true,
             _ => self.condition.breach.holds(number),
         };
-        Some(Dot { at: sample.done, due: sample.intended, bad, number })
+        Some(Dot { at: sample.done(), due: sample.intended(), bad, number })
     }
 
     fn at_once(&self) -> Option<Fired> {
@@ -189,6 +189,13 @@ impl Watched {
         let first_bad = self.window.first_bad().unwrap_or(dot.due);
         let (since, first_bad) = *self.holding.get_or_insert((dot.at, first_bad));
         (dot.at.saturating_sub(since) >= hold).then(|| self.fired(self.measured(), first_bad))
+    }
+
+    /// With `for`: how long it has been true by now, and how long it must be.
+    pub fn beyond(&self) -> Option<(Duration, Duration)> {
+        let since = self.holding.map(|(since, _)| since);
+        let lasted = since.zip(self.window.newest_at()).map(|(since, now)| now.saturating_sub(since));
+        self.condition.hold.map(|hold| (lasted.unwrap_or_default(), hold.0))
     }
 
     fn measured(&self) -> String {

@@ -77,7 +77,7 @@ mod tests {
     use crate::model::experiment::{Experiment, Service};
     use crate::model::secret::Secret;
     use crate::model::step::{Act, Check, Step, Undo};
-    use crate::model::testing::experiment;
+    use crate::model::testing::{experiment, whom};
     use crate::model::units::Timespan;
 
     fn with_env(value: Secret) -> Experiment {
@@ -125,9 +125,9 @@ mod tests {
         let longer = Experiment { baseline: Timespan::seconds(6), ..experiment() };
         assert_ne!(of(&longer), digested);
         let step = Step {
-            apply: Act::PauseService { service: "demo".into() },
-            undo: Undo::ResumeService { service: "demo".into() },
-            verify: Check::ServiceRunning { service: "demo".into() },
+            apply: Act::Pause { whom: whom("demo") },
+            undo: Undo::Resume { whom: whom("demo") },
+            verify: Check::Running { whom: whom("demo") },
         };
         assert_ne!(digest(&experiment(), &[vec![step]]).expect("digests"), digested);
     }

@@ -1,9 +1,11 @@
 //! May this happen, must this stop? Stop conditions over live samples, policies, and what is never hit. Pure: what is known
 //! goes in, a decision comes out.
 
+pub mod choice;
 pub mod claims;
 mod condition;
 pub mod digest;
+mod nearness;
 mod no_data;
 pub mod policy;
 pub mod protected;
@@ -12,6 +14,7 @@ mod window;
 use std::time::Duration;
 
 use condition::Watched;
+pub use nearness::Nearness;
 use no_data::NoDataWatch;
 
 use crate::model::event::StopCause;
@@ -75,6 +78,11 @@ impl StopWatch {
     /// is bad now, and will not be counted again when its answer comes.
     pub fn waiting(&mut self, now: Duration, under_way: &[(usize, Duration)]) -> Option<Fired> {
         self.conditions.iter_mut().find_map(|condition| condition.waiting(now, under_way))
+    }
+
+    /// How near each condition is, in the order of the file, with so many users affected.
+    pub fn nearness(&self, affected_users: u64) -> Vec<Nearness> {
+        self.conditions.iter().map(|condition| condition.nearness(affected_users)).collect()
     }
 
     /// Which condition would have fired by `now` on the samples of a steady baseline and on what is under way still; such

@@ -34,8 +34,8 @@ impl NoDataWatch {
     }
 
     pub fn see(&mut self, sample: &Sample) {
-        if sample.probe == self.probe && sample.measurement.outcome.is_data() {
-            self.last = self.last.max(sample.done);
+        if sample.probe() == self.probe && sample.outcome().is_data() {
+            self.last = self.last.max(sample.done());
         }
     }
 

@@ -19,6 +19,7 @@ fn probe(kind: ProbeKind) -> ProbeSpec {
         timeout: Timespan::seconds(1),
         expect: Vec::new(),
         on_no_data: OnNoData::Stop,
+        independent_of: Vec::new(),
     }
 }
 
@@ -59,7 +60,7 @@ fn feed(
         let (measurement, took) = measure(k);
         let intended = Duration::from_millis(100 * k);
         let done = intended + Duration::from_millis(took);
-        let sample = Sample { probe: 0, phase: Phase::Observe, intended, sent: intended, done, measurement };
+        let sample = Sample::new(0, Phase::Observe, [intended, intended, done], measurement);
         watch.see(&sample).map(|fired| (k, fired))
     })
 }
@@ -159,7 +160,7 @@ fn too_many_affected_users_stop_the_run() {
 fn a_condition_that_fires_on_the_baseline_is_found_beforehand() {
     let sample = |k: u64| {
         let at = Duration::from_millis(100 * k);
-        Sample { probe: 0, phase: Phase::Baseline, intended: at, sent: at, done: at, measurement: error() }
+        Sample::new(0, Phase::Baseline, [at; 3], error())
     };
     let baseline: Vec<Sample> = (0..50).map(sample).collect();
     let end = Duration::from_secs(5);
@@ -177,7 +178,7 @@ fn under_way(first: u64, count: u64) -> Vec<(usize, Duration)> {
 }
 
 pub(super) fn answer(due: Duration, took: Duration, measurement: Measurement) -> Sample {
-    Sample { probe: 0, phase: Phase::Observe, intended: due, sent: due, done: due + took, measurement }
+    Sample::new(0, Phase::Observe, [due, due, due + took], measurement)
 }
 
 #[test]

@@ -53,6 +53,21 @@ impl Window {
         self.dots.iter().map(|dot| dot.number).sum::<f64>() / self.dots.len().max(1) as f64
     }
 
+    /// The number of each event, the oldest first.
+    pub fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.dots.iter().map(|dot| dot.number)
+    }
+
+    /// The number of the newest event.
+    pub fn newest(&self) -> Option<f64> {
+        self.dots.back().map(|dot| dot.number)
+    }
+
+    /// When the newest event was known.
+    pub fn newest_at(&self) -> Option<Duration> {
+        self.dots.back().map(|dot| dot.at)
+    }
+
     /// When the first bad event in it was due.
     pub fn first_bad(&self) -> Option<Duration> {
         self.dots.iter().find(|dot| dot.bad).map(|dot| dot.due)

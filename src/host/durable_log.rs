@@ -39,9 +39,14 @@ impl DurableLog {
         Ok(Self::over(path, file))
     }
 
-    /// Opens one that is there, to read it and to add to it.
+    /// Opens one that is there, to read it and to add to it; on a file system that cannot be written, to read it: adding to
+    /// it says so then.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::over(path, OpenOptions::new().read(true).append(true).open(path)?))
+        let opened = match OpenOptions::new().read(true).append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
+            opened => opened,
+        };
+        Ok(Self::over(path, opened?))
     }
 
     fn over(path: &Path, file: File) -> Self {

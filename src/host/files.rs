@@ -1,7 +1,7 @@
 //! Files. What we write is for our user's eyes only, and what must last is on the disk before we go on.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
@@ -67,9 +67,10 @@ pub fn nameless(folder: &OwnedFd, direct: bool) -> io::Result<File> {
     }
 }
 
-/// The same with a name that is there for a moment.
+/// The same with a name that is there for a moment, and says of which run we are a process, if we are.
 fn soon_nameless(folder: &OwnedFd, flags: OFlags) -> io::Result<File> {
-    let name = format!("{DRAFT}{:016x}", super::dice::random_seed());
+    let run = super::process::run_of_us().map(|run| run + "-").unwrap_or_default();
+    let name = format!("{DRAFT}{run}{:016x}", super::dice::random_seed());
     let file = rustix::fs::openat(folder, &name, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR);
     // Where O_DIRECT is refused, the file may have been made all the same.
     match rustix::fs::unlinkat(folder, &name, AtFlags::empty()) {
@@ -94,8 +95,30 @@ pub fn forgotten_drafts(folder: &Path) -> Vec<PathBuf> {
 
 fn has_draft_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let digits = name.strip_prefix(DRAFT).unwrap_or_default();
-    digits.len() == 16 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    let rest = name.strip_prefix(DRAFT).unwrap_or_default();
+    let (run, digits) = rest.rsplit_once('-').unwrap_or(("", rest));
+    let of_a_run = run.is_empty() || uuid::Uuid::parse_str(run).is_ok();
+    of_a_run && digits.len() == 16 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The files in a folder that [`nameless`] made under a name for a process of this run, and whose name is there still.
+/// A folder that is not there has none.
+pub fn drafts_of(folder: &Path, run: &str) -> io::Result<Vec<PathBuf>> {
+    let prefix = format!("{DRAFT}{run}-");
+    let of_run = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+    let ours = |path: &PathBuf| {
+        std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.uid() == super::process::user())
+    };
+    Ok(list(folder)?.into_iter().filter(|path| of_run(path) && has_draft_name(path) && ours(path)).collect())
+}
+
+/// Removes those; an error names the first that is there still.
+pub fn remove_drafts_of(folder: &Path, run: &str) -> Result<(), Trouble> {
+    let told = |path: &Path, error: io::Error| Trouble::new(format!("free the room of {}", path.display()), error);
+    for draft in drafts_of(folder, run).map_err(|error| told(folder, error))? {
+        remove_file(&draft).map_err(|error| told(&draft, error))?;
+    }
+    Ok(())
 }
 
 /// Takes room for a file on the disk; file systems that cannot do that ahead only give it its length.
@@ -103,6 +126,27 @@ pub fn allocate(file: &File, length: u64) -> io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
         Err(Errno::OPNOTSUPP) => file.set_len(length),
         done => Ok(done?),
+    }
+}
+
+/// The same, but file systems that cannot do that answer with `Unsupported`.
+pub fn take_room(file: &File, length: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
+        done => Ok(done?),
+    }
+}
+
+/// What a file has on the disk, in bytes.
+pub fn room_of(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.blocks() * 512)
+}
+
+/// Whether an open folder is on the same file system as a path; what cannot be seen counts as the same.
+pub fn is_on(folder: &OwnedFd, path: &Path) -> bool {
+    match (rustix::fs::fstat(folder), device(path)) {
+        (Ok(there), Ok(device)) => there.st_dev == device,
+        _ => true,
     }
 }
 
@@ -185,9 +229,20 @@ pub fn device(path: &Path) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.dev())
 }
 
+/// How many bytes a file has.
+pub fn length(path: &Path) -> io::Result<u64> {
+    Ok(std::fs::metadata(path)?.len())
+}
+
 /// Reads a whole file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
+}
+
+/// Reads a file line by line; the ends of lines and empty lines are left out.
+pub fn read_lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+    let lines = BufReader::with_capacity(1 << 16, File::open(path)?).split(b'\n');
+    Ok(lines.filter(|line| line.as_ref().map_or(true, |line| !line.is_empty())))
 }
 
 /// Reads the start of a file: at most `limit` bytes, however much it would give.
@@ -291,8 +346,8 @@ mod tests {
     use rustix::fs::OFlags;
 
     use super::{
-        allocate, create_dir_all, create_new, forgotten_drafts, hold_folder, list, nameless, read, read_end,
-        remove_file, remove_flat_folder, rename_new, resolve, soon_nameless, write_atomic,
+        allocate, create_dir_all, create_new, drafts_of, forgotten_drafts, hold_folder, list, nameless, read, read_end,
+        remove_drafts_of, remove_file, remove_flat_folder, rename_new, resolve, soon_nameless, write_atomic,
     };
 
     #[test]
@@ -370,6 +425,24 @@ mod tests {
             made(name, age);
         }
         assert_eq!(forgotten_drafts(home.path()), [home.path().join(".chaos-0123456789abcdef")]);
+    }
+
+    #[test]
+    fn drafts_of_a_run_are_removed_by_its_id_and_no_others() {
+        const RUN: &str = "01a1fc08-8999-710d-a0a1-cb0d5a1f2584";
+        let home = tempfile::tempdir().expect("a folder");
+        let kept =
+            [".chaos-0123456789abcdef".to_owned(), format!(".chaos-{RUN}-notes"), format!("{RUN}-0123456789abcdef")];
+        let other = ".chaos-01a1fc08-8999-710d-a0a1-cb0d5a1f2585-0123456789abcdef".to_owned();
+        let ours = format!(".chaos-{RUN}-0123456789abcdef");
+        for name in kept.iter().chain([&other, &ours]) {
+            create_new(&home.path().join(name)).expect("makes it");
+        }
+        assert_eq!(drafts_of(home.path(), RUN).expect("lists"), [home.path().join(&ours)]);
+        remove_drafts_of(home.path(), RUN).expect("removes");
+        assert!(kept.iter().chain([&other]).all(|name| home.path().join(name).exists()));
+        assert_eq!(drafts_of(home.path(), RUN).expect("lists").len(), 0);
+        remove_drafts_of(&home.path().join("none"), RUN).expect("an absent folder has none");
     }
 
     #[test]

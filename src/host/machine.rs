@@ -1,15 +1,22 @@
 //! What a run asks of the world it acts on: a door that tests swap for a fake.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::host::clock::Clock;
+use crate::host::process::OpenFiles;
+use crate::host::{cgroup, system};
+use crate::model::cgroup::Controller;
 use crate::model::dose::{Meter, Reading};
+use crate::model::fault::FaultSpec;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
 use crate::model::step::{Act, Check, Receipt, Undo};
+use crate::model::target::{ProcessTarget, Victim};
+use crate::model::traffic::ProxyTraffic;
 
 /// Why something could not be done on this machine, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +51,46 @@ pub struct Facts {
     pub cores: Vec<usize>,
     /// Bytes of memory available without swapping.
     pub memory_available: u64,
+    /// Why no service of ours can have a control group of its own, by what that is to control; nothing where it can.
+    pub no_groups: BTreeMap<Controller, String>,
+    /// Those that were chosen to be hit by the fault that is planned; nobody where nothing is looked at.
+    pub victims: Vec<Victim>,
+    /// What those have open, where it must be known.
+    pub open_files: Vec<OpenFiles>,
+}
+
+impl Facts {
+    /// Those of this machine.
+    pub fn here() -> Self {
+        Self {
+            cores: system::cores(),
+            memory_available: system::memory().map_or(0, |memory| memory.available),
+            no_groups: cgroup::missing(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What is known just before an act, and what there is to be told about it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prepared {
+    /// What the undo needs to know, whatever becomes of the act.
+    pub receipt: Receipt,
+    /// What is done otherwise than asked, and why; or what is likely to come of it.
+    pub notes: Vec<String>,
+}
+
+/// Those that a fault is to hit, and out of how many.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chosen {
+    /// The chosen, each with its children where they are meant.
+    pub victims: Vec<Victim>,
+    /// What they have open, where the fault must know it.
+    pub open_files: Vec<OpenFiles>,
+    /// How many of those that matched are among them, children aside.
+    pub instances: usize,
+    /// How many matched, children aside.
+    pub matching: usize,
 }
 
 /// The answer to a [`Check`].
@@ -53,6 +100,11 @@ pub enum Checked {
     Yes,
     /// It is not so.
     No {
+        /// What is there instead.
+        because: String,
+    },
+    /// It is not so, and must not be made so: somebody else changed it meanwhile.
+    Others {
         /// What is there instead.
         because: String,
     },
@@ -80,8 +132,17 @@ pub trait Machine: Send + Sync + 'static {
     /// What is known now.
     fn facts(&self) -> impl Future<Output = Facts> + Send;
 
-    /// Does something.
-    fn apply(&self, act: &Act) -> impl Future<Output = Result<Receipt, Trouble>> + Send;
+    /// Finds who matches the target of a fault now, refuses if any of them must not be hit, and chooses those that it may
+    /// hit: the same for the same run's seed.
+    fn choose(&self, fault: &FaultSpec, target: &ProcessTarget)
+    -> impl Future<Output = Result<Chosen, Trouble>> + Send;
+
+    /// Looks at what an act is about to change, so that its undo is known before. Changes nothing. An error says that the
+    /// act cannot or must not be done.
+    fn prepare(&self, act: &Act) -> impl Future<Output = Result<Prepared, Trouble>> + Send;
+
+    /// Does something. `receipt` is what [`Self::prepare`] found and is in the journal; what comes back replaces it.
+    fn apply(&self, act: &Act, receipt: Receipt) -> impl Future<Output = Result<Receipt, Trouble>> + Send;
 
     /// Undoes it; `receipt` is empty when the act was cut short.
     fn undo(&self, undo: &Undo, receipt: &Receipt) -> impl Future<Output = Result<(), Trouble>> + Send;
@@ -107,4 +168,7 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Distinct users touched by any toxic so far.
     fn affected_users(&self) -> u64;
+
+    /// What has passed the open proxies so far, by name.
+    fn traffic(&self) -> Vec<ProxyTraffic>;
 }

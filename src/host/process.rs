@@ -13,20 +13,41 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStderr, ChildStdout};
 
 use super::Trouble;
+use super::cgroup;
 use super::clock::Clock;
 use super::files;
 use super::linux::spawner::{self, Spawned};
 use crate::model::fault::KillSignal;
 use crate::model::step::ProcessIdentity;
 
+pub use super::linux::census::{Seen, census, listeners};
 pub use super::linux::child::End;
+pub use super::linux::held::Held;
 pub use super::linux::holders::holders;
 pub use super::linux::identity::{identity, state};
 pub use super::linux::marked::{group_led_by, mark_children, marked};
+pub use super::linux::open_files::{Limited, OpenFiles, file_limit, open_files, restore_file_limit, set_file_limit};
 pub use super::linux::owner::{Owner, pid_namespace};
 pub use super::linux::profile::{Profile, Relatives, profile, profile_of_us, relatives};
 pub use super::linux::strays::{Found, Marked, user};
 pub use super::linux::usage::{Usage, usage};
+
+/// The run that this process is a child of, by the mark that it was started with.
+pub fn run_of_us() -> Option<String> {
+    std::env::var(super::linux::marked::VARIABLE).ok().filter(|run| !run.is_empty())
+}
+
+/// The run whose id this process gives to its children; none before [`mark_children`].
+pub fn run_of_children() -> Option<&'static str> {
+    super::linux::marked::mark()
+}
+
+/// The state folder of the run that this process is a child of.
+pub fn state_folder() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let owner = std::env::var_os(super::linux::marked::OWNER)?;
+    Owner::read(owner.as_bytes()).map(|owner| owner.state)
+}
 
 /// What is kept of one stream of a command's output.
 const OUTPUT_LIMIT: usize = 1 << 20;
@@ -207,13 +228,20 @@ async fn keep(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
 
 /// Starts what a launch says.
 pub(super) async fn start(launch: &Launch) -> Result<Spawned, Trouble> {
-    let command = command(launch, Stdio::null())?;
+    start_in(launch, &[]).await
+}
+
+/// The same in these control groups, from its first instruction on.
+pub(super) async fn start_in(launch: &Launch, groups: &[PathBuf]) -> Result<Spawned, Trouble> {
+    let mut command = command(launch, Stdio::null())?;
+    cgroup::join(&mut command, groups)?;
     spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
 }
 
 /// The same, with a pipe to its standard input.
-pub(super) async fn start_with_stdin(launch: &Launch) -> Result<Spawned, Trouble> {
-    let command = command(launch, Stdio::piped())?;
+pub(super) async fn start_with_stdin(launch: &Launch, groups: &[PathBuf]) -> Result<Spawned, Trouble> {
+    let mut command = command(launch, Stdio::piped())?;
+    cgroup::join(&mut command, groups)?;
     spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
 }
 

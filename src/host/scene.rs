@@ -2,15 +2,16 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::durable_log::DurableLog;
-use super::process::{self, Signal};
-use super::{Trouble, files, system, thread};
+use super::process::{self, Limited, Signal};
+use super::{Trouble, cgroup, files, system, thread};
+use crate::model::cgroup::GroupSetting;
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// A file of records that outlives whoever writes it.
 pub trait Paper: Debug + Send + Sync {
@@ -48,11 +49,35 @@ pub trait Scene {
     /// Sends a signal to this very process; false when it is gone.
     fn signal(&self, process: &ProcessIdentity, signal: Signal) -> Result<bool, Trouble>;
 
+    /// The soft limit of open files of this very process; none when it is gone.
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble>;
+
+    /// Restores what it was before, where it is the one that was set; another one is left alone.
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble>;
+
     /// Every living process that carries the id of this run, except the one that asks.
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble>;
 
     /// Every living process of the group that this very process leads; empty when it is gone.
     fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble>;
+
+    /// The files in a folder that take room of its disk for this run, by their names; none where there is no folder.
+    fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>>;
+
+    /// Removes those.
+    fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble>;
+
+    /// The value of a control group that is there now; none when the group is gone.
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble>;
+
+    /// Sets a value of a control group; content when the group is gone.
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble>;
+
+    /// Whether a control group is there.
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble>;
+
+    /// Removes a control group of ours, and whoever is in it; content when it is gone.
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble>;
 
     /// Makes a file that must not be there yet, and takes room for so many bytes. After an error it is not there.
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>>;
@@ -86,12 +111,44 @@ impl Scene for ThisMachine {
         process::send_signal(process, signal)
     }
 
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble> {
+        Ok(process::file_limit(process)?.map(|(soft, _)| soft))
+    }
+
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble> {
+        process::restore_file_limit(process, limit)
+    }
+
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
         process::marked(run)
     }
 
     fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
         process::group_led_by(leader)
+    }
+
+    fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>> {
+        files::drafts_of(folder, run)
+    }
+
+    fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
+        files::remove_drafts_of(folder, run)
+    }
+
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {
+        cgroup::now(setting)
+    }
+
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        cgroup::write(setting, value)
+    }
+
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
+        cgroup::is_there(folder)
+    }
+
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
+        cgroup::remove(folder)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

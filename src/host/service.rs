@@ -46,6 +46,8 @@ struct Slot {
     clock: Clock,
     restart: bool,
     launch: Launch,
+    /// The control groups that it is put into.
+    groups: Vec<PathBuf>,
     log: PathBuf,
     /// Held while a process is started or stopped, so that the one cannot overtake the other.
     changing: tokio::sync::Mutex<()>,
@@ -78,12 +80,17 @@ impl Services {
 
     /// Starts a service; does not await its readiness. Refused while one of that name runs.
     pub async fn start(&self, service: &Service) -> Result<ProcessIdentity, Trouble> {
+        self.start_in(service, Vec::new()).await
+    }
+
+    /// The same in these control groups, whenever it is started again, too.
+    pub async fn start_in(&self, service: &Service, groups: Vec<PathBuf>) -> Result<ProcessIdentity, Trouble> {
         if self.current(&service.name).is_some() {
             return Err(Trouble::new(format!("start service {}", service.name), "it runs already"));
         }
         files::create_dir_all(&self.logs)
             .map_err(|error| Trouble::new(format!("make the folder {}", self.logs.display()), error))?;
-        let slot = Arc::new(self.slot_for(service)?);
+        let slot = Arc::new(self.slot_for(service, groups)?);
         self.slots().insert(service.name.clone(), Arc::clone(&slot));
         let identity = slot.launch().await?;
         if service.restart {
@@ -169,7 +176,7 @@ impl Services {
         child.is_none_or(|child| child.left().is_none())
     }
 
-    fn slot_for(&self, service: &Service) -> Result<Slot, Trouble> {
+    fn slot_for(&self, service: &Service, groups: Vec<PathBuf>) -> Result<Slot, Trouble> {
         let Some((program, arguments)) = service.command.split_first() else {
             return Err(Trouble::new(format!("start service {}", service.name), "its command is empty"));
         };
@@ -187,6 +194,7 @@ impl Services {
             clock: self.clock,
             restart: service.restart,
             launch,
+            groups,
             log,
             changing: tokio::sync::Mutex::default(),
             state,
@@ -257,7 +265,7 @@ impl Slot {
 
     async fn spawn(&self) -> Result<ProcessIdentity, Trouble> {
         let log_start = std::fs::metadata(&self.log).map_or(0, |log| log.len());
-        let spawned = process::start(&self.launch).await;
+        let spawned = process::start_in(&self.launch, &self.groups).await;
         let mut state = self.state();
         let child =
             spawned.map(|spawned| spawned.child).inspect_err(|trouble| state.trouble = Some(trouble.clone()))?;

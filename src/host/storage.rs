@@ -1,5 +1,6 @@
 //! Whether a folder is fit to keep what must last. Nothing with a name is made by asking.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -68,6 +69,17 @@ fn kind(folder: &Path) -> Option<String> {
     let mounts = Process::myself().and_then(|us| us.mountinfo()).ok()?.0;
     let above = mounts.into_iter().filter(|mount| folder.starts_with(&mount.mount_point));
     above.max_by_key(|mount| mount.mount_point.components().count()).map(|mount| mount.fs_type)
+}
+
+/// Where files of ours may be that should have no name any more: in these folders, where temporary files are, and at the
+/// root of every file system of this machine. Those of other machines are left out: to look there may take for ever.
+pub fn places_of_drafts(states: impl IntoIterator<Item = PathBuf>) -> BTreeSet<PathBuf> {
+    const LOCAL: [&str; 11] =
+        ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "vfat", "exfat", "tmpfs", "ramfs", "overlay"];
+    let mounts = Process::myself().and_then(|us| us.mountinfo()).map(|mounts| mounts.0).unwrap_or_default();
+    let local = mounts.into_iter().filter(|mount| LOCAL.contains(&mount.fs_type.as_str()));
+    let usual = [std::env::temp_dir(), PathBuf::from("/var/tmp")];
+    states.into_iter().chain(usual).chain(local.map(|mount| mount.mount_point)).collect()
 }
 
 /// Who owns a file or folder, and whether others than its owner may write to it; none when it is not there.

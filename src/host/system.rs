@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity};
 use rustix::time::{ClockId, clock_getres};
 
-use super::thread;
+use super::{Trouble, thread};
 
 /// Time of all cores together, counted from some fixed moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub struct DiskInfo {
     /// What is free, the reserve of the superuser included.
     pub free: u64,
     /// What a user without privileges can still take.
+    pub available: u64,
+}
+
+/// Files that a file system can have. Some do not count them: then all is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inodes {
+    /// All there can be.
+    pub total: u64,
+    /// What a user without privileges can still make.
     pub available: u64,
 }
 
@@ -87,9 +96,43 @@ pub fn disk_of(folder: &OwnedFd) -> io::Result<DiskInfo> {
     Ok(room(&rustix::fs::fstatvfs(folder)?))
 }
 
+/// How many files the file system can have that an open folder is on.
+pub fn inodes_of(folder: &OwnedFd) -> io::Result<Inodes> {
+    let info = rustix::fs::fstatvfs(folder)?;
+    Ok(Inodes { total: info.f_files, available: info.f_favail })
+}
+
+/// Whether the file system that an open folder is on keeps its files in memory.
+pub fn is_in_memory(folder: &OwnedFd) -> bool {
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58f6;
+    rustix::fs::fstatfs(folder).is_ok_and(|info| matches!(info.f_type as u32, TMPFS | RAMFS))
+}
+
 /// The room of the file system that a path is on.
 pub fn disk(path: &Path) -> io::Result<DiskInfo> {
     Ok(room(&rustix::fs::statvfs(path)?))
+}
+
+/// The numbers of the disk that a path is on, as `MAJOR:MINOR`: of the whole disk where the file system is on a part of it.
+pub fn whole_disk_of(path: &Path) -> Result<String, Trouble> {
+    let trouble = |why: String| {
+        Trouble::new(format!("find the disk of {}", path.display()), why)
+            .help("name a directory on a disk, such as /var/tmp")
+    };
+    let device = rustix::fs::stat(path).map_err(|error| trouble(error.to_string()))?.st_dev;
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let numbers = format!("{major}:{minor}");
+    let entry = Path::new("/sys/dev/block").join(&numbers);
+    let there =
+        entry.canonicalize().map_err(|_| trouble("its file system is on no disk that the kernel knows".to_owned()))?;
+    if !there.join("partition").exists() {
+        return Ok(numbers);
+    }
+    let whole = there.parent().map(|disk| std::fs::read_to_string(disk.join("dev")));
+    let whole =
+        whole.and_then(Result::ok).ok_or_else(|| trouble(format!("the disk of the part {numbers} is not known")))?;
+    Ok(whole.trim().to_owned())
 }
 
 fn room(info: &rustix::fs::StatVfs) -> DiskInfo {

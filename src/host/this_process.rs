@@ -83,10 +83,9 @@ pub fn allow_many_open_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// Waits for so long, or until standard input ends: then whoever held its other end is gone, or wants us to end. What
+/// Waits until a moment on the clock of [`thread::now`], or until standard input ends: then whoever held its other end is gone, or wants us to end. What
 /// arrives there is not looked at.
-pub fn stdin_ends_within(time: Duration) -> bool {
-    let deadline = thread::now() + time;
+pub fn stdin_ends_until(deadline: Duration) -> bool {
     let stdin = io::stdin();
     loop {
         let left = deadline.saturating_sub(thread::now());

@@ -1,4 +1,4 @@
-//! Worker processes: children of ours that burn CPU, hold memory or load a disk, so that killing one undoes it.
+//! Worker processes: children of ours that burn CPU, hold memory, load a disk or fill it, so that killing one undoes it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -71,11 +71,16 @@ impl Workers {
 
     /// Starts a worker and waits until it works. Refused while one of that name runs.
     pub async fn start(&self, name: &str, job: &Job) -> Result<ProcessIdentity, Trouble> {
+        self.start_in(name, job, &[]).await
+    }
+
+    /// The same in these control groups, from its first instruction on.
+    pub async fn start_in(&self, name: &str, job: &Job, groups: &[PathBuf]) -> Result<ProcessIdentity, Trouble> {
         let what = || format!("start a worker to {job}");
         if self.child(name).is_some_and(|child| child.end().is_none()) {
             return Err(Trouble::new(what(), format!("worker {name} runs already")));
         }
-        let (child, progress) = self.launch(name, job).await?;
+        let (child, progress) = self.launch(name, job, groups).await?;
         match self.await_ready(job, &child, progress).await {
             Ok(()) => Ok(child.identity().clone()),
             Err(why) => {
@@ -112,7 +117,22 @@ impl Workers {
         Some(failed.unwrap_or(worker))
     }
 
-    async fn launch(&self, name: &str, job: &Job) -> Result<(Arc<Child>, watch::Receiver<Progress>), Trouble> {
+    /// Returns when a worker has ended, at once where there is none. Needs no borrow of this while it waits.
+    pub fn end_of(&self, name: &str) -> impl Future<Output = ()> + Send + use<> {
+        let child = self.child(name);
+        async move {
+            if let Some(child) = child {
+                child.ended().await;
+            }
+        }
+    }
+
+    async fn launch(
+        &self,
+        name: &str,
+        job: &Job,
+        groups: &[PathBuf],
+    ) -> Result<(Arc<Child>, watch::Receiver<Progress>), Trouble> {
         let job = serde_json::to_string(job).map_err(|error| Trouble::new("write the job of a worker", error))?;
         let launch = Launch {
             program: self.this_binary.display().to_string(),
@@ -121,7 +141,7 @@ impl Workers {
             directory: None,
             output: Output::Capture,
         };
-        let Spawned { child, stdin, stdout, .. } = process::start_with_stdin(&launch).await?;
+        let Spawned { child, stdin, stdout, .. } = process::start_with_stdin(&launch, groups).await?;
         let child = Arc::new(child);
         let (tell, progress) = watch::channel(Progress::default());
         let worker = Worker { child: Arc::clone(&child), progress: progress.clone(), _stdin: stdin };
@@ -171,10 +191,12 @@ async fn listen(stdout: Option<ChildStdout>, tell: watch::Sender<Progress>) {
 fn time_to_start(job: &Job) -> Duration {
     let base = Duration::from_secs(10);
     match job {
-        Job::Cpu { .. } => base,
+        Job::Cpu { .. } | Job::Slow { .. } => base,
         // Slow machines map about 1 GiB a second; be generous.
-        Job::Memory { size } => base + Duration::from_secs(size.0 >> 28),
+        Job::Memory { size, .. } => base + Duration::from_secs(size.0 >> 28),
         // The file is written once where the job reads; slow disks write 50 MB a second.
         Job::Disk { file_size, .. } => base + Duration::from_secs(file_size.0 / 50_000_000),
+        // Where room cannot be taken ahead, it is written.
+        Job::Fill { .. } => base * 5,
     }
 }

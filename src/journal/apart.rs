@@ -146,11 +146,18 @@ impl Journal {
 mod tests {
     use super::{Mark, Standing, Volatile, Whole};
     use crate::journal::testing::{header, step};
-    use crate::journal::{Contents, Header, Journal, MemoryStore, Owner, State, Store, read, write};
+    use crate::journal::{Contents, Entry, Header, Journal, MemoryStore, Owner, State, Store, read, write};
     use crate::model::step::Persistence;
 
     fn apart() -> Header {
         Header { volatile: Some("/run/chaos/a-run.jsonl".into()), ..header() }
+    }
+
+    /// A step that outlives the boot.
+    fn lasting() -> Entry {
+        let persistence = Persistence::Persistent;
+        let receipt = crate::model::step::Receipt::default();
+        Entry { number: 1, owner: Owner::SetUp, state: State::Intent, persistence, step: step(), receipt }
     }
 
     /// Both parts, begun.
@@ -176,7 +183,7 @@ mod tests {
     #[test]
     fn every_record_goes_where_it_lasts_as_long_as_its_step() {
         let (disk, memory, mut journal) = parts();
-        journal.intend_for(Owner::SetUp, step(), Persistence::Persistent, 1).expect("room");
+        journal.write_intent(lasting()).expect("room");
         journal.intend(Owner::Fault(0), step()).expect("room");
         journal.move_to(1, State::Undoing).expect("legal");
         let numbers = |store| contents(store).entries.iter().map(|entry| entry.number).collect::<Vec<_>>();
@@ -191,7 +198,7 @@ mod tests {
         let (disk, _, _) = parts();
         let mut journal = Journal::in_parts(Box::new(disk), Volatile::Gone, Vec::new(), false);
         journal.intend(Owner::SetUp, step()).expect_err("nowhere to write to");
-        journal.intend_for(Owner::SetUp, step(), Persistence::Persistent, 1).expect("room");
+        journal.write_intent(lasting()).expect("room");
     }
 
     #[test]

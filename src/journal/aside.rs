@@ -10,6 +10,7 @@ use crate::host::scene::Paper;
 use crate::host::{Trouble, dice, files, process, runtime_folder, thread};
 use crate::model::dose::ProcessState;
 use crate::model::step::Persistence;
+use crate::model::target::Victims;
 
 /// What an unreadable journal is called once it is set aside.
 pub const NAME: &str = "journal.unreadable";
@@ -95,14 +96,13 @@ fn keeps(contents: &Contents, run: &str) -> Option<String> {
 
 /// Why a step that is not undone forbids it.
 fn lives(entries: &[Entry]) -> Option<String> {
-    open_steps(entries).iter().find_map(|entry| match (&entry.receipt.process, entry.persistence) {
-        (_, Persistence::Persistent) => {
-            Some(format!("step {} may outlive a restart of the machine: {}", entry.number, entry.step.apply))
+    open_steps(entries).iter().find_map(|entry| {
+        if entry.persistence == Persistence::Persistent {
+            return Some(format!("step {} may outlive a restart of the machine: {}", entry.number, entry.step.apply));
         }
-        (Some(process), _) if process::state(process) != ProcessState::Gone => {
-            Some(format!("{process} of its step {} lives", entry.number))
-        }
-        _ => None,
+        let hit = entry.step.apply.whom().into_iter().flat_map(Victims::identities);
+        let living = hit.chain(&entry.receipt.process).find(|process| process::state(process) != ProcessState::Gone);
+        living.map(|process| format!("{process} of its step {} lives", entry.number))
     })
 }
 

@@ -8,12 +8,12 @@ use crate::host::{Trouble, process, system};
 use crate::model::step::ProcessIdentity;
 
 /// Grows when a record changes its meaning.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Whose journal this is, and in which boot of the machine it was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Version of the file's format: 2; 1 knew no parts.
+    /// Version of the file's format: 3; 2 named the service that a step hit, not its process; 1 knew no parts.
     pub journal: u32,
     /// The run's id.
     pub run: String,

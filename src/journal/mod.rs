@@ -17,6 +17,7 @@ mod read;
 pub mod recover;
 pub mod replay;
 pub mod scan;
+pub mod scan_groups;
 mod store;
 pub mod survey;
 #[cfg(test)]
@@ -71,13 +72,18 @@ impl Journal {
 
     /// Records what is about to be done. On an error it must not be done.
     pub fn intend(&mut self, owner: Owner, step: Step) -> io::Result<Entry> {
-        let number = self.steps.iter().map(|kept| kept.entry.number).max().unwrap_or_default() + 1;
-        let persistence = step.apply.persistence();
-        self.intend_for(owner, step, persistence, number)
+        self.intend_knowing(owner, step, Receipt::default())
     }
 
-    fn intend_for(&mut self, owner: Owner, step: Step, persistence: Persistence, number: u64) -> io::Result<Entry> {
-        let entry = Entry { number, owner, state: State::Intent, persistence, step, receipt: Receipt::default() };
+    /// The same with what the undo needs, as far as that is known before.
+    pub fn intend_knowing(&mut self, owner: Owner, step: Step, receipt: Receipt) -> io::Result<Entry> {
+        let number = self.steps.iter().map(|kept| kept.entry.number).max().unwrap_or_default() + 1;
+        let persistence = step.apply.persistence();
+        self.write_intent(Entry { number, owner, state: State::Intent, persistence, step, receipt })
+    }
+
+    fn write_intent(&mut self, entry: Entry) -> io::Result<Entry> {
+        let persistence = entry.persistence;
         write(self.part(persistence)?, &entry)?;
         self.steps.push(Kept { entry: entry.clone(), on_paper: Some(State::Intent) });
         Ok(entry)

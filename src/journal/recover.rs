@@ -1,7 +1,7 @@
 //! Undoes what a dead tool left, by its journal alone: without the experiment, by system calls, and first of all on the
 //! machine; the paper comes after. Doing it twice, or twice at once, does no harm.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use super::{Contents, Entry, Header, Journal, State, read};
 use crate::host::Trouble;
 use crate::host::process::Signal;
 use crate::host::scene::{Paper, Scene, ThisMachine};
+use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// How long killed processes may take to be gone before they are called residue.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -213,8 +214,27 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         for process in &stopped {
             send(scene, process, Signal::Continue, &mut account);
         }
+        let limited = remains.limited_on(scene);
+        for (process, limit) in &limited {
+            trouble(scene.restore_file_limit(process, *limit).map(drop), &mut account);
+        }
+        // A limit may be what keeps a process from ending.
+        let values = remains.values_on(scene);
+        for setting in &values {
+            trouble(scene.set_value(setting, &setting.before), &mut account);
+        }
+        let all_back = stopped.is_empty() && limited.is_empty() && values.is_empty();
         match remains.processes_on(scene) {
-            Ok(left) if left.is_empty() && stopped.is_empty() => (clear_looks, pause) = (clear_looks + 1, PAUSE),
+            Ok(left) if left.is_empty() && all_back => {
+                let groups = remains.groups_on(scene);
+                // Who was killed just now is in its group for a moment still: that is no trouble yet.
+                let removed = groups.iter().filter(|group| scene.remove_group(group).is_ok()).count();
+                (clear_looks, pause) = if groups.is_empty() {
+                    (clear_looks + 1, PAUSE)
+                } else {
+                    (0, if removed > 0 { PAUSE } else { pause })
+                };
+            }
             Ok(left) => {
                 clear_looks = 0;
                 left.iter().for_each(|process| kill(scene, process, &mut account));
@@ -224,7 +244,19 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         scene.pause(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    for folder in remains.steps.iter().filter_map(|(_, measure)| folder_of(measure)) {
+        let freed = scene.remove_drafts_of(folder, &remains.header.run);
+        account.troubles.extend(freed.err().map(|trouble| trouble.to_string()));
+    }
     account
+}
+
+/// Where files of the run may take room.
+fn folder_of(measure: &Measure) -> Option<&Path> {
+    match measure {
+        Measure::Free(_, folder) => Some(folder),
+        _ => None,
+    }
 }
 
 fn part_told(remains: &Remains) -> Option<String> {
@@ -246,9 +278,14 @@ fn kill(scene: &impl Scene, process: &ProcessIdentity, account: &mut Account) {
 /// Whether it was sent; a trouble is told once.
 fn send(scene: &impl Scene, process: &ProcessIdentity, signal: Signal, account: &mut Account) -> bool {
     let sent = scene.signal(process, signal);
-    let told = sent.as_ref().err().map(ToString::to_string);
-    account.troubles.extend(told.filter(|trouble| !account.troubles.contains(trouble)));
+    trouble(sent.as_ref().map(drop).map_err(Clone::clone), account);
     sent.unwrap_or(false)
+}
+
+/// A trouble is told once.
+fn trouble(done: Result<(), Trouble>, account: &mut Account) {
+    let told = done.err().map(|trouble| trouble.to_string());
+    account.troubles.extend(told.filter(|trouble| !account.troubles.contains(trouble)));
 }
 
 /// Reads every step back and writes down how it stands. What cannot be written is told: the undo counts all the same,
@@ -269,10 +306,49 @@ fn on_paper(scene: &impl Scene, remains: &Remains, account: &mut Account, journa
 fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
     let left = remains.processes_on(scene);
     for (entry, measure) in &remains.steps {
-        let undone = read_back(scene, measure, left.as_deref());
+        let told_before = entry.state == State::Conflict;
+        let undone = match measure {
+            Measure::RestoreValues(settings) => values_back(scene, settings, told_before),
+            Measure::RemoveGroups(groups) => groups_gone(scene, groups),
+            _ => {
+                read_back(scene, measure, left.as_deref()).and_then(|how| read_back_files(scene, remains, measure, how))
+            }
+        };
         account.steps.push(Outcome { number: entry.number, what: entry.step.apply.to_string(), undone });
     }
     account.left = left.unwrap_or_default();
+}
+
+/// A value that somebody else set meanwhile is a conflict, which is told once and then left to them.
+fn values_back(scene: &impl Scene, settings: &[GroupSetting], told_before: bool) -> Result<String, String> {
+    let mut how = Vec::new();
+    for setting in settings {
+        let last = setting.last();
+        match setting.whose(scene.value(setting).map_err(|trouble| trouble.to_string())?.as_deref()) {
+            Whose::Ours => return Err(format!("{setting} is `{last}` still, which we set")),
+            Whose::Others(now) if !told_before => {
+                let before = &setting.before;
+                return Err(format!(
+                    "somebody else set {setting} to `{now}`; we had set `{last}`, and `{before}` was there before: it is left \
+                     to them, and a further rollback will say no more of it"
+                ));
+            }
+            Whose::Others(now) => how.push(format!("{setting} is `{now}`, which somebody else set: left to them")),
+            Whose::Before => how.push(format!("{setting} is `{}` as before", setting.before)),
+            Whose::Nobodys => how.push(format!("{setting} is gone with its group")),
+        }
+    }
+    Ok(how.join(", "))
+}
+
+fn groups_gone(scene: &impl Scene, groups: &[PathBuf]) -> Result<String, String> {
+    for group in groups {
+        if scene.has_group(group).map_err(|trouble| trouble.to_string())? {
+            let why = scene.remove_group(group).err().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            return Err(format!("{} is there still{why}", group.display()));
+        }
+    }
+    Ok("the control group is gone".to_owned())
 }
 
 fn read_back(
@@ -284,17 +360,48 @@ fn read_back(
         (Measure::GoneWith(Holder::Boot), _) => Ok("gone with the last boot of the machine".to_owned()),
         (Measure::GoneWith(Holder::Tool), _) => Ok("gone with the tool's process".to_owned()),
         (Measure::GoneWith(Holder::Service), Ok([])) => Ok("its service is stopped for good".to_owned()),
-        (Measure::Continue(Some(process)), _) => match scene.state(process) {
-            ProcessState::Stopped => Err(format!("{process} is stopped still")),
-            ProcessState::Running => Ok(format!("{process} goes on")),
-            ProcessState::Gone => Ok(format!("{process} is gone")),
-            ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
-        },
-        (Measure::Kill(Some(process)), Ok([])) => Ok(format!("{process} and all of its group are gone")),
-        (Measure::Kill(None) | Measure::Continue(None), Ok([])) => Ok("no process of the run is left".to_owned()),
+        (Measure::Continue(processes), _) => go_on(scene, processes),
+        (Measure::Kill(Some(process)) | Measure::Free(Some(process), _), Ok([])) => {
+            Ok(format!("{process} and all of its group are gone"))
+        }
+        (Measure::Kill(None) | Measure::Free(None, _), Ok([])) => Ok("no process of the run is left".to_owned()),
+        (Measure::Restore(limits), _) => restored(scene, limits),
+        (Measure::RestoreValues(_) | Measure::RemoveGroups(_), _) => Err("it was not looked at".to_owned()),
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
     }
+}
+
+fn read_back_files(scene: &impl Scene, remains: &Remains, measure: &Measure, how: String) -> Result<String, String> {
+    let Some(folder) = folder_of(measure) else { return Ok(how) };
+    match scene.drafts_of(folder, &remains.header.run) {
+        Ok(left) if left.is_empty() => Ok(format!("{how}; no file of the run is in {}", folder.display())),
+        Ok(left) => Err(format!("{} is there still", left[0].display())),
+        Err(error) => Err(format!("{} cannot be looked at: {error}", folder.display())),
+    }
+}
+
+/// Whether none of them is stopped any more, each in words.
+fn go_on(scene: &impl Scene, processes: &[ProcessIdentity]) -> Result<String, String> {
+    let states = processes.iter().map(|process| match scene.state(process) {
+        ProcessState::Stopped => Err(format!("{process} is stopped still")),
+        ProcessState::Running => Ok(format!("{process} goes on")),
+        ProcessState::Gone => Ok(format!("{process} is gone")),
+        ProcessState::Unknown => Err(format!("whether {process} is stopped still cannot be seen")),
+    });
+    Ok(states.collect::<Result<Vec<_>, _>>()?.join(", "))
+}
+
+/// Whether each limit is what it was. One that somebody else set meanwhile is left alone, and told.
+fn restored(scene: &impl Scene, limits: &[(ProcessIdentity, SoftLimit)]) -> Result<String, String> {
+    let all = limits.iter().map(|(process, limit)| match scene.file_limit(process) {
+        Ok(None) => Ok(format!("{process} is gone")),
+        Ok(Some(now)) if now == limit.before => Ok(format!("the limit of {process} is {now} again")),
+        Ok(Some(now)) if now == limit.set => Err(format!("the limit of {process} is {now} still")),
+        Ok(Some(now)) => Err(limit.conflict(process, now)),
+        Err(trouble) => Err(trouble.to_string()),
+    });
+    Ok(all.collect::<Result<Vec<_>, _>>()?.join(", "))
 }
 
 fn record(journal: &mut Journal, entry: &Entry, state: State) -> std::io::Result<()> {

@@ -1,7 +1,10 @@
 //! What is to be done about a step that its tool left behind. Pure: `recover` acts.
 
+use std::path::PathBuf;
+
 use super::Entry;
-use crate::model::step::{Persistence, ProcessIdentity, Undo};
+use crate::model::cgroup::GroupSetting;
+use crate::model::step::{Persistence, ProcessIdentity, Receipt, SoftLimit, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +14,16 @@ pub enum Measure {
     /// Whatever was started is killed. The process is known unless the act was cut short; the mark of the run tells
     /// even then.
     Kill(Option<ProcessIdentity>),
-    /// The process goes on. Not known when the act was cut short; then it is killed with its service.
-    Continue(Option<ProcessIdentity>),
+    /// The same, and the files of the run in this folder are removed.
+    Free(Option<ProcessIdentity>, PathBuf),
+    /// These values are set again, where ours are still there.
+    RestoreValues(Vec<GroupSetting>),
+    /// These control groups are removed, and whoever is in them.
+    RemoveGroups(Vec<PathBuf>),
+    /// The processes go on. They are known also when the act was cut short.
+    Continue(Vec<ProcessIdentity>),
+    /// These limits of open files are what they were, where they are as they were set.
+    Restore(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 /// What a step ended with.
@@ -32,10 +43,19 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
-    match entry.step.undo {
+    let Receipt { settings, groups, .. } = entry.receipt.clone();
+    match &entry.step.undo {
+        Undo::RestoreGroup { .. } => Measure::RestoreValues(settings),
+        Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
-        Undo::ResumeService { .. } => Measure::Continue(process),
-        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } => Measure::GoneWith(Holder::Tool),
+        Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
+        Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
+        Undo::RestoreOpenFiles { whom, limits } => {
+            Measure::Restore(whom.identities().cloned().zip(limits.iter().copied()).collect())
+        }
+        Undo::CloseProxy { .. } | Undo::RemoveToxic { .. } | Undo::StopKilling { .. } => {
+            Measure::GoneWith(Holder::Tool)
+        }
         Undo::ReviveService { .. } | Undo::None { .. } => Measure::GoneWith(Holder::Service),
     }
 }
@@ -45,7 +65,9 @@ mod tests {
     use super::{Holder, Measure, measure};
     use crate::journal::testing::step;
     use crate::journal::{Entry, Owner, State};
+    use crate::model::cgroup::GroupSetting;
     use crate::model::step::{Persistence, ProcessIdentity, Receipt, Undo};
+    use crate::model::testing::whom;
 
     fn entry(undo: Undo, process: Option<ProcessIdentity>) -> Entry {
         let mut step = step();
@@ -60,8 +82,21 @@ mod tests {
         let process = Some(ProcessIdentity { pid: 7, pidfs_inode: 8, start_ticks: 9 });
         let worker = entry(Undo::StopWorker { worker: "w".into() }, process.clone());
         assert_eq!(measure(&worker, true), Measure::Kill(process.clone()));
-        let paused = entry(Undo::ResumeService { service: "s".into() }, process.clone());
-        assert_eq!(measure(&paused, true), Measure::Continue(process));
+        let full = entry(Undo::EndFill { worker: "w".into(), folder: "/data".into() }, process.clone());
+        assert_eq!(measure(&full, true), Measure::Free(process, "/data".into()));
+        let paused = entry(Undo::Resume { whom: whom("s") }, None);
+        assert_eq!(measure(&paused, true), Measure::Continue(whom("s").identities().cloned().collect()));
+    }
+
+    #[test]
+    fn values_are_set_back_as_the_intent_knew_them_already() {
+        let setting =
+            GroupSetting { file: "/g/pids.max".into(), device: None, before: "max".into(), ours: vec!["5".into()] };
+        let mut limited = entry(Undo::RestoreGroup { name: "few".into() }, None);
+        limited.receipt.settings = vec![setting.clone()];
+        limited.state = State::Intent;
+        assert_eq!(measure(&limited, true), Measure::RestoreValues(vec![setting]));
+        assert_eq!(measure(&limited, false), Measure::GoneWith(Holder::Boot));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! What a run left on the machine, by its journal and by the mark that its processes carry. Looks only.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::apart::{self, Damage, Whole};
 use super::replay::{Measure, measure};
 use super::{Entry, FORMAT, Header, open_steps};
 use crate::host::Trouble;
 use crate::host::scene::{Scene, ThisMachine};
+use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +79,7 @@ impl Remains {
         }
         let mut found = scene.marked(&self.header.run)?;
         for (_, measure) in &self.steps {
-            if let Measure::Kill(Some(leader)) = measure
+            if let Measure::Kill(Some(leader)) | Measure::Free(Some(leader), _) = measure
                 && scene.state(leader) != ProcessState::Gone
             {
                 found.push(leader.clone());
@@ -94,13 +96,70 @@ impl Remains {
     }
 
     pub(super) fn stopped_on(&self, scene: &impl Scene) -> Vec<ProcessIdentity> {
-        let paused = self.steps.iter().filter_map(|(_, measure)| match measure {
-            Measure::Continue(process) => process.clone(),
-            Measure::Kill(_) | Measure::GoneWith(_) => None,
+        let paused = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Continue(processes) => processes.as_slice(),
+            Measure::Kill(_)
+            | Measure::Free(..)
+            | Measure::Restore(_)
+            | Measure::GoneWith(_)
+            | Measure::RestoreValues(_)
+            | Measure::RemoveGroups(_) => &[],
         });
         let goes_on =
             |process: &ProcessIdentity| matches!(scene.state(process), ProcessState::Running | ProcessState::Gone);
-        paused.filter(|process| !goes_on(process)).collect()
+        paused.filter(|process| !goes_on(process)).cloned().collect()
+    }
+
+    /// The files of this run that take room of a disk still, and the folders that cannot be looked at.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let folders = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::Free(_, folder) => Some(folder),
+            _ => None,
+        });
+        let of =
+            |folder: &PathBuf| ThisMachine.drafts_of(folder, &self.header.run).unwrap_or_else(|_| vec![folder.clone()]);
+        folders.flat_map(of).collect()
+    }
+
+    /// The values of control groups that are still ours. What cannot be read counts as ours.
+    pub(super) fn values_on(&self, scene: &impl Scene) -> Vec<GroupSetting> {
+        let settings = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::RestoreValues(settings) => Some(settings.iter().rev()),
+            _ => None,
+        });
+        let is_ours = |setting: &&GroupSetting| {
+            scene.value(setting).map_or(true, |now| setting.whose(now.as_deref()) == Whose::Ours)
+        };
+        settings.flatten().filter(is_ours).cloned().collect()
+    }
+
+    /// The control groups of ours that are there. What cannot be seen counts as there.
+    pub(super) fn groups_on(&self, scene: &impl Scene) -> Vec<PathBuf> {
+        let groups = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::RemoveGroups(groups) => Some(groups),
+            _ => None,
+        });
+        groups.flatten().filter(|group| scene.has_group(group).unwrap_or(true)).cloned().collect()
+    }
+
+    /// What is left in control groups, for people.
+    pub fn in_groups(&self) -> Vec<String> {
+        let values = self.values_on(&ThisMachine).into_iter().map(|setting| format!("{setting} is limited still"));
+        let groups = self.groups_on(&ThisMachine).into_iter().map(|group| format!("{} is there", group.display()));
+        values.chain(groups).collect()
+    }
+
+    /// The limits that are seen to be as this run set them, or that cannot be seen.
+    pub(super) fn limited_on(&self, scene: &impl Scene) -> Vec<(ProcessIdentity, SoftLimit)> {
+        let limits = self.steps.iter().flat_map(|(_, measure)| match measure {
+            Measure::Restore(limits) => limits.as_slice(),
+            _ => &[],
+        });
+        let ours = |(process, limit): &&(ProcessIdentity, SoftLimit)| match scene.file_limit(process) {
+            Ok(now) => now == Some(limit.set),
+            Err(_) => true,
+        };
+        limits.filter(ours).cloned().collect()
     }
 
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
@@ -108,5 +167,8 @@ impl Remains {
         (self.part_missing && self.same_boot)
             || self.processes().map_or(true, |left| !left.is_empty())
             || !self.stopped().is_empty()
+            || !self.files().is_empty()
+            || !self.limited_on(&ThisMachine).is_empty()
+            || !self.in_groups().is_empty()
     }
 }

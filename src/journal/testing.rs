@@ -2,6 +2,7 @@
 
 use super::{FORMAT, Header};
 use crate::model::step::{Act, Check, ProcessIdentity, Step, Undo};
+use crate::model::testing::whom;
 
 /// The header of a run whose tool is long gone.
 pub fn header() -> Header {
@@ -12,8 +13,8 @@ pub fn header() -> Header {
 /// A pause of a service.
 pub fn step() -> Step {
     Step {
-        apply: Act::PauseService { service: "demo".into() },
-        undo: Undo::ResumeService { service: "demo".into() },
-        verify: Check::ServiceRunning { service: "demo".into() },
+        apply: Act::Pause { whom: whom("demo") },
+        undo: Undo::Resume { whom: whom("demo") },
+        verify: Check::Running { whom: whom("demo") },
     }
 }

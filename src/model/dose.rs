@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::step::SoftLimit;
+use super::target::Victims;
+
 /// Where the dose of a fault is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,10 +23,29 @@ pub enum Meter {
         /// Its name.
         worker: String,
     },
-    /// The state of a service's process, against the process it was when the fault was applied.
-    Service {
-        /// The service's name.
-        service: String,
+    /// The counters of the control group that a fault limits.
+    Group {
+        /// The fault's name.
+        name: String,
+    },
+    /// The counters of a worker that slows processes down.
+    Slowed {
+        /// Its name.
+        worker: String,
+        /// Those that it slows down.
+        whom: Victims,
+    },
+    /// The limits of open files, against those that were set.
+    OpenFiles {
+        /// Whose.
+        whom: Victims,
+        /// What was there and what was set, one for each.
+        limits: Vec<SoftLimit>,
+    },
+    /// The states of the processes that the fault hit.
+    Processes {
+        /// Which.
+        whom: Victims,
     },
 }
 
@@ -35,13 +57,36 @@ pub enum Reading {
     Toxic(ToxicReading),
     /// Of a worker.
     Worker(WorkerReading),
-    /// Of a service's process.
-    Service {
-        /// Its state now.
-        state: ProcessState,
-        /// It is not the process it was when the fault was applied.
-        replaced: bool,
-    },
+    /// Of a control group.
+    Group(GroupReading),
+    /// Of processes, one for each that was hit.
+    Processes(Vec<VictimReading>),
+    /// Of limits of open files, one for each process.
+    OpenFiles(Vec<LimitReading>),
+}
+
+/// The limit of open files of a process that was hit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitReading {
+    /// For people: `nginx (pid 7)`.
+    pub name: String,
+    /// What was set.
+    pub set: u64,
+    /// The soft limit now; none when the process is gone.
+    pub soft: Option<u64>,
+    /// How many descriptors may be opened still; none when that cannot be seen.
+    pub left: Option<u64>,
+}
+
+/// How it is with a process that was hit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VictimReading {
+    /// For people: `nginx (pid 7)`.
+    pub name: String,
+    /// The state of this very process now.
+    pub state: ProcessState,
+    /// For people: who stands in its place, where somebody does.
+    pub replaced_by: Option<String>,
 }
 
 /// Counters of a toxic since it was added.
@@ -104,6 +149,76 @@ pub struct WorkerReading {
     pub operations: u64,
     /// Operations that failed since then.
     pub failed: u64,
+    /// The time for which it kept others stopped since then.
+    #[serde(default, rename = "stopped_ns", with = "super::sample::nanos")]
+    pub stopped: Duration,
+    /// When it strayed furthest from what was asked; none before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Strayed>,
+    /// Bytes that it was asked to take and did not, at most at one time, as they must stay free.
+    #[serde(default)]
+    pub held_back: u64,
+    /// Whether its operations go past the page cache.
+    #[serde(default)]
+    pub direct: bool,
+    /// The room it took of a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomReading>,
+}
+
+/// What was asked and what was measured, at one time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Strayed {
+    /// When, since the worker reached its working state: the end of that window.
+    #[serde(rename = "at_ns", with = "super::sample::nanos")]
+    pub at: Duration,
+    /// What was asked: a share of the cores' time, resident bytes, operations per second.
+    pub asked: f64,
+    /// What was measured, in the same unit.
+    pub measured: f64,
+}
+
+/// The room of a file system, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoomReading {
+    /// What was to be taken, worked out from the room there was.
+    pub asked: u64,
+    /// What the file has on the disk now.
+    pub taken: u64,
+    /// What was free before, for users without privileges.
+    pub free_before: u64,
+    /// What is free now.
+    pub free_now: u64,
+}
+
+/// Counters of a control group since it was limited.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupReading {
+    /// Time since then.
+    #[serde(rename = "elapsed_ns", with = "super::sample::nanos")]
+    pub elapsed: Duration,
+    /// Why the limit is not in place any more; absent when every value read back is ours.
+    pub not_in_place: Option<String>,
+    /// Nanoseconds of CPU time it used; absent where that is not counted.
+    pub cpu: Option<u64>,
+    /// Periods of the CPU quota in which it wanted to run.
+    pub periods: u64,
+    /// Those of the periods in which it was held.
+    pub throttled: u64,
+    /// Bytes of memory that it uses now.
+    pub memory: u64,
+    /// How often it came up to the limit of memory.
+    pub memory_hits: u64,
+    /// How many of its processes were killed for want of memory.
+    pub killed: u64,
+    /// Bytes it read from and wrote to the disk.
+    pub bytes: [u64; 2],
+    /// Operations it read from and wrote to the disk with.
+    pub operations: [u64; 2],
+    /// Processes and threads there are now.
+    pub processes: u64,
+    /// How often it was refused another.
+    pub refused: u64,
 }
 
 /// The state of a process.

@@ -1,5 +1,7 @@
 //! The one stream of events that a run emits. Console, event log, analysis and reports are folds over it.
 
+use std::borrow::Cow;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::dose::Dose;
 use super::experiment::Experiment;
 use super::phase::Phase;
-use super::sample::{Sample, nanos};
+use super::sample::{Measurement, Outcome, Sample, nanos};
+use super::traffic::ProxyTraffic;
 use super::verdict::Mode;
 
 /// Something that happened, and when.
@@ -22,6 +25,66 @@ pub struct Event {
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
+}
+
+/// A sample as its line in the event log: nearly all lines are of this kind, and what serde does for an enum whose tag
+/// stands beside its fields would take several times as long.
+#[derive(Serialize, Deserialize)]
+struct SampleLine<'a> {
+    #[serde(rename = "at_ns", with = "nanos")]
+    at: Duration,
+    event: &'a str,
+    probe: usize,
+    phase: Phase,
+    #[serde(rename = "intended_ns", with = "nanos")]
+    intended: Duration,
+    #[serde(rename = "sent_ns", with = "nanos")]
+    sent: Duration,
+    #[serde(rename = "done_ns", with = "nanos")]
+    done: Duration,
+    outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'a, str>>,
+}
+
+const SAMPLE: &str = "sample";
+
+impl Event {
+    /// Writes it as a line of the event log, without the end of the line.
+    pub fn write(&self, to: impl Write) -> io::Result<()> {
+        let EventKind::Sample(sample) = &self.kind else {
+            return serde_json::to_writer(to, self).map_err(io::Error::from);
+        };
+        let line = SampleLine {
+            at: self.at,
+            event: SAMPLE,
+            probe: sample.probe(),
+            phase: sample.phase(),
+            intended: sample.intended(),
+            sent: sample.sent(),
+            done: sample.done(),
+            outcome: sample.outcome(),
+            value: sample.value(),
+            detail: sample.detail().map(Cow::Borrowed),
+        };
+        serde_json::to_writer(to, &line).map_err(io::Error::from)
+    }
+
+    /// Reads a line of the event log.
+    pub fn read(line: &[u8]) -> serde_json::Result<Self> {
+        match serde_json::from_slice::<SampleLine<'_>>(line) {
+            Ok(line) if line.event == SAMPLE => {
+                let SampleLine { at, probe, phase, intended, sent, done, outcome, value, detail, .. } = line;
+                let measurement = Measurement { outcome, value, detail: detail.map(Cow::into_owned) };
+                let sample = Sample::new(probe, phase, [intended, sent, done], measurement);
+                Ok(Self { at, kind: EventKind::Sample(sample) })
+            }
+            // Any other event, or a sample that somebody wrote in another way.
+            _ => serde_json::from_slice(line),
+        }
+    }
 }
 
 /// What happened.
@@ -150,6 +213,11 @@ pub enum EventKind {
         /// How many.
         users: u64,
     },
+    /// What has passed the proxies so far, looked at several times a second.
+    Traffic {
+        /// Each proxy, in the order of their names.
+        proxies: Vec<ProxyTraffic>,
+    },
     /// Something worth knowing that changes nothing.
     Note {
         /// What.
@@ -201,4 +269,42 @@ pub struct RunHeader {
     pub variables: Vec<String>,
     /// The experiment; secrets are masked.
     pub experiment: Experiment,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Event, EventKind};
+    use crate::model::phase::Phase;
+    use crate::model::sample::{Measurement, Outcome, Sample};
+
+    fn events() -> Vec<Event> {
+        let times = [1, 2, 3].map(Duration::from_millis);
+        let told =
+            [Measurement::ok(), Measurement::value(0.1), Measurement::failed(Outcome::Wrong, "said \"no\"\n\u{1b}[2J")];
+        let samples = told.map(|told| EventKind::Sample(Sample::new(1, Phase::Observe, times, told)));
+        let kinds = samples.into_iter().chain([EventKind::Note { text: "sample".into() }, EventKind::RunEnded]);
+        kinds.map(|kind| Event { at: Duration::from_nanos(3_000_001), kind }).collect()
+    }
+
+    #[test]
+    fn a_line_is_what_serde_would_write_and_reads_back() {
+        for event in events() {
+            let mut line = Vec::new();
+            event.write(&mut line).expect("writes");
+            assert_eq!(String::from_utf8_lossy(&line), serde_json::to_string(&event).expect("writes"));
+            assert_eq!(Event::read(&line).expect("reads"), event);
+            let other: serde_json::Value = serde_json::from_slice(&line).expect("is JSON");
+            assert_eq!(Event::read(other.to_string().as_bytes()).expect("reads any order"), event);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_cut_anywhere_is_refused() {
+        for event in events() {
+            let line = serde_json::to_vec(&event).expect("writes");
+            assert!((0..line.len()).all(|end| Event::read(&line[..end]).is_err()), "{event:?}");
+        }
+    }
 }

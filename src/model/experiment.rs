@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::expectation::StopCondition;
@@ -83,7 +84,7 @@ pub struct Proxy {
 }
 
 /// What a proxy understands of the bytes that pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// Bytes.
@@ -94,7 +95,7 @@ pub enum Protocol {
 }
 
 /// Where a request says whose it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UserKey {
     /// The value of this header.
@@ -117,7 +118,7 @@ pub struct BlastRadius {
 }
 
 /// How many of the matching targets a fault may touch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// One.
@@ -133,4 +134,7 @@ pub enum Scope {
 pub struct Recovery {
     /// The recovery time objective, counted from the verified undo.
     pub within: Timespan,
+    /// How long the system is watched once it is back; a second when absent. Leaks show only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Timespan>,
 }

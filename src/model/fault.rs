@@ -1,15 +1,22 @@
 //! The settings of the faults: what is broken, where and when.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, Limit, PidsRoom};
 use super::http::{
     HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout, RequestMatch,
 };
+use super::profile::Profile;
+use super::shape;
 use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
+
+pub use super::target::{ProcessTarget, Selector, Target, TargetKind};
 
 /// One fault of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,60 +37,6 @@ impl FaultSpec {
     /// When it ends, counted from the start of the observe phase.
     pub fn end(&self) -> Timespan {
         Timespan(self.start.0 + self.duration.0)
-    }
-}
-
-/// What a fault acts on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Target {
-    /// A proxy of the experiment.
-    Proxy(String),
-    /// The process of one of the experiment's own services.
-    Service(String),
-    /// This machine.
-    Host,
-}
-
-/// The kinds of targets, to say which a fault takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TargetKind {
-    /// `{ proxy: NAME }`
-    Proxy,
-    /// `{ process: { service: NAME } }`
-    Service,
-    /// `{ host: local }`
-    Host,
-}
-
-impl TargetKind {
-    /// How such a target is written.
-    pub const fn example(self) -> &'static str {
-        match self {
-            Self::Proxy => "{ proxy: NAME }",
-            Self::Service => "{ process: { service: NAME } }",
-            Self::Host => "{ host: local }",
-        }
-    }
-}
-
-impl Target {
-    /// Of which kind it is.
-    pub const fn kind(&self) -> TargetKind {
-        match self {
-            Self::Proxy(_) => TargetKind::Proxy,
-            Self::Service(_) => TargetKind::Service,
-            Self::Host => TargetKind::Host,
-        }
-    }
-
-    /// For people: `proxy generator`, `service demo`, `this machine`.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Proxy(name) => format!("proxy {name}"),
-            Self::Service(name) => format!("service {name}"),
-            Self::Host => "this machine".to_owned(),
-        }
     }
 }
 
@@ -144,17 +97,38 @@ pub enum FaultKind {
     /// Keeps a disk busy.
     #[serde(rename = "disk.stress")]
     DiskStress(DiskStress),
+    /// Takes the room of a disk.
+    #[serde(rename = "disk.fill")]
+    DiskFill(DiskFill),
+    /// Limits CPU time.
+    #[serde(rename = "cpu.limit")]
+    CpuLimit(CpuLimit),
+    /// Limits memory.
+    #[serde(rename = "memory.limit")]
+    MemoryLimit(MemoryLimit),
+    /// Limits a disk.
+    #[serde(rename = "io.limit")]
+    IoLimit(IoLimit),
+    /// Limits processes and threads.
+    #[serde(rename = "pids.limit")]
+    PidsLimit(PidsLimit),
     /// Kills a process.
     #[serde(rename = "process.kill")]
     ProcessKill(ProcessKill),
     /// Stops a process for a while.
     #[serde(rename = "process.pause")]
     ProcessPause(ProcessPause),
+    /// Stops a process for a share of the time.
+    #[serde(rename = "process.slow")]
+    ProcessSlow(ProcessSlow),
+    /// Takes file descriptors from a process.
+    #[serde(rename = "fd.exhaust")]
+    FdExhaust(FdExhaust),
 }
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 20] = [
+    pub const WORDS: [&'static str; 27] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -173,8 +147,15 @@ impl FaultKind {
         "cpu.stress",
         "memory.stress",
         "disk.stress",
+        "disk.fill",
+        "cpu.limit",
+        "memory.limit",
+        "io.limit",
+        "pids.limit",
         "process.kill",
         "process.pause",
+        "process.slow",
+        "fd.exhaust",
     ];
 
     /// The word in `fault:`.
@@ -198,13 +179,20 @@ impl FaultKind {
             Self::CpuStress(_) => "cpu.stress",
             Self::MemoryStress(_) => "memory.stress",
             Self::DiskStress(_) => "disk.stress",
+            Self::DiskFill(_) => "disk.fill",
+            Self::CpuLimit(_) => "cpu.limit",
+            Self::MemoryLimit(_) => "memory.limit",
+            Self::IoLimit(_) => "io.limit",
+            Self::PidsLimit(_) => "pids.limit",
             Self::ProcessKill(_) => "process.kill",
             Self::ProcessPause(_) => "process.pause",
+            Self::ProcessSlow(_) => "process.slow",
+            Self::FdExhaust(_) => "fd.exhaust",
         }
     }
 
-    /// The kind of target it takes.
-    pub const fn takes(&self) -> TargetKind {
+    /// The kinds of targets it takes; the first is the usual one.
+    pub const fn takes(&self) -> &'static [TargetKind] {
         match self {
             Self::NetworkLatency(_)
             | Self::NetworkBandwidth(_)
@@ -220,15 +208,33 @@ impl FaultKind {
             | Self::HttpTimeout(_)
             | Self::HttpCorrupt(_)
             | Self::HttpDuplicate(_)
-            | Self::HttpSlowBody(_) => TargetKind::Proxy,
-            Self::CpuStress(_) | Self::MemoryStress(_) | Self::DiskStress(_) => TargetKind::Host,
-            Self::ProcessKill(_) | Self::ProcessPause(_) => TargetKind::Service,
+            | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
+            Self::CpuStress(_) | Self::MemoryStress(_) => &[TargetKind::Host, TargetKind::Process],
+            Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
+            Self::CpuLimit(_)
+            | Self::MemoryLimit(_)
+            | Self::IoLimit(_)
+            | Self::PidsLimit(_)
+            | Self::ProcessKill(_)
+            | Self::ProcessPause(_)
+            | Self::ProcessSlow(_)
+            | Self::FdExhaust(_) => &[TargetKind::Process],
         }
     }
 
     /// Whether the end of what it acts on is what it is for. For any other fault that is no result but a reason to stop.
     pub const fn ends_its_target(&self) -> bool {
         matches!(self, Self::ProcessKill(_))
+    }
+
+    /// Whether it stops its target for a while, which another could have done before it.
+    pub const fn stops_its_target(&self) -> bool {
+        matches!(self, Self::ProcessPause(_) | Self::ProcessSlow(_))
+    }
+
+    /// Whether it must be known before what its targets have open.
+    pub const fn counts_open_files(&self) -> bool {
+        matches!(self, Self::FdExhaust(_))
     }
 
     /// The share of traffic it asks for, where it acts on traffic and says so.
@@ -253,6 +259,44 @@ impl FaultKind {
         }
     }
 
+    /// The directory it writes to, where it writes to one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::DiskStress(fault) => Some(&fault.path),
+            Self::DiskFill(fault) => Some(&fault.path),
+            _ => None,
+        }
+    }
+
+    /// The limit that it puts on the control group of its target, where it is one.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::CpuLimit(fault) => Some(fault.limit()),
+            Self::MemoryLimit(fault) => Some(fault.limit()),
+            Self::IoLimit(fault) => Some(fault.limit()),
+            Self::PidsLimit(fault) => Some(fault.limit()),
+            _ => None,
+        }
+    }
+
+    /// The same, to put what it leads to in its place.
+    pub fn folder_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::DiskStress(fault) => Some(&mut fault.path),
+            Self::DiskFill(fault) => Some(&mut fault.path),
+            _ => None,
+        }
+    }
+
+    /// What it needs a control group of its target for, where its target is a process.
+    pub fn acts_in_a_group(&self) -> Option<Controller> {
+        match self {
+            Self::CpuStress(_) => Some(Controller::Cpu),
+            Self::MemoryStress(_) => Some(Controller::Memory),
+            kind => kind.limit().map(|limit| limit.controller()),
+        }
+    }
+
     /// Which requests it touches, where it acts on requests.
     pub fn only(&self) -> Option<RequestMatch> {
         match self {
@@ -269,7 +313,7 @@ impl FaultKind {
 }
 
 /// Which way bytes travel through a proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// From the client to the server.
@@ -280,7 +324,7 @@ pub enum Stream {
 }
 
 /// How delays are spread around their mean. The mean is always `delay`; what would fall below zero is zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Distribution {
     /// Evenly from `delay - jitter` to `delay + jitter`.
@@ -303,7 +347,7 @@ impl fmt::Display for Distribution {
 }
 
 /// Settings of `network.latency`: every byte arrives later, in order; throughput is not limited.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkLatency {
     /// How much later on average; greater than zero.
     pub delay: Timespan,
@@ -322,7 +366,7 @@ pub struct NetworkLatency {
 }
 
 /// Settings of `network.bandwidth`: each connection passes so many bytes a second, smoothly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkBandwidth {
     /// Bytes per second on each connection.
     pub rate: ByteRate,
@@ -335,7 +379,7 @@ pub struct NetworkBandwidth {
 }
 
 /// Settings of `network.disconnect`: connections are reset (RST), existing and new ones.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkDisconnect {
     /// So long after the connection came, or the fault began; answers are held back meanwhile. At once by default.
     #[serde(default)]
@@ -346,7 +390,7 @@ pub struct NetworkDisconnect {
 }
 
 /// Settings of `network.blackhole`: nothing passes, and nobody is told.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkBlackhole {
     /// Touched connections are closed so long after the fault took hold of them; never by default.
     #[serde(default)]
@@ -360,7 +404,7 @@ pub struct NetworkBlackhole {
 }
 
 /// Settings of `network.slow_close`: the close arrives later than the bytes before it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkSlowClose {
     /// How much later; greater than zero.
     pub delay: Timespan,
@@ -373,7 +417,7 @@ pub struct NetworkSlowClose {
 }
 
 /// Settings of `network.slice`: bytes arrive in small pieces with pauses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkSlice {
     /// Mean size of a piece; at least one byte.
     pub size: Bytes,
@@ -392,7 +436,7 @@ pub struct NetworkSlice {
 }
 
 /// Settings of `network.limit_data`: connections are closed after so many bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkLimitData {
     /// How many bytes pass on each connection from the moment the fault took hold of it.
     pub bytes: Bytes,
@@ -405,7 +449,7 @@ pub struct NetworkLimitData {
 }
 
 /// Settings of `network.down`: new connections are refused, existing ones reset.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkDown {
     /// Share of the connections that are touched; the blast radius' `traffic` when absent.
     #[serde(default)]
@@ -413,45 +457,73 @@ pub struct NetworkDown {
 }
 
 /// Settings of `cpu.stress`: burns a share of the time of some cores.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuStress {
     /// Share of each core's time.
     pub load: Share,
     /// How many cores; all when absent.
     #[serde(default)]
     pub cores: Option<u32>,
+    /// How the load changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
 /// Settings of `memory.stress`: maps memory and keeps it resident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryStress {
     /// How much.
-    pub size: MemorySize,
+    pub size: Amount,
+    /// What is always left to everybody else: at least 64 MiB. The worker gives memory back rather than take of it.
+    #[serde(default = "sixty_four_mib")]
+    pub leave_free: Bytes,
+    /// How the size changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
-/// An amount of memory.
+/// An amount of something that bytes are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum MemorySize {
+pub enum Amount {
     /// So many bytes.
     Bytes(Bytes),
     /// This share of what is available when the fault starts.
     Available(Share),
 }
 
-impl<'de> Deserialize<'de> for MemorySize {
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(size) => size.fmt(f),
+            Self::Available(share) => write!(f, "{share} of what is free"),
+        }
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let title = "a size such as `64MiB`, or a share such as `25%` of what is available";
+        shape::text(title, r"^\s*[0-9.]+\s*(B|[kMGT]B|[KMGT]iB|%)\s*$", &["64MiB", "25%"])
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
     /// By hand: serde's own words for a text that fits no variant help no one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
-            type Value = MemorySize;
+            type Value = Amount;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a size such as `64MiB`, or a share such as `25%` of what is available")
             }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<MemorySize, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
                 let share = text.trim_end().ends_with('%');
-                let size =
-                    if share { text.parse().map(MemorySize::Available) } else { text.parse().map(MemorySize::Bytes) };
+                let size = if share { text.parse().map(Amount::Available) } else { text.parse().map(Amount::Bytes) };
                 size.map_err(E::custom)
             }
         }
@@ -460,12 +532,16 @@ impl<'de> Deserialize<'de> for MemorySize {
 }
 
 /// Settings of `disk.stress`: reads and writes blocks of a file of its own at a steady pace.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskStress {
     /// A directory on the file system in question.
     pub path: PathBuf,
-    /// Operations per second.
-    pub iops: Rate,
+    /// Operations per second. Either this or `bandwidth`.
+    #[serde(default)]
+    pub iops: Option<Rate>,
+    /// Bytes per second, in operations of `block_size`.
+    #[serde(default)]
+    pub bandwidth: Option<ByteRate>,
     /// Bytes of one operation: a power of two from 512 B to 16 MiB.
     #[serde(default = "four_kib")]
     pub block_size: Bytes,
@@ -475,6 +551,23 @@ pub struct DiskStress {
     /// Size of the file.
     #[serde(default = "sixty_four_mib")]
     pub file_size: Bytes,
+    /// How the pace changes while it lasts.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// Settings of `disk.fill`: takes room of a file system with a file that has no name. At least one of `size` and
+/// `leave_free`; with both, whatever takes less.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DiskFill {
+    /// A directory on the file system in question.
+    pub path: PathBuf,
+    /// How much: bytes, or a share of what is free when the fault starts.
+    #[serde(default)]
+    pub size: Option<Amount>,
+    /// How much stays free. Never less than 1 % of the file system or 64 MiB.
+    #[serde(default)]
+    pub leave_free: Option<Bytes>,
 }
 
 const fn four_kib() -> Bytes {
@@ -485,16 +578,104 @@ const fn sixty_four_mib() -> Bytes {
     Bytes(64 << 20)
 }
 
+/// Settings of `cpu.limit`: the target gets no more than a share of the CPU time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CpuLimit {
+    /// Share of the time of one core; at least 1 %.
+    pub quota: Share,
+    /// As much of each of so many cores; one by default.
+    #[serde(default = "one")]
+    pub cores: u32,
+}
+
+/// Settings of `memory.limit`: the target gets no more memory, the page cache of its files included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryLimit {
+    /// How much; at least 1 MiB.
+    pub size: Bytes,
+    /// Where the target uses more, the limit is lowered in steps over so long, so that the kernel can take back what it
+    /// finds instead of killing; at most 30 s.
+    #[serde(default = "two_seconds")]
+    pub ramp: Timespan,
+}
+
+/// Settings of `io.limit`: the target reads and writes a disk no faster. At least one of the four.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IoLimit {
+    /// A directory on the disk in question.
+    pub path: PathBuf,
+    /// Bytes read a second.
+    #[serde(default)]
+    pub read_bps: Option<ByteRate>,
+    /// Bytes written a second.
+    #[serde(default)]
+    pub write_bps: Option<ByteRate>,
+    /// Operations that read a second.
+    #[serde(default)]
+    pub read_iops: Option<Rate>,
+    /// Operations that write a second.
+    #[serde(default)]
+    pub write_iops: Option<Rate>,
+}
+
+/// Settings of `pids.limit`: the target starts no more processes and threads. One of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PidsLimit {
+    /// How many there may be at most, threads counted.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// How many more there may be than when the fault starts.
+    #[serde(default)]
+    pub leave: Option<u64>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn two_seconds() -> Timespan {
+    Timespan::seconds(2)
+}
+
+impl CpuLimit {
+    fn limit(&self) -> Limit {
+        Limit::Cpu { quota: self.quota, cores: self.cores }
+    }
+}
+
+impl MemoryLimit {
+    fn limit(&self) -> Limit {
+        Limit::Memory { size: self.size, ramp: self.ramp }
+    }
+}
+
+impl IoLimit {
+    fn limit(&self) -> Limit {
+        let Self { path, read_bps, write_bps, read_iops, write_iops } = self.clone();
+        Limit::Io { path, read_bps, write_bps, read_iops, write_iops }
+    }
+}
+
+impl PidsLimit {
+    fn limit(&self) -> Limit {
+        let leave = PidsRoom::Leave(self.leave.unwrap_or_default());
+        Limit::Pids { most: self.max.map_or(leave, PidsRoom::Max) }
+    }
+}
+
 /// Settings of `process.kill`. Undone by starting the service again where it does not restart by itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessKill {
     /// The signal.
     #[serde(default)]
     pub signal: KillSignal,
+    /// Again each time so much has passed, whoever matches then: at least 100 ms. Once when absent.
+    #[serde(default)]
+    pub every: Option<Timespan>,
 }
 
 /// Signals that end a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum KillSignal {
     /// Cannot be caught.
@@ -511,5 +692,27 @@ pub enum KillSignal {
 }
 
 /// Settings of `process.pause`: none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessPause {}
+
+/// Settings of `process.slow`: stops processes again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessSlow {
+    /// The share of the time for which they are stopped: above 0 and below 100 %.
+    pub share: Share,
+    /// From one stop to the next: 10 ms to 10 s.
+    #[serde(default = "tenth_of_a_second")]
+    pub period: Timespan,
+}
+
+const fn tenth_of_a_second() -> Timespan {
+    Timespan(std::time::Duration::from_millis(100))
+}
+
+/// Settings of `fd.exhaust`: lowers the soft limit of open files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FdExhaust {
+    /// How many descriptors may be opened still.
+    #[serde(default)]
+    pub leave: u64,
+}

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use super::fault::Stream;
 use super::glob::Glob;
+use super::shape;
 use super::units::{ByteRate, Bytes, Share, Timespan};
 
 /// The longest request body that `http.duplicate` keeps to send it twice: 1 MiB. Longer ones pass once.
@@ -25,7 +27,7 @@ pub struct RequestMatch {
 }
 
 /// A header that a request must have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeaderMatch {
     /// Its name, in any case.
     pub name: String,
@@ -116,11 +118,12 @@ impl fmt::Display for HttpEffect {
 macro_rules! http_fault {
     ($(#[$about:meta])* $name:ident { $($(#[$note:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$about])*
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct $name {
             $($(#[$note])* pub $field: $type,)*
             /// Only requests of this method, or of one of a list; all when absent.
             #[serde(default, deserialize_with = "one_or_many")]
+            #[schemars(schema_with = "shape::one_or_many::<String>")]
             pub method: Vec<String>,
             /// Only requests whose path, without the query, fits; `*` stands for any characters. All when absent.
             #[serde(default)]
@@ -147,6 +150,7 @@ http_fault! {
     HttpError {
         /// The status of the answer, 400 to 599; 503 when absent.
         #[serde(default = "service_unavailable")]
+        #[schemars(range(min = 400, max = 599))]
         status: u16,
         /// The body of the answer; empty when absent.
         #[serde(default)]

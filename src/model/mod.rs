@@ -1,5 +1,7 @@
 //! The nouns and units of chaos engineering as this tool speaks them. Floor 0: no I/O, no clock, no other room.
 
+pub mod about;
+pub mod cgroup;
 pub mod dose;
 pub mod event;
 pub mod expectation;
@@ -11,11 +13,15 @@ mod left;
 pub mod phase;
 pub mod policy;
 pub mod probe;
+pub mod profile;
 pub mod sample;
 pub mod secret;
+pub(crate) mod shape;
 pub mod statistics;
 pub mod step;
+pub mod target;
 #[cfg(test)]
 pub mod testing;
+pub mod traffic;
 pub mod units;
 pub mod verdict;

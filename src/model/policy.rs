@@ -1,14 +1,16 @@
 //! What may be broken at all: rules that an experiment can only stay within.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use super::units::{Bytes, Rate, Share, Timespan, UnitError};
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan, UnitError};
 
 /// One policy file. What is absent limits nothing; an empty list allows nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,6 +92,8 @@ pub enum Quantity {
     Share(Share),
     /// `500/s`
     Rate(Rate),
+    /// `1MiB/s`
+    ByteRate(ByteRate),
     /// `8`
     Number(f64),
 }
@@ -102,6 +106,7 @@ impl Quantity {
             (Self::Size(one), Self::Size(other)) => one.partial_cmp(&other),
             (Self::Share(one), Self::Share(other)) => one.partial_cmp(&other),
             (Self::Rate(one), Self::Rate(other)) => one.partial_cmp(&other),
+            (Self::ByteRate(one), Self::ByteRate(other)) => one.partial_cmp(&other),
             (Self::Number(one), Self::Number(other)) => one.partial_cmp(&other),
             _ => None,
         }
@@ -116,7 +121,12 @@ impl FromStr for Quantity {
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => return Ok(Self::Number(number)),
             _ if text.ends_with('%') => return text.parse().map(Self::Share),
-            _ if text.contains('/') => return text.parse().map(Self::Rate),
+            _ if text.contains('/') => {
+                return text
+                    .parse()
+                    .map(Self::Rate)
+                    .or_else(|error| text.parse().map(Self::ByteRate).map_err(|_| error));
+            }
             _ => {}
         }
         if let Ok(size) = text.parse() {
@@ -126,6 +136,16 @@ impl FromStr for Quantity {
             problem: format!("`{text}` is no quantity"),
             hint: "write it with its unit, such as `80%`, `2GiB`, `500/s`, `2s` or `8`".to_owned(),
         })
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "title": "a quantity with its unit, such as `80%`", "type": ["string", "number"] })
     }
 }
 
@@ -142,6 +162,7 @@ impl fmt::Display for Quantity {
             Self::Size(size) => size.fmt(f),
             Self::Share(share) => share.fmt(f),
             Self::Rate(rate) => rate.fmt(f),
+            Self::ByteRate(rate) => rate.fmt(f),
             Self::Number(number) => number.fmt(f),
         }
     }
@@ -184,6 +205,16 @@ impl FromStr for Network {
     }
 }
 
+impl JsonSchema for Network {
+    fn schema_name() -> Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "title": "a network such as `127.0.0.0/8`", "type": "string" })
+    }
+}
+
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(FromText::<Self>::expecting("a network such as `127.0.0.0/8`"))
@@ -215,6 +246,16 @@ impl FromStr for Upstream {
     }
 }
 
+impl JsonSchema for Upstream {
+    fn schema_name() -> Cow<'static, str> {
+        "Upstream".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "title": "a network or a name such as `db.internal`", "type": "string" })
+    }
+}
+
 impl<'de> Deserialize<'de> for Upstream {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(FromText::<Self>::expecting("a network or a name such as `db.internal`"))
@@ -233,7 +274,7 @@ pub struct Window {
 }
 
 /// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "everybody knows them")]
 pub enum Day {
@@ -286,7 +327,7 @@ impl<T: FromStr<Err = UnitError>> de::Visitor<'_> for FromText<T> {
 #[cfg(test)]
 mod tests {
     use super::{Network, Quantity, Upstream, matches};
-    use crate::model::units::{Bytes, Rate, Share, Timespan};
+    use crate::model::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
     #[test]
     fn a_star_stands_for_any_characters() {
@@ -332,6 +373,7 @@ mod tests {
             ("80%", Quantity::Share(Share(0.8))),
             ("2GiB", Quantity::Size(Bytes(2 << 30))),
             ("500/s", Quantity::Rate(Rate(500.0))),
+            ("1MiB/s", Quantity::ByteRate(ByteRate(1048576.0))),
             ("1m30s", Quantity::Time(Timespan::seconds(90))),
             ("8", Quantity::Number(8.0)),
         ];

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use super::expectation::Expectation;
 use super::secret::Secret;
+use super::shape;
 use super::units::Timespan;
 
 /// A probe with its schedule and its expectations.
@@ -26,10 +28,13 @@ pub struct ProbeSpec {
     pub expect: Vec<Expectation>,
     /// What to do when its source has no data while a fault is active.
     pub on_no_data: OnNoData,
+    /// Proxies and services that what it looks at does not use, as the file says: a fault on them must not be felt here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub independent_of: Vec<String>,
 }
 
 /// What to do when a source has no data while a fault is active.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnNoData {
     /// Stop and roll back after max(3 intervals, 5 s).
@@ -85,9 +90,10 @@ impl ProbeKind {
 }
 
 /// Settings of `probe: http`: one request a sample, on an open-loop schedule.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpProbe {
     /// `http://` or `https://`.
+    #[schemars(extend("pattern" = "^https?://"))]
     pub url: String,
     /// The method; `GET` when absent.
     #[serde(default = "get")]
@@ -100,6 +106,7 @@ pub struct HttpProbe {
     pub body: Option<Secret>,
     /// Statuses that count as success; any 2xx when empty. One may be written without a list.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "shape::one_or_many::<u16>")]
     pub status: Vec<u16>,
     /// The body must contain this text.
     #[serde(default)]
@@ -160,26 +167,29 @@ fn get() -> String {
 }
 
 /// What must stand at a place of a JSON document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JsonExpectation {
     /// RFC 6901, such as `/status` or `/items/0/id`.
     pub pointer: String,
     /// What must stand there: text, number, true or false. When absent, anything but null.
     #[serde(default)]
+    #[schemars(extend("type" = ["string", "number", "boolean"]))]
     pub equals: Option<serde_json::Value>,
 }
 
 /// Settings of `probe: tcp`: one connection a sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpProbe {
     /// `HOST:PORT`.
+    #[schemars(extend("pattern" = ".:[0-9]+$"))]
     pub address: String,
 }
 
 /// Settings of `probe: command`: one run of a command a sample; no shell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandProbe {
     /// The program and its arguments.
+    #[schemars(length(min = 1))]
     pub command: Vec<String>,
     /// The exit code that counts as success.
     #[serde(default)]
@@ -190,9 +200,10 @@ pub struct CommandProbe {
 }
 
 /// Settings of `probe: process`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessProbe {
     /// Which process.
+    #[schemars(schema_with = "selector")]
     pub target: ProcessSelector,
     /// What about it; `alive` when absent.
     #[serde(default)]
@@ -200,7 +211,7 @@ pub struct ProcessProbe {
 }
 
 /// Which process to look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessSelector {
     /// One of the experiment's own services.
@@ -211,8 +222,16 @@ pub enum ProcessSelector {
     PidFile(PathBuf),
 }
 
+/// Targets of faults are written `{ process: { service: NAME } }`; probes may do the same.
+fn selector(generator: &mut SchemaGenerator) -> Schema {
+    let plain = generator.subschema_for::<ProcessSelector>();
+    let nested = json_schema!({ "type": "object", "properties": { "process": plain }, "required": ["process"] });
+    let title = "{ service: NAME }, { pid: NUMBER } or { pid_file: PATH }";
+    json_schema!({ "title": title, "anyOf": [plain, nested] })
+}
+
 /// What to measure of a process. A process that is gone, a zombie or stopped is a wrong answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessMeasure {
     /// Only whether it lives.
@@ -226,10 +245,12 @@ pub enum ProcessMeasure {
     Restarts,
     /// Open file descriptors.
     OpenFiles,
+    /// Threads.
+    Threads,
 }
 
 /// Settings of `probe: host`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HostProbe {
     /// What to measure.
     pub measure: HostMeasure,
@@ -239,7 +260,7 @@ pub struct HostProbe {
 }
 
 /// What to measure of this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HostMeasure {
     /// Share of all cores that was busy since the last sample, 0 to 1.
@@ -253,9 +274,10 @@ pub enum HostMeasure {
 }
 
 /// Settings of `probe: prometheus`: an instant query.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PrometheusProbe {
     /// The server, such as `http://127.0.0.1:9090`.
+    #[schemars(extend("pattern" = "^https?://"))]
     pub server: String,
     /// PromQL that yields a scalar or a vector of one element.
     pub query: String,

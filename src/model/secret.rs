@@ -1,7 +1,9 @@
 //! Text that must never be shown: it has no way into a log, an event, a report or an error.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -48,6 +50,30 @@ impl Serialize for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(Self::PLACE, Read)
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let from = |key: &str, about: &str| {
+            json_schema!({
+                "type": "object",
+                "properties": { key: { "type": "string", "description": about } },
+                "required": [key]
+            })
+        };
+        json_schema!({
+            "title": "a text, `{ from_env: NAME }` or `{ from_file: PATH }`",
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                from("from_env", "The variable of the environment that holds it."),
+                from("from_file", "The file that holds it.")
+            ]
+        })
     }
 }
 

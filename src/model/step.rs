@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Controller, GroupSetting, Limit};
 use super::experiment::{Proxy, Service};
-use super::fault::{Distribution, KillSignal, Stream};
+use super::fault::{Amount, Distribution, KillSignal, Stream};
 use super::http::{HttpEffect, RequestMatch};
-use super::units::{Bytes, Rate, Share, Timespan};
+use super::profile::Profile;
+use super::target::Victims;
+use super::units::{ByteRate, Bytes, Rate, Share, Timespan};
 
 /// One reversible step: `apply` + `undo` + `verify`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,19 +51,73 @@ pub enum Act {
         worker: String,
         /// What it does.
         job: Job,
+        /// Whose control group it is put into, so that this target feels it and not the whole machine; nobody's when
+        /// absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beside: Option<Victims>,
     },
-    /// Stops a process of ours with SIGSTOP.
-    PauseService {
+    /// Makes a control group for a service that is about to start.
+    MakeGroup {
         /// The service's name.
         service: String,
+        /// What it is to control.
+        controllers: Vec<Controller>,
+        /// Whether the run can do without.
+        needed: bool,
     },
-    /// Kills a process of ours.
-    KillService {
-        /// The service's name.
-        service: String,
+    /// Limits what is in the control group of a target.
+    LimitGroup {
+        /// The fault's name, unique in the run.
+        name: String,
+        /// Whose group.
+        whom: Victims,
+        /// The limit.
+        limit: Limit,
+    },
+    /// Stops processes with SIGSTOP.
+    Pause {
+        /// Which.
+        whom: Victims,
+    },
+    /// Kills processes.
+    Kill {
+        /// Which.
+        whom: Victims,
         /// The signal.
         signal: KillSignal,
     },
+    /// Kills again and again whoever matches then, as many as were chosen at first.
+    KeepKilling {
+        /// Which.
+        whom: Victims,
+        /// The signal.
+        signal: KillSignal,
+        /// From one to the next.
+        every: Timespan,
+    },
+    /// Answers for processes that a worker is about to stop and let go on. Does nothing by itself: its undo does.
+    TakeCharge {
+        /// Which.
+        whom: Victims,
+    },
+    /// Lowers the soft limits of open files.
+    LimitOpenFiles {
+        /// Whose.
+        whom: Victims,
+        /// How many descriptors may be opened still.
+        leave: u64,
+        /// What is there and what is set, one for each of those that were chosen.
+        limits: Vec<SoftLimit>,
+    },
+}
+
+/// A soft limit as it was found, and what it is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoftLimit {
+    /// What was there; the greatest number where there was none.
+    pub before: u64,
+    /// What is set.
+    pub set: u64,
 }
 
 /// How long what an act did lasts by itself.
@@ -99,10 +156,39 @@ pub enum Undo {
         /// Its name.
         worker: String,
     },
-    /// Lets a paused service go on, by SIGCONT to the very process that was paused.
-    ResumeService {
+    /// Stops a worker that takes room of a disk, and removes its file, should that have a name after all.
+    EndFill {
+        /// Its name.
+        worker: String,
+        /// The directory that its file is in.
+        folder: PathBuf,
+    },
+    /// Takes the control group of a service away.
+    RemoveGroup {
         /// The service's name.
         service: String,
+    },
+    /// Gives a control group the values back that it had, where ours are still there.
+    RestoreGroup {
+        /// The fault's name.
+        name: String,
+    },
+    /// Lets paused processes go on, by SIGCONT to the very processes that were paused.
+    Resume {
+        /// Which.
+        whom: Victims,
+    },
+    /// Kills no more.
+    StopKilling {
+        /// Whom.
+        whom: Victims,
+    },
+    /// Sets the soft limits of open files to what they were, where what is there is ours.
+    RestoreOpenFiles {
+        /// Whose.
+        whom: Victims,
+        /// What was there and what was set, one for each of those that were chosen.
+        limits: Vec<SoftLimit>,
     },
     /// Sees to it that a service runs and is ready, starting it again where need be.
     ReviveService {
@@ -142,10 +228,39 @@ pub enum Check {
         /// Its name.
         worker: String,
     },
-    /// The service's process is not stopped.
-    ServiceRunning {
+    /// The worker is no more, and no file of this run is in the directory.
+    FillGone {
+        /// Its name.
+        worker: String,
+        /// The directory.
+        folder: PathBuf,
+    },
+    /// The service has no control group of its own.
+    GroupGone {
         /// The service's name.
         service: String,
+    },
+    /// The control group has the values that it had.
+    GroupRestored {
+        /// The fault's name.
+        name: String,
+    },
+    /// None of the processes is stopped.
+    Running {
+        /// Which.
+        whom: Victims,
+    },
+    /// Nobody is killed any more.
+    KillingStopped {
+        /// Whom.
+        whom: Victims,
+    },
+    /// The soft limits of open files are what they were.
+    OpenFilesRestored {
+        /// Whose.
+        whom: Victims,
+        /// What was there and what was set, one for each of those that were chosen.
+        limits: Vec<SoftLimit>,
     },
     /// The service runs and is ready.
     ServiceReady {
@@ -241,11 +356,28 @@ pub enum Job {
         load: Share,
         /// The cores, by the kernel's numbers.
         cores: Vec<usize>,
+        /// How the load changes.
+        #[serde(default)]
+        profile: Profile,
     },
     /// Keeps memory resident.
     Memory {
         /// How much.
         size: Bytes,
+        /// What must stay available on the machine.
+        leave_free: Bytes,
+        /// How the size changes.
+        #[serde(default)]
+        profile: Profile,
+    },
+    /// Stops processes again and again.
+    Slow {
+        /// Which.
+        whom: Victims,
+        /// The share of the time for which they are stopped.
+        share: Share,
+        /// From one stop to the next.
+        period: Timespan,
     },
     /// Reads and writes blocks of an unlinked file.
     Disk {
@@ -253,12 +385,26 @@ pub enum Job {
         path: PathBuf,
         /// Operations per second.
         iops: Rate,
+        /// The same as bytes per second, for whoever limits those.
+        bandwidth: ByteRate,
         /// Bytes of one operation.
         block_size: Bytes,
         /// Share that reads.
         read: Share,
         /// Size of the file.
         file_size: Bytes,
+        /// How the pace changes.
+        #[serde(default)]
+        profile: Profile,
+    },
+    /// Takes room of a file system with a file without a name.
+    Fill {
+        /// A directory on the file system.
+        path: PathBuf,
+        /// How much, if it is said.
+        size: Option<Amount>,
+        /// What must stay free, if it is said.
+        leave_free: Option<Bytes>,
     },
 }
 
@@ -288,6 +434,12 @@ pub struct Receipt {
     /// The address that listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<std::net::SocketAddr>,
+    /// The values that are changed, in the order in which they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<GroupSetting>,
+    /// The control groups that are made, or that a worker is put into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<PathBuf>,
 }
 
 impl fmt::Display for Act {
@@ -298,9 +450,27 @@ impl fmt::Display for Act {
             }
             Self::OpenProxy { proxy } => write!(f, "open proxy {}: {} -> {}", proxy.name, proxy.listen, proxy.upstream),
             Self::AddToxic { proxy, toxic } => write!(f, "proxy {proxy}: toxic {}: {toxic}", toxic.name),
-            Self::StartWorker { worker, job } => write!(f, "start worker {worker}: {job}"),
-            Self::PauseService { service } => write!(f, "pause service {service} (SIGSTOP)"),
-            Self::KillService { service, signal } => write!(f, "kill service {service} ({})", signal.name()),
+            Self::StartWorker { worker, job, beside: None } => write!(f, "start worker {worker}: {job}"),
+            Self::StartWorker { worker, job, beside: Some(whom) } => {
+                write!(f, "start worker {worker} in the control group of {whom}: {job}")
+            }
+            Self::MakeGroup { service, controllers, .. } => {
+                let controllers: Vec<String> = controllers.iter().map(ToString::to_string).collect();
+                write!(f, "make a control group for service {service} ({})", controllers.join(", "))
+            }
+            Self::LimitGroup { name, whom, limit } => write!(f, "limit {name} on the control group of {whom}: {limit}"),
+            Self::Pause { whom } => write!(f, "pause {whom} (SIGSTOP)"),
+            Self::Kill { whom, signal } => write!(f, "kill {whom} ({})", signal.name()),
+            Self::KeepKilling { whom, signal, every } => {
+                write!(f, "kill whoever matches then every {every}: {} ({})", whom.target, signal.name())
+            }
+            Self::TakeCharge { whom } => write!(f, "answer for {whom}, which a worker stops and lets go on"),
+            Self::LimitOpenFiles { whom, leave, limits } => {
+                write!(f, "leave {leave} file descriptors to {whom}")?;
+                let told: Vec<String> =
+                    limits.iter().map(|limit| format!("{} -> {}", limit.before, limit.set)).collect();
+                if told.is_empty() { Ok(()) } else { write!(f, " (soft limit {})", told.join(", ")) }
+            }
         }
     }
 }
@@ -312,7 +482,14 @@ impl fmt::Display for Undo {
             Self::CloseProxy { proxy } => write!(f, "close proxy {proxy}"),
             Self::RemoveToxic { proxy, toxic } => write!(f, "proxy {proxy}: remove toxic {toxic}"),
             Self::StopWorker { worker } => write!(f, "stop worker {worker}"),
-            Self::ResumeService { service } => write!(f, "resume service {service} (SIGCONT)"),
+            Self::EndFill { worker, folder } => {
+                write!(f, "stop worker {worker}, and free its room in {}", folder.display())
+            }
+            Self::RemoveGroup { service } => write!(f, "remove the control group of service {service}"),
+            Self::RestoreGroup { .. } => f.write_str("set the old values again, where ours are still there"),
+            Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
+            Self::StopKilling { whom } => write!(f, "kill {} no more", whom.target),
+            Self::RestoreOpenFiles { whom, .. } => write!(f, "restore the limit of open files of {whom}"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
         }
@@ -326,7 +503,14 @@ impl fmt::Display for Check {
             Self::ProxyGone { proxy } => write!(f, "proxy {proxy} listens no more"),
             Self::ToxicGone { proxy, toxic } => write!(f, "proxy {proxy} has no toxic {toxic}"),
             Self::WorkerGone { worker } => write!(f, "worker {worker} is gone"),
-            Self::ServiceRunning { service } => write!(f, "service {service} is not stopped"),
+            Self::FillGone { worker, folder } => {
+                write!(f, "worker {worker} is gone, and no file of it is in {}", folder.display())
+            }
+            Self::GroupGone { service } => write!(f, "service {service} has no control group of its own"),
+            Self::GroupRestored { .. } => f.write_str("the values of the control group are the old ones"),
+            Self::Running { whom } => write!(f, "{whom} is not stopped"),
+            Self::KillingStopped { whom } => write!(f, "nobody kills {} any more", whom.target),
+            Self::OpenFilesRestored { whom, .. } => write!(f, "the limit of open files of {whom} is what it was"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
         }
@@ -363,10 +547,23 @@ impl fmt::Display for Toxic {
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cpu { load, cores } => write!(f, "burn {load} of {} core(s)", cores.len()),
-            Self::Memory { size } => write!(f, "keep {size} resident"),
-            Self::Disk { path, iops, block_size, read, .. } => {
-                write!(f, "{iops} operations of {block_size} in {}, {read} reads", path.display())
+            Self::Cpu { load, cores, profile } => write!(f, "burn {load} of {} core(s){profile}", cores.len()),
+            Self::Memory { size, leave_free, profile } => {
+                write!(f, "keep {size} resident{profile}, and leave {leave_free} free")
+            }
+            Self::Slow { whom, share, period } => write!(f, "stop {whom} for {share} of every {period}"),
+            Self::Disk { path, iops, block_size, read, profile, .. } => {
+                write!(f, "{iops} operations of {block_size} in {}, {read} reads{profile}", path.display())
+            }
+            Self::Fill { path, size, leave_free } => {
+                write!(f, "take ")?;
+                match (size, leave_free) {
+                    (Some(size), Some(rest)) => write!(f, "{size}, but leave {rest} free, ")?,
+                    (Some(size), None) => write!(f, "{size} ")?,
+                    (None, Some(rest)) => write!(f, "all but {rest} ")?,
+                    (None, None) => write!(f, "all ")?,
+                }
+                write!(f, "of the room of {}", path.display())
             }
         }
     }
@@ -376,12 +573,36 @@ impl Act {
     /// Whether what it did outlives a restart of the machine.
     pub const fn persistence(&self) -> Persistence {
         match self {
+            // Its file has a name for a moment where the file system has none without, and files outlive a restart.
+            Self::StartWorker { job: Job::Fill { .. }, .. } => Persistence::Persistent,
             Self::StartService { .. }
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
-            | Self::PauseService { .. }
-            | Self::KillService { .. } => Persistence::Volatile,
+            | Self::MakeGroup { .. }
+            | Self::LimitGroup { .. }
+            | Self::Pause { .. }
+            | Self::Kill { .. }
+            | Self::KeepKilling { .. }
+            | Self::TakeCharge { .. }
+            | Self::LimitOpenFiles { .. } => Persistence::Volatile,
+        }
+    }
+
+    /// Whom it hits, where it hits processes that were there already.
+    pub const fn whom(&self) -> Option<&Victims> {
+        match self {
+            Self::Pause { whom }
+            | Self::Kill { whom, .. }
+            | Self::KeepKilling { whom, .. }
+            | Self::TakeCharge { whom }
+            | Self::LimitOpenFiles { whom, .. }
+            | Self::LimitGroup { whom, .. } => Some(whom),
+            Self::StartService { .. }
+            | Self::OpenProxy { .. }
+            | Self::AddToxic { .. }
+            | Self::StartWorker { .. }
+            | Self::MakeGroup { .. } => None,
         }
     }
 }
@@ -399,15 +620,54 @@ impl KillSignal {
     }
 }
 
+impl SoftLimit {
+    /// What is to be said where another number is found than the one that was set.
+    pub fn conflict(self, process: &ProcessIdentity, now: u64) -> String {
+        let Self { before, set } = self;
+        format!(
+            "conflict: the limit of {process} is {now}, where {set} was set and {before} was before; it is left alone"
+        )
+    }
+
+    /// What was there, as a command takes it.
+    fn told_before(self) -> String {
+        if self.before == u64::MAX { "unlimited".to_owned() } else { self.before.to_string() }
+    }
+}
+
 impl Undo {
     /// The command a person can run when the tool could not; none when the end of the tool's process undoes it.
     pub fn by_hand(&self, receipt: &Receipt) -> Option<String> {
-        let pid = receipt.process.as_ref().map(|process| process.pid)?;
+        let pid = receipt.process.as_ref().map(|process| process.pid);
         match self {
-            Self::StopService { .. } => Some(format!("kill -KILL -- -{pid}")),
-            Self::StopWorker { .. } => Some(format!("kill -KILL {pid}")),
-            Self::ResumeService { .. } => Some(format!("kill -CONT {pid}")),
-            Self::CloseProxy { .. } | Self::RemoveToxic { .. } | Self::ReviveService { .. } | Self::None { .. } => None,
+            Self::StopService { .. } => pid.map(|pid| format!("kill -KILL -- -{pid}")),
+            Self::StopWorker { .. } | Self::EndFill { .. } => pid.map(|pid| format!("kill -KILL {pid}")),
+            Self::Resume { whom } => whom.pids().map(|pids| format!("kill -CONT {pids}")),
+            Self::RestoreGroup { .. } => {
+                let settings = receipt.settings.iter().rev();
+                let writes = settings.map(|it| format!("echo '{}' > '{}'", it.line(&it.before), it.file.display()));
+                joined(writes, " && ")
+            }
+            Self::RemoveGroup { .. } => {
+                joined(receipt.groups.iter().map(|group| format!("rmdir '{}'", group.display())), "; ")
+            }
+            Self::RestoreOpenFiles { whom, limits } => {
+                let all = whom.identities().zip(limits);
+                let all =
+                    all.map(|(one, limit)| format!("prlimit --pid {} --nofile={}:", one.pid, limit.told_before()));
+                Some(all.collect::<Vec<_>>().join("; ")).filter(|command| !command.is_empty())
+            }
+            Self::CloseProxy { .. }
+            | Self::RemoveToxic { .. }
+            | Self::StopKilling { .. }
+            | Self::ReviveService { .. }
+            | Self::None { .. } => None,
         }
     }
+}
+
+/// None when there is nothing to join.
+fn joined(parts: impl Iterator<Item = String>, between: &str) -> Option<String> {
+    let parts: Vec<String> = parts.collect();
+    (!parts.is_empty()).then(|| parts.join(between))
 }

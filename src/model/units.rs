@@ -1,11 +1,15 @@
 //! Quantities that carry their unit: `200ms`, `5%`, `64MiB`, `50/s`. A bare number is refused with a hint.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
+
+use super::shape;
 
 /// Why a text is not the quantity that was asked for; `hint` says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +89,52 @@ const BYTE_UNITS: [(&str, f64); 9] = [
     ("TiB", 1_099_511_627_776.0),
 ];
 
+/// What people write for our units, in any case.
+const TIME_WORDS: [(&str, &str); 14] = [
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("milliseconds", "ms"),
+    ("s", "s"),
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("min", "m"),
+    ("mins", "m"),
+    ("minute", "m"),
+    ("minutes", "m"),
+    ("hour", "h"),
+    ("hours", "h"),
+];
+const BYTE_WORDS: [(&str, &str); 14] = [
+    ("b", "B"),
+    ("byte", "B"),
+    ("bytes", "B"),
+    ("k", "KiB"),
+    ("kb", "kB"),
+    ("kib", "KiB"),
+    ("m", "MiB"),
+    ("mb", "MB"),
+    ("mib", "MiB"),
+    ("g", "GiB"),
+    ("gb", "GB"),
+    ("gib", "GiB"),
+    ("t", "TiB"),
+    ("tb", "TB"),
+];
+const SHARE_WORDS: [(&str, &str); 2] = [("percent", "%"), ("pct", "%")];
+const RATE_WORDS: [(&str, &str); 9] = [
+    ("rps", "/s"),
+    ("qps", "/s"),
+    ("hz", "/s"),
+    ("/sec", "/s"),
+    ("/second", "/s"),
+    ("per second", "/s"),
+    ("/min", "/m"),
+    ("/minute", "/m"),
+    ("/hour", "/h"),
+];
+
 impl FromStr for Timespan {
     type Err = UnitError;
 
@@ -106,7 +156,7 @@ impl FromStr for Timespan {
             let factor = factor_of(unit.trim(), &TIME_UNITS).ok_or_else(|| {
                 // Nobody means 250 seconds.
                 let likely = if number < 100.0 { "s" } else { "ms" };
-                unknown_unit(text, unit.trim(), hint, likely)
+                unknown_unit(text, unit.trim(), hint, likely, &TIME_WORDS)
             })?;
             seconds += number * factor;
             rest = next;
@@ -125,7 +175,8 @@ impl FromStr for Bytes {
         let hint = "write a size with its unit, such as `64MiB`, `1GB` or `512B`";
         let (number, unit) =
             leading_number(text.trim()).ok_or_else(|| UnitError::new(format!("`{text}` is not a size"), hint))?;
-        let factor = factor_of(unit.trim(), &BYTE_UNITS).ok_or_else(|| unknown_unit(text, unit.trim(), hint, "MiB"))?;
+        let factor = factor_of(unit.trim(), &BYTE_UNITS)
+            .ok_or_else(|| unknown_unit(text, unit.trim(), hint, "MiB", &BYTE_WORDS))?;
         let bytes = number * factor;
         if bytes > 9.0e18 {
             return Err(UnitError::new(format!("`{text}` is too large"), "no machine has that many bytes"));
@@ -142,7 +193,7 @@ impl FromStr for Share {
         let (number, unit) =
             leading_number(text.trim()).ok_or_else(|| UnitError::new(format!("`{text}` is not a share"), hint))?;
         if unit.trim() != "%" {
-            return Err(unknown_unit(text, unit.trim(), hint, "%"));
+            return Err(unknown_unit(text, unit.trim(), hint, "%", &SHARE_WORDS));
         }
         if number > 100.0 {
             return Err(UnitError::new(format!("`{text}` is more than everything"), hint));
@@ -162,7 +213,7 @@ impl FromStr for Rate {
             "/s" => number,
             "/m" => number / 60.0,
             "/h" => number / 3600.0,
-            other => return Err(unknown_unit(text, other, hint, "/s")),
+            other => return Err(unknown_unit(text, other, hint, "/s", &RATE_WORDS)),
         };
         if per_second <= 0.0 || per_second > 100_000.0 {
             return Err(UnitError::new(
@@ -202,12 +253,20 @@ fn factor_of(unit: &str, units: &[(&str, f64)]) -> Option<f64> {
     units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)
 }
 
-fn unknown_unit(text: &str, unit: &str, hint: &str, likely: &str) -> UnitError {
+/// `others` are words that people write for our units.
+fn unknown_unit(text: &str, unit: &str, hint: &str, likely: &str, others: &[(&str, &str)]) -> UnitError {
+    let text = text.trim();
     if unit.is_empty() {
-        UnitError::new(format!("`{text}` has no unit"), format!("did you mean `{}{likely}`?", text.trim()))
-    } else {
-        UnitError::new(format!("`{unit}` is not a unit that fits here"), hint)
+        return UnitError::new(format!("`{text}` has no unit"), format!("did you mean `{text}{likely}`?"));
     }
+    let number = text.strip_suffix(unit).map(str::trim);
+    let number = number.filter(|number| leading_number(number).is_some_and(|(_, rest)| rest.is_empty()));
+    let ours = others.iter().find(|(theirs, _)| unit.eq_ignore_ascii_case(theirs)).map(|(_, ours)| ours);
+    let hint = match (number, ours) {
+        (Some(number), Some(ours)) => format!("did you mean `{number}{ours}`?"),
+        _ => hint.to_owned(),
+    };
+    UnitError::new(format!("`{unit}` is not a unit that fits here"), hint)
 }
 
 impl fmt::Display for Timespan {
@@ -286,9 +345,17 @@ fn three_digits(number: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// Read from text, written as text that reads back to the same value.
+/// Read from text, written as text that reads back to the same value; and how that text looks.
 macro_rules! as_text {
-    ($type:ident, $expecting:literal, $exact:expr) => {
+    ($type:ident, $expecting:literal, $pattern:literal, $examples:expr, $exact:expr) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                shape::text($expecting, $pattern, &$examples)
+            }
+        }
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Visitor;
@@ -313,26 +380,53 @@ macro_rules! as_text {
     };
 }
 
-as_text!(Timespan, "a time with its unit, such as `200ms`", |t| {
-    let nanos = t.0.as_nanos();
-    match nanos {
-        0 => "0s".to_owned(),
-        n if n % 1_000_000_000 == 0 => format!("{}s", n / 1_000_000_000),
-        n if n % 1_000_000 == 0 => format!("{}ms", n / 1_000_000),
-        n if n % 1_000 == 0 => format!("{}us", n / 1_000),
-        n => format!("{n}ns"),
+as_text!(
+    Timespan,
+    "a time with its unit, such as `200ms`",
+    r"^\s*(0|([0-9.]+\s*(ns|us|ms|s|m|h|d)\s*)+)\s*$",
+    ["200ms", "1.5s", "2m"],
+    |t| {
+        let nanos = t.0.as_nanos();
+        match nanos {
+            0 => "0s".to_owned(),
+            n if n % 1_000_000_000 == 0 => format!("{}s", n / 1_000_000_000),
+            n if n % 1_000_000 == 0 => format!("{}ms", n / 1_000_000),
+            n if n % 1_000 == 0 => format!("{}us", n / 1_000),
+            n => format!("{n}ns"),
+        }
     }
-});
-as_text!(Bytes, "a size with its unit, such as `64MiB`", |b| {
-    match b.0 {
-        n if n > 0 && n % 1_048_576 == 0 => format!("{}MiB", n / 1_048_576),
-        n if n > 0 && n % 1024 == 0 => format!("{}KiB", n / 1024),
-        n => format!("{n}B"),
+);
+as_text!(
+    Bytes,
+    "a size with its unit, such as `64MiB`",
+    r"^\s*[0-9.]+\s*(B|[kMGT]B|[KMGT]iB)\s*$",
+    ["64MiB", "1GB"],
+    |b| {
+        match b.0 {
+            n if n > 0 && n % 1_048_576 == 0 => format!("{}MiB", n / 1_048_576),
+            n if n > 0 && n % 1024 == 0 => format!("{}KiB", n / 1024),
+            n => format!("{n}B"),
+        }
     }
-});
-as_text!(ByteRate, "bytes per second, such as `100KiB/s`", |r| format!("{}B/s", r.0));
-as_text!(Share, "a share with its unit, such as `5%`", |s| format!("{}%", s.0 * 100.0));
-as_text!(Rate, "a rate with its unit, such as `50/s`", |r| format!("{}/s", r.0));
+);
+as_text!(
+    ByteRate,
+    "bytes per second, such as `100KiB/s`",
+    r"^\s*[0-9.]+\s*(B|[kMGT]B|[KMGT]iB)\s*/s\s*$",
+    ["100KiB/s"],
+    |r| format!("{}B/s", r.0)
+);
+as_text!(
+    Share,
+    "a share with its unit, such as `5%`",
+    r"^\s*(0*100(\.0*)?|0*[0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)\s*%\s*$",
+    ["5%", "100%"],
+    |s| format!("{}%", s.0 * 100.0)
+);
+as_text!(Rate, "a rate with its unit, such as `50/s`", r"^\s*[0-9.]+\s*/[smh]\s*$", ["50/s", "600/m"], |r| format!(
+    "{}/s",
+    r.0
+));
 
 #[cfg(test)]
 mod tests {
@@ -358,6 +452,10 @@ mod tests {
         assert_eq!("5".parse::<Share>().expect_err("no unit").hint, "did you mean `5%`?");
         assert_eq!("50".parse::<Rate>().expect_err("no unit").hint, "did you mean `50/s`?");
         assert_eq!("64".parse::<Bytes>().expect_err("no unit").hint, "did you mean `64MiB`?");
+        assert_eq!("2 Seconds".parse::<Timespan>().expect_err("a word").hint, "did you mean `2s`?");
+        assert_eq!("4k".parse::<Bytes>().expect_err("a letter").hint, "did you mean `4KiB`?");
+        assert_eq!("5 percent".parse::<Share>().expect_err("a word").hint, "did you mean `5%`?");
+        assert_eq!("50 rps".parse::<Rate>().expect_err("a word").hint, "did you mean `50/s`?");
     }
 
     #[test]

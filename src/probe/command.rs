@@ -11,8 +11,21 @@ use rustix::fs::Access;
 use super::failure::one_line;
 use crate::host::process::{self, Finished, Launch, Output, RunError, resolve_program};
 use crate::host::{Prober, Trouble};
+use crate::model::about::ProbeAbout;
 use crate::model::probe::{CommandProbe, ProbeSpec};
 use crate::model::sample::{Measurement, Outcome};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: ProbeAbout = ProbeAbout {
+    word: "command",
+    summary: "one run of a command, without a shell: its exit code, or a number that it prints",
+    errors: "a wrong exit code, timeout",
+    no_data: "it could not be started; no number where one should be",
+    metrics: "success_rate, error_rate; with `number` value, and p0 to p100, median, mean, min, max of it; else \
+        those of the time it took",
+    privileges: "to run the program; a policy may forbid it",
+    example: &["command: [redis-cli, llen, jobs]", "number: stdout", "interval: 1s", "expect: [value < 1000]"],
+};
 
 struct Command {
     launch: Launch,

@@ -8,8 +8,20 @@ use super::failure::one_line;
 use super::share::{Look, ShareMeter};
 use crate::host::system::{self, DiskInfo, MemoryInfo};
 use crate::host::{Prober, Trouble};
+use crate::model::about::ProbeAbout;
 use crate::model::probe::{HostMeasure, HostProbe};
 use crate::model::sample::{Measurement, Outcome};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: ProbeAbout = ProbeAbout {
+    word: "host",
+    summary: "one number of this machine: CPU, memory, disk or load",
+    errors: "none",
+    no_data: "/proc or the file system says nothing",
+    metrics: "value, and p0 to p100, median, mean, min, max of it",
+    privileges: "none",
+    example: &["measure: cpu", "interval: 1s", "expect: [mean <= 90%]"],
+};
 
 enum Host {
     Cpu(ShareMeter),

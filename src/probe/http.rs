@@ -11,8 +11,20 @@ use super::Surroundings;
 use super::failure::one_line;
 use super::http_client::{self, Answer, HttpClient, LONGEST_BODY};
 use crate::host::{Prober, Trouble};
+use crate::model::about::ProbeAbout;
 use crate::model::probe::{HttpProbe, JsonExpectation, ProbeSpec};
 use crate::model::sample::{Measurement, Outcome};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: ProbeAbout = ProbeAbout {
+    word: "http",
+    summary: "one request, to the end of its body; a redirect is an answer",
+    errors: "refused, broken, timeout, wrong status or body",
+    no_data: "none",
+    metrics: "success_rate, error_rate, and of the latency p0 to p100, median, mean, min, max",
+    privileges: "none",
+    example: &["url: http://127.0.0.1:8080/health", "rate: 50/s", "expect: [success_rate >= 99%, p95 <= 250ms]"],
+};
 
 /// Longer values of a JSON document are not shown.
 const LONGEST_VALUE: usize = 60;

@@ -25,8 +25,13 @@ pub use recorder::Recorder;
 
 use crate::host::clock::Clock;
 use crate::host::{Prober, Trouble};
+use crate::model::about::ProbeAbout;
 use crate::model::probe::{ProbeKind, ProbeSpec};
 use crate::model::step::ProcessIdentity;
+
+/// The catalogue: what every probe says of itself, in the order of [`ProbeKind::WORDS`].
+pub static CATALOGUE: [ProbeAbout; ProbeKind::WORDS.len()] =
+    [http::ABOUT, tcp::ABOUT, command::ABOUT, process::ABOUT, host::ABOUT, prometheus::ABOUT];
 
 /// What probes may know of the run around them.
 #[derive(Clone)]
@@ -127,7 +132,7 @@ mod tests {
         drop(recorder);
         let mut latencies = Vec::new();
         while let Some(sample) = arrived.recv().await {
-            assert_eq!(sample.measurement.outcome, Outcome::Ok, "{sample:?}");
+            assert_eq!(sample.outcome(), Outcome::Ok, "{sample:?}");
             latencies.push(sample.latency());
         }
         latencies

@@ -11,10 +11,23 @@ use super::{ServiceLookup, Surroundings};
 use crate::host::Prober;
 use crate::host::clock::Clock;
 use crate::host::process::{Usage, identity, state, usage};
+use crate::model::about::ProbeAbout;
 use crate::model::dose::ProcessState;
 use crate::model::probe::{ProcessMeasure, ProcessProbe, ProcessSelector};
 use crate::model::sample::{Measurement, Outcome};
 use crate::model::step::ProcessIdentity;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: ProbeAbout = ProbeAbout {
+    word: "process",
+    summary: "one look at a process in /proc: whether it lives, or one number of it",
+    errors: "gone, a zombie or stopped",
+    no_data: "/proc is not readable",
+    metrics: "success_rate, error_rate; with another `measure` than alive value, and p0 to p100, median, mean, \
+        min, max of it",
+    privileges: "none for processes of your own; open_files of others needs root",
+    example: &["target: { pid_file: /run/nginx.pid }", "measure: memory", "interval: 1s", "expect: [max <= 256MiB]"],
+};
 
 struct Process {
     target: ProcessSelector,
@@ -94,6 +107,7 @@ impl Process {
             ProcessMeasure::Restarts => Measurement::value(self.restarts() as f64),
             ProcessMeasure::Cpu => self.cpu(process).await,
             ProcessMeasure::Memory => read(process, |usage| Some(usage.resident as f64)),
+            ProcessMeasure::Threads => read(process, |usage| Some(usage.threads as f64)),
             ProcessMeasure::OpenFiles => read(process, |usage| usage.open_files.map(|count| count as f64)),
         }
     }

@@ -12,9 +12,27 @@ use super::Surroundings;
 use super::failure::one_line;
 use super::http_client::{self, HttpClient, LONGEST_BODY};
 use crate::host::{Prober, Trouble};
+use crate::model::about::ProbeAbout;
 use crate::model::probe::{ProbeSpec, PrometheusProbe};
 use crate::model::sample::{Measurement, Outcome};
 use crate::model::units::Timespan;
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: ProbeAbout = ProbeAbout {
+    word: "prometheus",
+    summary: "one instant query of a Prometheus server, which is the source and not the system under test",
+    errors: "none",
+    no_data: "whatever the server cannot say, or what is older than `max_age`",
+    metrics: "value, and p0 to p100, median, mean, min, max of it",
+    privileges: "none",
+    example: &[
+        "server: http://127.0.0.1:9090",
+        "query: sum(queue_depth)",
+        "interval: 1s",
+        "expected_value: 10",
+        "tolerance: 5",
+    ],
+};
 
 struct Prometheus {
     client: HttpClient,

@@ -29,14 +29,8 @@ impl Recorder {
     /// Records a sample by its intended time, when it was sent and when it was done; its phase is that of the first.
     pub(super) fn record(&self, probe: usize, [intended, sent, done]: [Instant; 3], measurement: Measurement) {
         let since = |moment| self.since(moment);
-        let sample = Sample {
-            probe,
-            phase: self.phases.at(intended),
-            intended: since(intended),
-            sent: since(sent),
-            done: since(done),
-            measurement,
-        };
+        let times = [since(intended), since(sent), since(done)];
+        let sample = Sample::new(probe, self.phases.at(intended), times, measurement);
         // Nobody listens any more when a run is abandoned; that is no trouble of the probe.
         let _ = self.samples.send(sample);
     }

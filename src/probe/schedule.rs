@@ -211,7 +211,7 @@ mod tests {
         fn samples(mut self) -> Vec<Sample> {
             drop(self.recorder);
             let mut samples: Vec<_> = std::iter::from_fn(|| self.samples.try_recv().ok()).collect();
-            samples.sort_by_key(|sample| (sample.probe, sample.intended));
+            samples.sort_by_key(|sample| (sample.probe(), sample.intended()));
             samples
         }
     }
@@ -224,6 +224,7 @@ mod tests {
             timeout: Timespan(timeout),
             expect: Vec::new(),
             on_no_data: OnNoData::Stop,
+            independent_of: Vec::new(),
         }
     }
 
@@ -239,11 +240,11 @@ mod tests {
         CLOCK.sleep(ms(1000)).await;
         tokio::join!(slow.stop(), fast.stop());
         let samples = run.samples();
-        let of = |probe| samples.iter().filter(move |sample| sample.probe == probe);
-        assert!(of(0).map(|sample| sample.intended).take(10).eq((0..10).map(|k| ms(100 * k))));
-        let first = of(1).next().expect("a sample").intended;
+        let of = |probe| samples.iter().filter(move |sample| sample.probe() == probe);
+        assert!(of(0).map(|sample| sample.intended()).take(10).eq((0..10).map(|k| ms(100 * k))));
+        let first = of(1).next().expect("a sample").intended();
         assert!(
-            of(1).enumerate().all(|(k, sample)| sample.intended == first + ms(10) * u32::try_from(k).expect("few"))
+            of(1).enumerate().all(|(k, sample)| sample.intended() == first + ms(10) * u32::try_from(k).expect("few"))
         );
         assert!(of(1).count() >= 98);
         assert!(of(0).all(|sample| sample.latency() == ms(4000)));
@@ -258,7 +259,7 @@ mod tests {
         CLOCK.sleep(ms(60_000)).await;
         scheduled.stop().await;
         for (k, sample) in run.samples().iter().enumerate() {
-            assert_eq!(sample.intended, third * u32::try_from(k).expect("few"));
+            assert_eq!(sample.intended(), third * u32::try_from(k).expect("few"));
         }
     }
 
@@ -288,8 +289,11 @@ mod tests {
         CLOCK.sleep(ms(100)).await;
         scheduled.stop().await;
         let samples = run.samples();
-        assert!(samples.iter().enumerate().all(|(k, sample)| sample.intended == ms(10 * k as u64)), "none is missing");
-        let caught_up: Vec<_> = samples.iter().filter(|sample| sample.sent == ms(595)).collect();
+        assert!(
+            samples.iter().enumerate().all(|(k, sample)| sample.intended() == ms(10 * k as u64)),
+            "none is missing"
+        );
+        let caught_up: Vec<_> = samples.iter().filter(|sample| sample.sent() == ms(595)).collect();
         assert_eq!(caught_up.len(), 50);
         assert_eq!(caught_up[0].latency(), ms(495));
     }
@@ -302,7 +306,7 @@ mod tests {
         CLOCK.sleep(ms(200)).await;
         scheduled.stop().await;
         let samples = run.samples();
-        let saturated = samples.iter().filter(|sample| sample.measurement.outcome == Outcome::Saturated).count();
+        let saturated = samples.iter().filter(|sample| sample.outcome() == Outcome::Saturated).count();
         assert_eq!(samples.len() - saturated, super::MOST_IN_FLIGHT);
         assert!(saturated > 3000, "200 ms at 100,000/s are 20,000 samples, none dropped: {}", samples.len());
     }
@@ -316,8 +320,8 @@ mod tests {
         let samples = run.samples();
         assert!(samples.len() >= 200);
         for sample in samples {
-            assert_eq!(sample.measurement.outcome, Outcome::Timeout);
-            assert_eq!(sample.done, sample.sent + ms(300), "censored at the timeout, not when it was noticed");
+            assert_eq!(sample.outcome(), Outcome::Timeout);
+            assert_eq!(sample.done(), sample.sent() + ms(300), "censored at the timeout, not when it was noticed");
         }
     }
 
@@ -328,7 +332,7 @@ mod tests {
         CLOCK.sleep(ms(500)).await;
         scheduled.stop().await;
         let samples = run.samples();
-        assert_eq!((samples[0].measurement.outcome, samples[0].latency()), (Outcome::Timeout, ms(300)));
+        assert_eq!((samples[0].outcome(), samples[0].latency()), (Outcome::Timeout, ms(300)));
     }
 
     struct Panics;
@@ -347,8 +351,8 @@ mod tests {
         scheduled.stop().await;
         let samples = run.samples();
         assert_eq!(samples.len(), 3);
-        assert!(samples.iter().all(|sample| sample.measurement.outcome == Outcome::NoData));
-        assert!(samples[0].measurement.detail.as_deref().is_some_and(|detail| detail.contains("bug in chaos")));
+        assert!(samples.iter().all(|sample| sample.outcome() == Outcome::NoData));
+        assert!(samples[0].detail().is_some_and(|detail| detail.contains("bug in chaos")));
     }
 
     #[tokio::test(start_paused = true)]
@@ -361,7 +365,7 @@ mod tests {
         assert_eq!(stopped.elapsed(), ms(350), "until the last answer");
         let samples = run.samples();
         assert_eq!(samples.len(), 3);
-        assert!(samples.iter().all(|sample| sample.measurement.outcome == Outcome::Ok));
+        assert!(samples.iter().all(|sample| sample.outcome() == Outcome::Ok));
     }
 
     #[tokio::test(start_paused = true)]
@@ -372,7 +376,7 @@ mod tests {
         scheduled.abort();
         for _ in 0..3 {
             let sample = run.samples.recv().await.expect("a sample that was given up");
-            assert_eq!(sample.measurement.outcome, Outcome::NoData);
+            assert_eq!(sample.outcome(), Outcome::NoData);
         }
         let silent = tokio::time::timeout(ms(2000), run.samples.recv()).await;
         assert!(silent.is_err(), "nothing more is sent");
@@ -387,7 +391,7 @@ mod tests {
         run.recorder.phases.enter(Phase::Inject, edge);
         CLOCK.sleep(ms(100)).await;
         scheduled.stop().await;
-        let phases: Vec<Phase> = run.samples().iter().map(|sample| sample.phase).collect();
+        let phases: Vec<Phase> = run.samples().iter().map(|sample| sample.phase()).collect();
         assert_eq!(phases, [Phase::Baseline, Phase::Baseline, Phase::Inject]);
     }
 }

@@ -10,8 +10,20 @@ use super::Surroundings;
 use super::failure::{self, of_error};
 use crate::host::clock::Clock;
 use crate::host::{Prober, Trouble};
+use crate::model::about::ProbeAbout;
 use crate::model::probe::{ProbeSpec, TcpProbe};
 use crate::model::sample::{Measurement, Outcome};
+
+/// What the catalogue says of it.
+pub(super) const ABOUT: ProbeAbout = ProbeAbout {
+    word: "tcp",
+    summary: "one connection: the handshake, which the kernel answers even for a process that is stopped",
+    errors: "refused, broken, timeout",
+    no_data: "none",
+    metrics: "success_rate, error_rate, and of the latency p0 to p100, median, mean, min, max",
+    privileges: "none",
+    example: &["address: 127.0.0.1:6379", "rate: 50/s", "expect: [success_rate >= 99%, p95 <= 20ms]"],
+};
 
 struct Tcp {
     address: String,

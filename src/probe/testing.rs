@@ -109,6 +109,7 @@ pub fn spec(kind: ProbeKind) -> ProbeSpec {
         timeout: Timespan::seconds(1),
         expect: Vec::new(),
         on_no_data: OnNoData::Stop,
+        independent_of: Vec::new(),
     }
 }
 

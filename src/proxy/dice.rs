@@ -1,7 +1,9 @@
 //! Seeded dice: the same seed, proxy, toxic and connection always roll the same numbers, whatever else goes on.
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+
+use crate::host::dice::seeded;
 
 /// The rolls of one toxic for one connection (TCP) or request (HTTP).
 #[derive(Debug, Clone)]
@@ -10,11 +12,7 @@ pub(super) struct Dice(ChaCha8Rng);
 impl Dice {
     /// The dice of a toxic for the connection or request of that number.
     pub(super) fn new(seed: u64, proxy: &str, toxic: &str, number: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&fnv1a(proxy).to_le_bytes());
-        key[16..24].copy_from_slice(&fnv1a(toxic).to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut rng = seeded(seed, [proxy, toxic]);
         rng.set_stream(number);
         Self(rng)
     }
@@ -23,11 +21,6 @@ impl Dice {
     pub(super) fn roll(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
-}
-
-/// FNV-1a, 64 bits: unlike the standard library's hashes it is the same in every build, so that a seed replays.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What passes through a proxy, counted while it passes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::model::fault::Stream;
@@ -12,6 +13,8 @@ pub(super) struct Traffic {
     accepted: AtomicU64,
     ended: AtomicU64,
     refused: AtomicU64,
+    requests: AtomicU64,
+    answered: AtomicU64,
 }
 
 /// The bytes of one direction.
@@ -46,7 +49,8 @@ pub struct FlowReading {
     pub sent: u64,
 }
 
-/// What passed through a proxy since it was opened, closed connections included. HTTP proxies count connections only.
+/// What passed through a proxy since it was opened, closed connections included. HTTP proxies count no bytes,
+/// TCP proxies no requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrafficReading {
     /// From clients to the upstream.
@@ -59,6 +63,28 @@ pub struct TrafficReading {
     pub active: u64,
     /// Connections reset because there were too many.
     pub refused: u64,
+    /// Requests begun, those included that a toxic answered (HTTP).
+    pub requests: u64,
+    /// Requests whose answer is not at its end yet (HTTP).
+    pub in_flight: u64,
+}
+
+/// A request under way; it counts as in flight until this is dropped.
+#[must_use = "the request is in flight as long as this lives"]
+pub(super) struct InFlight(Arc<Traffic>);
+
+impl InFlight {
+    /// A request begins.
+    pub(super) fn begin(traffic: &Arc<Traffic>) -> Self {
+        traffic.requests.fetch_add(1, Relaxed);
+        Self(Arc::clone(traffic))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.answered.fetch_add(1, Relaxed);
+    }
 }
 
 impl Traffic {
@@ -88,12 +114,15 @@ impl Traffic {
     /// What they show now.
     pub(super) fn read(&self) -> TrafficReading {
         let (ended, accepted) = (self.ended.load(Relaxed), self.accepted.load(Relaxed));
+        let (answered, requests) = (self.answered.load(Relaxed), self.requests.load(Relaxed));
         TrafficReading {
             upstream: self.upstream.read(),
             downstream: self.downstream.read(),
             accepted,
             active: accepted.saturating_sub(ended),
             refused: self.refused.load(Relaxed),
+            requests,
+            in_flight: requests.saturating_sub(answered),
         }
     }
 }

@@ -12,6 +12,12 @@ use crate::model::verdict::Mode;
 /// Grows when a field changes its meaning or goes away; new fields do not count.
 const FORMAT: u32 = 2;
 
+/// The report as a value, to be a part of another one.
+pub(super) fn value(run: &Run, analysis: &Analysis) -> serde_json::Value {
+    serde_json::to_value(Report::of(run, analysis))
+        .unwrap_or_else(|error| serde_json::json!({ "format": FORMAT, "bug": error.to_string() }))
+}
+
 /// The whole report as JSON, ending in a line end.
 pub fn json(run: &Run, analysis: &Analysis) -> String {
     let report = Report::of(run, analysis);

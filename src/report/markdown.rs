@@ -31,7 +31,7 @@ pub fn markdown(run: &Run, analysis: &Analysis) -> String {
     out
 }
 
-const fn sign(tone: Tone) -> &'static str {
+pub(super) const fn sign(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "✅",
         Tone::Doubtful | Tone::Strong => "⚠️",
@@ -39,7 +39,7 @@ const fn sign(tone: Tone) -> &'static str {
     }
 }
 
-fn write_blocks(out: &mut String, say: impl FnOnce(&mut Page)) {
+pub(super) fn write_blocks(out: &mut String, say: impl FnOnce(&mut Page)) {
     let mut page = Page::unstyled();
     say(&mut page);
     page.blocks().iter().for_each(|block| write_block(out, block));
@@ -111,7 +111,7 @@ fn fenced(text: &str) -> String {
 }
 
 /// Text that means nothing to Markdown or HTML: no link, image, markup or table cell of its own, and nobody is called.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in clean(text).chars() {
         match c {

@@ -1,6 +1,7 @@
 //! A finished run -> text, JSON, JUnit, Markdown, HTML; one format a file; returns a `String`. Floor 4. Nothing here measures or judges: that is
 //! the `analysis` room's. Nothing here prints: that is the door's.
 
+pub mod catalogue;
 pub mod comparison;
 pub mod doctor;
 mod format;
@@ -12,7 +13,10 @@ mod layout;
 mod markdown;
 pub mod plan;
 mod sections;
+pub mod suite;
 mod text;
+pub mod topic;
+pub mod validation;
 
 pub use format::Format;
 pub use json::json;

@@ -127,7 +127,8 @@ fn limits(page: &mut Page, experiment: &Experiment) {
     page.heading("LIMITS");
     let mut pairs = vec![("blast radius".to_owned(), blast_radius(&experiment.blast_radius))];
     pairs.extend(experiment.stop_conditions.iter().map(|condition| ("stops at".to_owned(), condition.text.clone())));
-    pairs.push(("recovery".to_owned(), format!("awaited for at most {}", experiment.recovery.within)));
+    let watch = experiment.recovery.watch.map(|watch| format!(", then watched for {watch}")).unwrap_or_default();
+    pairs.push(("recovery".to_owned(), format!("awaited for at most {}{watch}", experiment.recovery.within)));
     page.pairs(&pairs);
 }
 
@@ -160,21 +161,21 @@ mod tests {
     use crate::model::experiment::Experiment;
     use crate::model::fault::{FaultKind, FaultSpec, ProcessPause, Target};
     use crate::model::step::{Act, Check, Step, Undo};
-    use crate::model::testing;
+    use crate::model::testing::{self, whom};
     use crate::model::units::Timespan;
 
     fn paused() -> (Experiment, Plan) {
         let fault = FaultSpec {
             name: "hang\u{1b}[2J".into(),
             kind: FaultKind::ProcessPause(ProcessPause {}),
-            target: Target::Service("demo".into()),
+            target: Target::service("demo"),
             start: Timespan::ZERO,
             duration: Timespan::seconds(5),
         };
         let step = Step {
-            apply: Act::PauseService { service: "demo".into() },
-            undo: Undo::ResumeService { service: "demo".into() },
-            verify: Check::ServiceRunning { service: "demo".into() },
+            apply: Act::Pause { whom: whom("demo") },
+            undo: Undo::Resume { whom: whom("demo") },
+            verify: Check::Running { whom: whom("demo") },
         };
         let planned = PlannedFault { steps: vec![step], needs: "nothing".into(), impossible: None };
         let experiment = Experiment { faults: vec![fault], ..testing::experiment() };
@@ -187,7 +188,7 @@ mod tests {
     fn every_step_is_told_with_its_undo_and_its_check() {
         let (experiment, plan) = paused();
         let text = text(&experiment, &plan, Style { color: false, width: 80 });
-        for told in ["pause service demo", "resume service demo", "service demo is not stopped", "from 0s to 5s"] {
+        for told in ["pause service demo", "resume service demo", "is not stopped", "from 0s to 5s"] {
             assert!(text.contains(told), "{told} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "a hostile name steers the terminal");
@@ -212,6 +213,9 @@ mod tests {
         let from_yaml: serde_json::Value =
             serde_yaml::from_str(&yaml(&experiment, &plan).expect("writes")).expect("reads");
         assert_eq!(from_json, from_yaml);
-        assert_eq!(from_json["plan"]["faults"][0]["steps"][0]["undo"]["resume_service"]["service"], "demo");
+        assert_eq!(
+            from_json["plan"]["faults"][0]["steps"][0]["undo"]["resume"]["whom"]["target"]["by"]["service"],
+            "demo"
+        );
     }
 }

@@ -24,6 +24,11 @@ use crate::probe::UnderWay;
 /// How often time-bound conditions are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often the number of affected users is told at most.
+const SECOND: Duration = Duration::from_secs(1);
+/// How often the counters of the proxies are told.
+const LOOK: Duration = Duration::from_millis(200);
+
 const GUARDIAN_LOST: &str = "the guardian is lost";
 
 /// What a run hears, and what it remembers of it.
@@ -46,6 +51,10 @@ pub(super) struct Ears<M> {
     /// The verified undo, and the watch over what was sent after it.
     pub(super) recovery: Option<(Duration, RecoveryWatch)>,
     interruption_told: bool,
+    /// How many users were told to be affected, and when.
+    users_told: (u64, Duration),
+    /// When the counters of the proxies are told next.
+    next_look: Instant,
 }
 
 /// What a fault acts on.
@@ -92,6 +101,8 @@ impl<M: Machine> Ears<M> {
             stop,
             recovery,
             interruption_told: false,
+            users_told: (0, Duration::ZERO),
+            next_look: clock.now(),
         }
     }
 
@@ -158,12 +169,12 @@ impl<M: Machine> Ears<M> {
     fn see(&mut self, sample: Sample) -> Option<Heard> {
         let fired = self.stop.as_mut().and_then(|stop| stop.see(&sample));
         let recovered = self.recovery.as_mut().is_some_and(|(undone, recovery)| {
-            if sample.intended >= *undone {
+            if sample.intended() >= *undone {
                 recovery.see(&sample);
             }
             recovery.recovered().is_some()
         });
-        if self.measuring && sample.phase == Phase::Baseline {
+        if self.measuring && sample.phase() == Phase::Baseline {
             self.baseline.push(sample.clone());
         }
         self.emitter.emit(EventKind::Sample(sample));
@@ -178,11 +189,34 @@ impl<M: Machine> Ears<M> {
                 return heard;
             }
         }
+        self.look_at_traffic();
         let users = self.machine.affected_users();
         let (now, under_way) = (self.emitter.elapsed(), self.under_way.all());
+        self.tell_users(users, now);
         let stop = self.stop.as_mut()?;
         let fired = stop.tick(now, users).or_else(|| stop.waiting(now, &under_way));
         fired.or_else(|| self.target_gone()).map(|fired| self.stop_for(fired))
+    }
+
+    /// So that who looks on sees how near a limit of users is; no more than once a second.
+    fn tell_users(&mut self, users: u64, now: Duration) {
+        let (told, at) = self.users_told;
+        if users > told && now >= at + SECOND {
+            self.users_told = (users, now);
+            self.emitter.emit(EventKind::AffectedUsers { users });
+        }
+    }
+
+    fn look_at_traffic(&mut self) {
+        let now = self.clock.now();
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
+        let proxies = self.machine.traffic();
+        if !proxies.is_empty() {
+            self.emitter.emit(EventKind::Traffic { proxies });
+        }
     }
 
     fn target_gone(&self) -> Option<Fired> {

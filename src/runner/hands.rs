@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::emitter::Emitter;
 use crate::host::signals::Cancel;
-use crate::host::{Machine, Trouble};
+use crate::host::{Machine, Prepared, Trouble};
 use crate::journal::{Journal, Owner};
 use crate::model::event::EventKind;
 use crate::model::step::{Receipt, Step};
@@ -46,11 +46,22 @@ impl<M: Machine> Hands<M> {
             Trouble::new(format!("write \"{what}\" into the journal"), error)
                 .help("without its way back on disk nothing is touched: free some space or choose another --state-dir")
         };
-        let entry = self.journal.intend(owner, step).map_err(|error| Undone::Trouble(unwritten(error)))?;
+        let prepared = tokio::select! {
+            biased;
+            _ = self.cancel.wait() => return Err(Undone::Cancelled),
+            prepared = tokio::time::timeout(LONGEST_ACT, self.machine.prepare(&step.apply)) => {
+                prepared.unwrap_or_else(|_| Err(Trouble::new(what.clone(), format!("not prepared within {LONGEST_ACT:?}"))))
+            }
+        };
+        let Prepared { receipt, notes } = prepared.map_err(Undone::Trouble)?;
+        let entry =
+            self.journal.intend_knowing(owner, step, receipt).map_err(|error| Undone::Trouble(unwritten(error)))?;
+        notes.into_iter().for_each(|note| self.emitter.note(note));
+        let apply = self.machine.apply(&entry.step.apply, entry.receipt.clone());
         let receipt = tokio::select! {
             biased;
             _ = self.cancel.wait() => return Err(Undone::Cancelled),
-            done = tokio::time::timeout(LONGEST_ACT, self.machine.apply(&entry.step.apply)) => {
+            done = tokio::time::timeout(LONGEST_ACT, apply) => {
                 done.unwrap_or_else(|_| Err(Trouble::new(what.clone(), format!("not done within {LONGEST_ACT:?}"))))
             }
         };

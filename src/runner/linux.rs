@@ -1,25 +1,28 @@
 //! The real machine: proxies and workers of ours, processes and files through `host`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::readiness;
-use crate::guard::policy::{self, ProcessPlace};
-use crate::guard::protected;
+use super::groups::Groups;
+use super::killing::Killing;
+use super::targets::Targets;
+use super::{limits, readiness};
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Facts, Machine, Prober, Trouble, system};
+use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble, files};
 use crate::model::dose::{Meter, ProcessState, Reading};
-use crate::model::experiment::{Experiment, Service};
-use crate::model::fault::KillSignal;
+use crate::model::experiment::{Experiment, Protocol, Service};
+use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
+use crate::model::target::Victims;
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::probe::{ServiceView, Surroundings, prepare};
-use crate::proxy::ProxySet;
+use crate::proxy::{ProxySet, ProxyState};
 
 /// This machine, for one run.
 pub struct LinuxMachine {
@@ -28,9 +31,9 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     specs: BTreeMap<String, Service>,
-    policies: Vec<Policy>,
-    /// The processes that faults hit, by service: the dose is judged against them.
-    hit: Mutex<BTreeMap<String, ProcessIdentity>>,
+    groups: Groups,
+    targets: Arc<Targets>,
+    killing: Killing,
 }
 
 impl LinuxMachine {
@@ -38,14 +41,18 @@ impl LinuxMachine {
     pub fn new(experiment: &Experiment, seed: u64, logs: PathBuf) -> Self {
         let clock = Clock::Real;
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
+        let run = run_of(&logs);
+        let services = Arc::new(Services::new(clock, logs));
+        let targets = Arc::new(Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed));
         Self {
             clock,
             proxies: ProxySet::new(clock, seed),
             workers: Workers::new(clock),
-            services: Arc::new(Services::new(clock, logs)),
+            groups: Groups::new(clock, run),
+            killing: Killing::new(clock, Arc::clone(&targets)),
+            targets,
+            services,
             specs: specs.collect(),
-            policies: Vec::new(),
-            hit: Mutex::default(),
         }
     }
 
@@ -61,7 +68,7 @@ impl LinuxMachine {
     }
 
     async fn start(&self, service: &Service) -> Result<Receipt, Trouble> {
-        let process = self.services.start(service).await?;
+        let process = self.services.start_in(service, self.groups.of_service(&service.name)).await?;
         readiness::awaited(service, &self.services, &self.surroundings()).await?;
         Ok(of_process(process))
     }
@@ -74,50 +81,31 @@ impl LinuxMachine {
 
     /// The same under these policies: what they protect is hit by no fault.
     #[must_use = "the machine is returned"]
-    pub fn under(mut self, policies: Vec<Policy>) -> Self {
-        self.policies = policies;
+    pub fn under(self, policies: Vec<Policy>) -> Self {
+        self.targets.protect(policies);
         self
     }
 
-    /// Looks at a process just before a fault hits it, as it is now, and refuses if it must not be hit.
-    fn may_be_hit(&self, what: &str, process: &ProcessIdentity) -> Result<(), Trouble> {
-        let refused = |why: &str| Trouble::new(what, format!("{process} must not be hit: {why}"));
-        let profile = process::profile(process)?.ok_or_else(|| Trouble::new(what, "its process ended just before"))?;
-        if let Some(why) = protected::why(&profile, &process::relatives()?) {
-            return Err(refused(why));
-        }
-        let place = ProcessPlace { uid: profile.uid, cgroups: profile.cgroups };
-        policy::hits(&place, &self.policies).map_err(|why| refused(&why))
+    /// Lets those go on whom a worker slows down, the moment it ends, however it does.
+    fn let_go_with(&self, worker: &str, whom: &Victims) {
+        let (end, targets, whom) = (self.workers.end_of(worker), Arc::clone(&self.targets), whom.clone());
+        tokio::spawn(async move {
+            end.await;
+            // What cannot be let go now is let go by the undo, and read back.
+            let _ = targets.resume(&whom);
+        });
     }
 
-    /// Signals the very process that the service is now, and remembers which that was.
-    fn signal(&self, service: &str, signal: Signal) -> Result<Receipt, Trouble> {
-        let what = format!("signal service {service}");
-        let process = self.services.current(service).ok_or_else(|| Trouble::new(&what, "it does not run"))?;
-        self.may_be_hit(&what, &process)?;
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), process.clone());
-        if self.services.signal(service, &process, signal) {
-            Ok(of_process(process))
-        } else {
-            Err(Trouble::new(what, "its process ended just before"))
+    /// Whether none of them is stopped any more.
+    fn go_on(&self, whom: &Victims) -> Checked {
+        for victim in &whom.chosen {
+            match self.targets.state(victim) {
+                ProcessState::Stopped => return no(format!("{victim} is still stopped")),
+                ProcessState::Unknown => return unknown(format!("the state of {victim} cannot be read")),
+                ProcessState::Running | ProcessState::Gone => {}
+            }
         }
-    }
-
-    /// SIGCONT to the process that was stopped: known from the receipt, or, when the act was cut short, from the hit.
-    fn resume(&self, service: &str, receipt: &Receipt) {
-        if let Some(process) = receipt.process.clone().or_else(|| self.process_hit(service)) {
-            self.services.signal(service, &process, Signal::Continue);
-        }
-    }
-
-    /// Whether that process is not stopped any more.
-    fn goes_on(&self, service: &str, receipt: &Receipt) -> Checked {
-        let process = receipt.process.clone().or_else(|| self.process_hit(service));
-        match process.map(|process| self.services.state(service, &process)) {
-            Some(ProcessState::Stopped) => no("its process is still stopped"),
-            Some(ProcessState::Unknown) => unknown("the state of its process cannot be read"),
-            Some(ProcessState::Running | ProcessState::Gone) | None => Checked::Yes,
-        }
+        Checked::Yes
     }
 
     /// Stops a service. With the last one goes whatever left its group on the way, such as a daemon: it carries our mark.
@@ -144,24 +132,44 @@ impl LinuxMachine {
         }
     }
 
-    fn process_hit(&self, service: &str) -> Option<ProcessIdentity> {
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
+    fn fill_gone(&self, worker: &str, folder: &Path) -> Checked {
+        if !self.workers.gone(worker) {
+            return no("its process is still there");
+        }
+        match process::run_of_children().map_or(Ok(Vec::new()), |run| files::drafts_of(folder, run)) {
+            Ok(left) => left.first().map_or(Checked::Yes, |left| no(format!("{} is still there", left.display()))),
+            Err(error) => unknown(format!("{} cannot be looked at: {error}", folder.display())),
+        }
     }
 
-    fn read_service(&self, service: &str) -> Result<Reading, Trouble> {
-        let hit = self.process_hit(service);
-        let hit = hit.ok_or_else(|| Trouble::new(format!("look at service {service}"), "no fault touched it"))?;
-        let replaced = self.services.current(service).is_some_and(|now| now != hit);
-        let now = self.services.current(service).unwrap_or(hit);
-        Ok(Reading::Service { state: self.services.state(service, &now), replaced })
+    /// Starts a worker, beside these where it is meant for them alone.
+    async fn start_worker(
+        &self,
+        worker: &str,
+        job: &Job,
+        beside: Option<&Victims>,
+        receipt: Receipt,
+    ) -> Result<Receipt, Trouble> {
+        if let Some(whom) = beside {
+            self.groups.beside(worker, whom, job);
+        }
+        let started = self.workers.start_in(worker, job, &receipt.groups).await;
+        let started = started.map_err(|trouble| match self.groups.killed_beside(worker) {
+            Some(why) => Trouble { why: format!("{}: {why}", trouble.why), ..trouble },
+            None => trouble,
+        })?;
+        if let Job::Slow { whom, .. } = job {
+            self.let_go_with(worker, whom);
+        }
+        Ok(Receipt { process: Some(started), ..receipt })
     }
 
-    /// Whether the very process that a fault hit has ended.
-    fn service_gone(&self, service: &str) -> Option<String> {
-        let hit = self.process_hit(service)?;
-        let gone = self.services.state(service, &hit) == ProcessState::Gone;
-        let how = self.services.ended(service).map(|how| format!(" with {how}")).unwrap_or_default();
-        gone.then(|| format!("service {service} ({hit}) ended{how}"))
+    /// Whether those whose group a fault limits have ended; who is started again comes into the same group.
+    fn limited_gone(&self, name: &str) -> Option<String> {
+        let whom = self.groups.limited(name)?;
+        let service = whom.target.by.service().and_then(|service| self.specs.get(service));
+        let again = service.is_some_and(|service| service.restart);
+        if again { None } else { self.targets.gone(&whom) }
     }
 
     async fn ready(&self, name: &str) -> Checked {
@@ -185,10 +193,31 @@ impl Machine for LinuxMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts { cores: system::cores(), memory_available: system::memory().map_or(0, |memory| memory.available) }
+        Facts::here()
     }
 
-    async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
+    async fn choose(&self, fault: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
+        self.targets.choose(fault, target)
+    }
+
+    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+        match act {
+            Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
+            Act::LimitGroup { whom, limit, .. } => self.groups.prepare_limit(whom, limit),
+            Act::StartWorker { worker, job, beside: Some(whom) } => Ok(self.groups.prepare_beside(worker, whom, job)),
+            Act::StartService { .. }
+            | Act::OpenProxy { .. }
+            | Act::AddToxic { .. }
+            | Act::StartWorker { beside: None, .. }
+            | Act::Pause { .. }
+            | Act::Kill { .. }
+            | Act::KeepKilling { .. }
+            | Act::TakeCharge { .. }
+            | Act::LimitOpenFiles { .. } => Ok(Prepared::default()),
+        }
+    }
+
+    async fn apply(&self, act: &Act, receipt: Receipt) -> Result<Receipt, Trouble> {
         match act {
             Act::StartService { service } => self.start(service).await,
             Act::OpenProxy { proxy } => {
@@ -199,9 +228,20 @@ impl Machine for LinuxMachine {
                 self.proxies.add_toxic(proxy, toxic)?;
                 Ok(Receipt::default())
             }
-            Act::StartWorker { worker, job } => self.workers.start(worker, job).await.map(of_process),
-            Act::PauseService { service } => self.signal(service, Signal::Stop),
-            Act::KillService { service, signal } => self.signal(service, Signal::Kill(*signal)),
+            Act::MakeGroup { service, .. } => self.groups.make_own(service, receipt),
+            Act::LimitGroup { name, whom, limit } => self.groups.limit(name, whom, limit, receipt).await,
+            Act::StartWorker { worker, job, beside } => self.start_worker(worker, job, beside.as_ref(), receipt).await,
+            Act::Pause { whom } => self.targets.signal(whom, Signal::Stop).map(|()| Receipt::default()),
+            Act::Kill { whom, signal } => self.targets.signal(whom, Signal::Kill(*signal)).map(|()| Receipt::default()),
+            Act::KeepKilling { whom, signal, every } => {
+                self.killing.start(whom, *signal, *every);
+                Ok(Receipt::default())
+            }
+            Act::TakeCharge { whom } => self.targets.judge(whom).map(|()| Receipt::default()),
+            Act::LimitOpenFiles { whom, limits, .. } => {
+                self.targets.judge(whom)?;
+                limits::lower(whom, limits).map(|()| Receipt::default())
+            }
         }
     }
 
@@ -211,10 +251,18 @@ impl Machine for LinuxMachine {
             Undo::CloseProxy { proxy } => Ok(self.proxies.close(proxy).await?),
             Undo::RemoveToxic { proxy, toxic } => Ok(self.proxies.remove_toxic(proxy, toxic)?),
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
-            Undo::ResumeService { service } => {
-                self.resume(service, receipt);
+            Undo::EndFill { worker, folder } => {
+                self.workers.stop(worker).await?;
+                process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
+            }
+            Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
+            Undo::RestoreGroup { .. } => self.groups.restore(receipt),
+            Undo::Resume { whom } => self.targets.resume(whom),
+            Undo::StopKilling { whom } => {
+                self.killing.stop(&whom.target).await;
                 Ok(())
             }
+            Undo::RestoreOpenFiles { whom, limits } => limits::restore(whom, limits),
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -226,7 +274,12 @@ impl Machine for LinuxMachine {
             Check::ProxyGone { proxy } => yes_if(!self.proxies.is_open(proxy), "it still listens"),
             Check::ToxicGone { proxy, toxic } => yes_if(!self.proxies.has_toxic(proxy, toxic), "it is still on"),
             Check::WorkerGone { worker } => yes_if(self.workers.gone(worker), "its process is still there"),
-            Check::ServiceRunning { service } => self.goes_on(service, receipt),
+            Check::FillGone { worker, folder } => self.fill_gone(worker, folder),
+            Check::GroupGone { .. } => self.groups.gone(receipt),
+            Check::GroupRestored { .. } => self.groups.restored(receipt),
+            Check::Running { whom } => self.go_on(whom),
+            Check::KillingStopped { whom } => yes_if(!self.killing.goes_on(&whom.target), "it goes on"),
+            Check::OpenFilesRestored { whom, limits } => limits::restored(whom, limits),
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }
@@ -238,11 +291,17 @@ impl Machine for LinuxMachine {
                 let reading = self.proxies.reading(proxy, toxic).map(Reading::Toxic);
                 reading.ok_or_else(|| Trouble::new(format!("read toxic {toxic} of proxy {proxy}"), "there is none"))
             }
-            Meter::Worker { worker } => {
+            Meter::OpenFiles { whom, limits } => limits::read(whom, limits).map(Reading::OpenFiles),
+            Meter::Group { name } => self.groups.reading(name).map(Reading::Group),
+            Meter::Worker { worker } | Meter::Slowed { worker, .. } => {
+                if let Some(how) = self.workers.ended(worker) {
+                    let why = self.groups.killed_beside(worker).map(|why| format!("; {why}")).unwrap_or_default();
+                    return Err(Trouble::new(format!("read worker {worker}"), format!("it ended with {how}{why}")));
+                }
                 let reading = self.workers.reading(worker).map(Reading::Worker);
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
-            Meter::Service { service } => self.read_service(service),
+            Meter::Processes { whom } => Ok(Reading::Processes(self.targets.read(whom))),
         }
     }
 
@@ -263,7 +322,10 @@ impl Machine for LinuxMachine {
             Meter::Toxic { proxy, .. } => {
                 (!self.proxies.is_open(proxy)).then(|| format!("proxy {proxy} does not listen any more"))
             }
-            Meter::Service { service } => self.service_gone(service),
+            Meter::Processes { whom } | Meter::Slowed { whom, .. } | Meter::OpenFiles { whom, .. } => {
+                self.targets.gone(whom)
+            }
+            Meter::Group { name } => self.limited_gone(name),
             // It is the fault itself; whether it bit is told by its dose.
             Meter::Worker { .. } => None,
         }
@@ -272,6 +334,23 @@ impl Machine for LinuxMachine {
     fn affected_users(&self) -> u64 {
         self.proxies.affected_users()
     }
+
+    fn traffic(&self) -> Vec<ProxyTraffic> {
+        self.proxies.list().iter().map(passed).collect()
+    }
+}
+
+/// What an experiment is told of a proxy.
+fn passed(state: &ProxyState) -> ProxyTraffic {
+    let counts = RequestCounts { begun: state.traffic.requests, in_flight: state.traffic.in_flight };
+    let requests = (state.proxy.protocol == Protocol::Http).then_some(counts);
+    ProxyTraffic { proxy: state.proxy.name.clone(), open: state.traffic.active, requests }
+}
+
+/// The id of the run whose folder this is; another one where it is not named so, as in tests.
+fn run_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    uuid::Uuid::parse_str(&name).unwrap_or_else(|_| uuid::Uuid::now_v7()).to_string()
 }
 
 fn of_process(process: ProcessIdentity) -> Receipt {

@@ -12,7 +12,7 @@ use super::transition::Ended;
 use super::walk::Walk;
 use crate::fault::{self, FaultPlan};
 use crate::guard::StopWatch;
-use crate::host::{Facts, Machine};
+use crate::host::{Chosen, Facts, Machine, Trouble};
 use crate::journal::Owner;
 use crate::model::dose::Dose;
 use crate::model::event::EventKind;
@@ -127,13 +127,28 @@ impl<M: Machine> Walk<M> {
             self.emitter.emit(EventKind::FaultSkipped { fault });
             return Ended::Well;
         }
-        let facts = self.hands.machine.facts().await;
+        let mut facts = self.hands.machine.facts().await;
+        match self.choose(fault).await {
+            Ok(chosen) => (facts.victims, facts.open_files) = (chosen.victims, chosen.open_files),
+            Err(trouble) => return self.not_applied(fault, trouble.to_string()),
+        }
         let experiment = &self.header.experiment;
         let plan = match fault::plan(&experiment.faults[fault], experiment, &facts) {
             Ok(plan) => plan,
             Err(why) => return self.not_applied(fault, why),
         };
         self.apply(fault, plan, facts).await
+    }
+
+    /// Those that the fault is to hit, found now; told where there was a choice, or where they are not ours.
+    async fn choose(&self, fault: usize) -> Result<Chosen, Trouble> {
+        let spec = &self.header.experiment.faults[fault];
+        let Some(target) = spec.target.process() else { return Ok(Chosen::default()) };
+        let chosen = self.hands.machine.choose(spec, target).await?;
+        if target.by.service().is_none() {
+            self.emitter.note(told(spec, &chosen, self.header.seed));
+        }
+        Ok(chosen)
     }
 
     async fn apply(&mut self, fault: usize, plan: FaultPlan, facts: Facts) -> Ended {
@@ -227,6 +242,16 @@ impl<M: Machine> Walk<M> {
         let most = self.header.experiment.blast_radius.duration.0;
         self.active.first.is_some_and(|first| self.clock.now() >= first + most)
     }
+}
+
+fn told(fault: &FaultSpec, chosen: &Chosen, seed: u64) -> String {
+    let named: Vec<String> = chosen.victims.iter().map(ToString::to_string).collect();
+    let Chosen { instances, matching, .. } = chosen;
+    let how = match matching {
+        _ if instances == matching => format!("all {matching} that match"),
+        _ => format!("{instances} of {matching} that match, drawn by the seed {seed}"),
+    };
+    format!("\"{}\" hits {}: {how}", fault.name, named.join(", "))
 }
 
 fn unread(why: String) -> Dose {

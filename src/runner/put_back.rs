@@ -15,6 +15,14 @@ struct Patience {
     one: Duration,
 }
 
+/// Why a step is not undone.
+enum Stays {
+    /// It may be the next time.
+    Yet(String),
+    /// It must not be touched any more: somebody else changed it.
+    ForGood(String),
+}
+
 /// A service that is started again may take its time to be ready.
 const PATIENT: Patience = Patience { whole: Duration::from_secs(25), one: Duration::from_secs(20) };
 /// No undo takes longer, its last try and that one's read-back included.
@@ -32,16 +40,24 @@ impl<M: Machine> Hands<M> {
         let clock = self.machine.clock();
         let began = clock.now();
         let mut pause = FIRST_PAUSE;
+        let mut given_up = false;
         loop {
             let (mut left, mut reasons) = (Vec::new(), Vec::new());
             for entry in open {
-                if let Err(why) = self.put_back_one(&entry).await {
-                    left.push(entry);
-                    reasons.push(why);
+                match self.put_back_one(&entry).await {
+                    Ok(()) => {}
+                    Err(Stays::Yet(why)) => {
+                        left.push(entry);
+                        reasons.push(why);
+                    }
+                    Err(Stays::ForGood(why)) => {
+                        self.give_up(&entry, why);
+                        given_up = true;
+                    }
                 }
             }
             if left.is_empty() {
-                return true;
+                return !given_up;
             }
             if clock.now().saturating_duration_since(began) + pause >= self.patience().whole {
                 left.iter().zip(reasons).for_each(|(entry, why)| self.give_up(entry, why));
@@ -53,7 +69,7 @@ impl<M: Machine> Hands<M> {
         }
     }
 
-    async fn put_back_one(&mut self, entry: &Entry) -> Result<(), String> {
+    async fn put_back_one(&mut self, entry: &Entry) -> Result<(), Stays> {
         // It is so already where this is not the first try.
         if self.journal.state(entry.number) != Some(State::Undoing) {
             self.record(entry.number, State::Undoing);
@@ -89,7 +105,7 @@ impl<M: Machine> Hands<M> {
     }
 
     /// One undo and its read-back. A second signal cuts the machine's graces short, never the undo itself.
-    async fn try_once(&self, entry: &Entry, patience: Patience) -> Result<(), String> {
+    async fn try_once(&self, entry: &Entry, patience: Patience) -> Result<(), Stays> {
         let undo = tokio::time::timeout(patience.one, self.machine.undo(&entry.step.undo, &entry.receipt));
         tokio::pin!(undo);
         let undone = tokio::select! {
@@ -105,8 +121,9 @@ impl<M: Machine> Hands<M> {
         let check = self.machine.check(&entry.step.verify, &entry.receipt);
         match tokio::time::timeout(HURRIED.one, check).await {
             Ok(Checked::Yes) => Ok(()),
-            Ok(Checked::No { because } | Checked::Unknown { because }) => Err(refused.unwrap_or(because)),
-            Err(_) => Err(refused.unwrap_or_else(|| "the read-back gave no answer".to_owned())),
+            Ok(Checked::No { because } | Checked::Unknown { because }) => Err(Stays::Yet(refused.unwrap_or(because))),
+            Ok(Checked::Others { because }) => Err(Stays::ForGood(because)),
+            Err(_) => Err(Stays::Yet(refused.unwrap_or_else(|| "the read-back gave no answer".to_owned()))),
         }
     }
 

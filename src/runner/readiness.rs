@@ -60,5 +60,6 @@ fn looking_at(service: &Service, ready: &str) -> ProbeSpec {
         timeout: Timespan::seconds(1),
         expect: Vec::new(),
         on_no_data: OnNoData::Continue,
+        independent_of: Vec::new(),
     }
 }

@@ -11,7 +11,8 @@ use crate::analysis::RecoveryWatch;
 use crate::host::Machine;
 use crate::model::event::EventKind;
 
-/// How long the steady state is watched once it is back, so that what is said about it rests on enough samples.
+/// How long the steady state is watched once it is back, so that what is said about it rests on enough samples; unless
+/// the file wants more.
 const SETTLED: Duration = Duration::from_secs(1);
 
 impl<M: Machine> Walk<M> {
@@ -22,9 +23,10 @@ impl<M: Machine> Walk<M> {
         let watch = RecoveryWatch::new(&self.header.experiment, &self.ears.baseline);
         let within = self.header.experiment.recovery.within.0;
         // It takes samples, and so time, to be sure of a recovery that was in time.
+        let asked = self.header.experiment.recovery.watch.map(|watch| watch.0);
         let deadline = self.clock.now() + within + watch.patience();
         self.ears.recovery = Some((undone, watch));
-        let heard = self.recovered_before(deadline).await;
+        let heard = self.recovered_before(deadline, asked).await;
         let watch = self.ears.recovery.take();
         if heard == Heard::Cancel {
             return Ended::Cancelled;
@@ -35,15 +37,15 @@ impl<M: Machine> Walk<M> {
         Ended::Well
     }
 
-    /// Listens until the steady state is back and has stayed for a moment, as far as the objective allows; a relapse
-    /// in that moment starts the wait again.
-    async fn recovered_before(&mut self, deadline: Instant) -> Heard {
+    /// Listens until the steady state is back and has stayed for as long as asked for, else for a moment, as far as the
+    /// objective allows; a relapse in that time starts the wait again.
+    async fn recovered_before(&mut self, deadline: Instant, asked: Option<Duration>) -> Heard {
         loop {
             let heard = self.ears.listen_until(deadline).await;
             if heard != Heard::Recovered {
                 return heard;
             }
-            let settled = deadline.min(self.clock.now() + SETTLED);
+            let settled = asked.map_or(deadline.min(self.clock.now() + SETTLED), |asked| self.clock.now() + asked);
             while self.clock.now() < settled {
                 if self.ears.listen_until(settled).await == Heard::Cancel {
                     return Heard::Cancel;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use super::hands::Undone;
 use super::transition::Ended;
 use super::walk::Walk;
-use crate::host::Machine;
+use crate::host::{Machine, Trouble};
 use crate::journal::Owner;
+use crate::model::cgroup::Controller;
 use crate::model::event::EventKind;
 use crate::model::experiment::{Experiment, Proxy, Service};
+use crate::model::fault::Target;
 use crate::model::step::{Act, Check, Receipt, Step, Undo};
+use crate::model::verdict::Mode;
 use crate::probe::schedule;
 
 /// How long samples under way are awaited at the end.
@@ -18,7 +21,9 @@ const LAST_SAMPLES: Duration = Duration::from_millis(250);
 impl<M: Machine> Walk<M> {
     /// Brings everything up and starts the probes.
     pub(super) async fn set_up(&mut self) -> Ended {
-        for step in steps(&self.header.experiment) {
+        // Who only looks needs no groups.
+        let wanted = |step: &Step| self.header.mode == Mode::Inject || !matches!(step.apply, Act::MakeGroup { .. });
+        for step in steps(&self.header.experiment).into_iter().filter(wanted).collect::<Vec<_>>() {
             let act = step.apply.clone();
             match self.hands.apply(Owner::SetUp, vec![step]).await {
                 Ok(receipts) => receipts.iter().for_each(|receipt| self.tell_up(&act, receipt)),
@@ -29,10 +34,25 @@ impl<M: Machine> Walk<M> {
                 Err(Undone::Trouble(trouble)) => return self.not_set_up(trouble.to_string()),
             }
         }
-        match self.start_probes() {
+        let ready = match self.look_at_targets().await {
+            Ok(()) => self.start_probes(),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        match ready {
             Ok(()) => Ended::Well,
             Err(why) => self.not_set_up(why),
         }
+    }
+
+    /// A target that nobody matches, or one that must not be hit, is told before the baseline is measured and not after.
+    /// Whom a fault hits is looked up once more just before.
+    async fn look_at_targets(&self) -> Result<(), Trouble> {
+        for fault in &self.header.experiment.faults {
+            if let Some(target) = fault.target.process() {
+                self.hands.machine.choose(fault, target).await?;
+            }
+        }
+        Ok(())
     }
 
     fn not_set_up(&self, why: String) -> Ended {
@@ -88,7 +108,30 @@ impl<M: Machine> Walk<M> {
 /// Everything the experiment brings along, as steps.
 pub fn steps(experiment: &Experiment) -> Vec<Step> {
     let proxies = experiment.proxies.iter().map(open);
-    proxies.chain(experiment.services.iter().map(start)).collect()
+    let services = experiment.services.iter().flat_map(|service| {
+        let group = group(&service.name, experiment);
+        group.into_iter().chain([start(service)])
+    });
+    proxies.chain(services).collect()
+}
+
+/// A control group for a service that a fault limits, or stresses without the rest of the machine.
+fn group(service: &str, experiment: &Experiment) -> Option<Step> {
+    let meant = |target: &Target| target.process().is_some_and(|target| target.by.service() == Some(service));
+    let on_it = || experiment.faults.iter().filter(|fault| meant(&fault.target));
+    let mut controllers: Vec<Controller> = on_it().filter_map(|fault| fault.kind.acts_in_a_group()).collect();
+    if controllers.contains(&Controller::Cpu) {
+        controllers.push(Controller::CpuAccount);
+    }
+    controllers.sort();
+    controllers.dedup();
+    let needed = on_it().any(|fault| fault.kind.limit().is_some());
+    let name = service.to_owned();
+    (!controllers.is_empty()).then(|| Step {
+        apply: Act::MakeGroup { service: name.clone(), controllers, needed },
+        undo: Undo::RemoveGroup { service: name.clone() },
+        verify: Check::GroupGone { service: name },
+    })
 }
 
 fn open(proxy: &Proxy) -> Step {

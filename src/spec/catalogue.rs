@@ -1,14 +1,17 @@
-//! Which settings belong to which word in `fault:` and `probe:`. The one table that reading, hints and (later) the
-//! JSON schema come from.
+//! Which settings belong to which word in `fault:` and `probe:`. The one table that reading, hints, the catalogue and
+//! the JSON schema come from.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::decode::{Decoder, Keys, Names, fields_of};
+use super::schema;
 use super::suggest::nearest;
 use super::tree::NodeId;
 use crate::model::fault::{
-    CpuStress, DiskStress, FaultKind, MemoryStress, NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown,
-    NetworkLatency, NetworkLimitData, NetworkSlice, NetworkSlowClose, ProcessKill, ProcessPause,
+    CpuLimit, CpuStress, DiskFill, DiskStress, FaultKind, FdExhaust, IoLimit, MemoryLimit, MemoryStress,
+    NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice,
+    NetworkSlowClose, PidsLimit, ProcessKill, ProcessPause, ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -21,6 +24,15 @@ pub struct Entry<K: 'static> {
     fields: fn() -> Names,
     /// Reads its settings from a flat mapping.
     read: fn(&Decoder<'_>, NodeId, Keys) -> Option<K>,
+    /// How its settings are described.
+    pub schema: fn() -> Value,
+}
+
+impl<K> Entry<K> {
+    /// The names of its settings, in the order of their struct.
+    pub fn names(&self) -> Names {
+        (self.fields)()
+    }
 }
 
 macro_rules! entry {
@@ -29,12 +41,13 @@ macro_rules! entry {
             word: $word,
             fields: fields_of::<$settings>,
             read: |decoder, node, keys| decoder.read_flat::<$settings>(node, keys).map($kind),
+            schema: schema::of::<$settings>,
         }
     };
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 20] = [
+pub static FAULTS: [Entry<FaultKind>; 27] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -53,8 +66,15 @@ pub static FAULTS: [Entry<FaultKind>; 20] = [
     entry!("cpu.stress", FaultKind::CpuStress, CpuStress),
     entry!("memory.stress", FaultKind::MemoryStress, MemoryStress),
     entry!("disk.stress", FaultKind::DiskStress, DiskStress),
+    entry!("disk.fill", FaultKind::DiskFill, DiskFill),
+    entry!("cpu.limit", FaultKind::CpuLimit, CpuLimit),
+    entry!("memory.limit", FaultKind::MemoryLimit, MemoryLimit),
+    entry!("io.limit", FaultKind::IoLimit, IoLimit),
+    entry!("pids.limit", FaultKind::PidsLimit, PidsLimit),
     entry!("process.kill", FaultKind::ProcessKill, ProcessKill),
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
+    entry!("process.slow", FaultKind::ProcessSlow, ProcessSlow),
+    entry!("fd.exhaust", FaultKind::FdExhaust, FdExhaust),
 ];
 
 /// The probes, in the order of [`ProbeKind::WORDS`].

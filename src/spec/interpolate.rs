@@ -24,6 +24,32 @@ pub struct Outcome {
     pub errors: Vec<Diagnostic>,
     /// The scalars whose value is therefore not known.
     pub unknown: Vec<NodeId>,
+    /// The scalars that variables were put into.
+    pub filled: Vec<(NodeId, Vec<Filled>)>,
+}
+
+/// A variable that was put into a scalar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filled {
+    /// Its name.
+    pub name: String,
+    /// Its value, unless it is secret.
+    pub value: Option<String>,
+    /// Who gave it.
+    pub giver: Giver,
+}
+
+/// Who gave a variable its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Giver {
+    /// `--var`
+    CommandLine,
+    /// The environment.
+    Environment,
+    /// `vars` of the file.
+    File,
+    /// What stands after `:-`.
+    Default,
 }
 
 /// Rewrites every scalar.
@@ -31,15 +57,19 @@ pub fn interpolate(tree: &mut Tree, variables: &Variables) -> Outcome {
     let mut outcome = Outcome::default();
     let file = vars(tree, &mut outcome.errors);
     let (known, used) = (HashMap::new(), BTreeSet::new());
-    let mut scope = Scope { variables, file, known, used, stack: Vec::new(), bytes: 0 };
+    let mut scope = Scope { variables, file, known, used, stack: Vec::new(), bytes: 0, filled: Vec::new() };
     for (id, node) in tree.nodes_mut().enumerate() {
         let Content::Scalar(scalar) = &mut node.content else { continue };
         if !scalar.text.contains('$') {
             continue;
         }
+        scope.filled.clear();
         match scope.expand(&scalar.text) {
             Ok(text) if text.secret => *scalar = text.hidden(),
-            Ok(Text { text, .. }) if text != scalar.text => (scalar.text, scalar.verbatim) = (text, None),
+            Ok(Text { text, .. }) if text != scalar.text => {
+                (scalar.text, scalar.verbatim) = (text, None);
+                outcome.filled.push((id, std::mem::take(&mut scope.filled)));
+            }
             Ok(_) => {}
             Err(problems) => {
                 outcome.unknown.push(id);
@@ -132,7 +162,8 @@ fn vars(tree: &Tree, errors: &mut Vec<Diagnostic>) -> BTreeMap<String, Var> {
                 let message = format!("the variable `{}` must be one word or text", entry.key);
                 let error = Diagnostic::error(message).at(tree.head(entry.value));
                 let help = "a secret is written `{ from_env: NAME }` or `{ from_file: PATH }`";
-                errors.push(if tree.entries(entry.value).is_empty() { error } else { error.help(help) });
+                let list = tree.entries(entry.value).is_empty();
+                errors.push(error.help(if list { "write one value; a variable is no list" } else { help }));
             }
         }
     }
@@ -173,6 +204,8 @@ struct Scope<'v> {
     used: BTreeSet<String>,
     stack: Vec<String>,
     bytes: usize,
+    /// What was put into the scalar that is expanded.
+    filled: Vec<Filled>,
 }
 
 impl Scope<'_> {
@@ -229,10 +262,14 @@ impl Scope<'_> {
             return Err(vec![Problem::new(part, format!("`${{{inner}}}` names no variable"), help)]);
         }
         self.used.insert(name.to_owned());
-        let value = match self.lookup(name, &part)? {
-            Some(value) if !(value.text.is_empty() && default.is_some()) => Some(value),
-            _ => default.map(Text::plain),
+        let (value, giver) = match self.lookup(name, &part)? {
+            Some(value) if !(value.text.is_empty() && default.is_some()) => (Some(value), self.giver(name)),
+            _ => (default.map(Text::plain), Giver::Default),
         };
+        if let Some(value) = value.as_ref().filter(|_| self.stack.is_empty()) {
+            let shown = Some(value.text.clone()).filter(|_| !value.secret);
+            self.filled.push(Filled { name: name.to_owned(), value: shown, giver });
+        }
         value.ok_or_else(|| vec![self.undefined(name, part)])
     }
 
@@ -272,6 +309,16 @@ impl Scope<'_> {
         value.map(Some).map_err(|problems| problems.into_iter().filter_map(here).take(1).collect())
     }
 
+    fn giver(&self, name: &str) -> Giver {
+        if self.variables.given.contains_key(name) {
+            Giver::CommandLine
+        } else if self.variables.environment.contains_key(name) {
+            Giver::Environment
+        } else {
+            Giver::File
+        }
+    }
+
     /// The value of a secret variable that comes from the command line or the environment.
     fn given_secret(&self, value: &str, source: &Source) -> Text {
         let text = match self.variables.secrets {
@@ -299,7 +346,7 @@ impl Scope<'_> {
                 Diagnostic::error(format!("`--var {name}=...` is given, but there is no `${{{name}}}` in this file"));
             match suggest::nearest(name, self.used.iter().map(String::as_str)) {
                 Some(meant) => error.help(format!("did you mean `--var {meant}=...`?")),
-                None => error,
+                None => error.help("remove it, or write the name as the file does"),
             }
         };
         names.map(diagnose).collect()

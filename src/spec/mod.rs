@@ -9,13 +9,15 @@ mod catalogue;
 mod decode;
 mod expression;
 mod file;
+mod filled;
 mod interpolate;
 mod parser;
 mod places;
 mod policy;
 mod scalar;
+pub mod schema;
 mod secrets;
-mod suggest;
+pub mod suggest;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -68,7 +70,8 @@ pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnosti
         let most = parser::MOST_BYTES / 1024;
         return refuse(
             told,
-            [Diagnostic::error(format!("this file is too large: an experiment has at most {most} KiB"))],
+            [Diagnostic::error(format!("this file is too large: an experiment has at most {most} KiB"))
+                .help("split it into several files")],
         );
     }
     let mut tree = match parser::parse(source.text) {
@@ -80,6 +83,7 @@ pub fn read(source: Source<'_>, variables: &Variables) -> Result<Read, Diagnosti
     let decoder = decode::Decoder::new(&tree, told, interpolated.unknown);
     let experiment = build::experiment(&decoder);
     let mut told = decoder.into_reported();
+    filled::explain(&mut told, &tree, source.text, &interpolated.filled);
     told.sort();
     match experiment {
         Some(experiment) if told.errors() == 0 => Ok(Read { experiment, warnings: told, places: Places::of(&tree) }),

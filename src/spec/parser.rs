@@ -169,7 +169,8 @@ impl<'t> Builder<'t> {
             None => Err(Box::new(
                 Diagnostic::error("this alias stands inside of what it refers to")
                     .at(place)
-                    .note("a value cannot contain itself"),
+                    .note("a value cannot contain itself")
+                    .help("write its values out"),
             )),
         }
     }
@@ -219,7 +220,8 @@ impl<'t> Builder<'t> {
         let mut known: HashSet<String> = seen.into_keys().collect();
         for (id, place) in std::mem::take(&mut open.merges) {
             if !matches!(self.tree.node(id).content, Content::Mapping(_)) {
-                self.errors.push(Diagnostic::error("`<<` takes over the entries of a mapping").at(place));
+                let error = Diagnostic::error("`<<` takes over the entries of a mapping").at(place);
+                self.errors.push(error.help("write `<<: *NAME`, where `&NAME` stands before a mapping"));
                 continue;
             }
             if self.tree.len() + open.entries.len() + self.tree.entries(id).len() > MOST_NODES {
@@ -251,11 +253,15 @@ fn twice(entry: &Entry, first: &Range<usize>) -> Diagnostic {
 }
 
 fn too_deep(place: Range<usize>) -> Diagnostic {
-    Diagnostic::error(format!("this is nested deeper than {MOST_LEVELS} levels")).at(place)
+    Diagnostic::error(format!("this is nested deeper than {MOST_LEVELS} levels"))
+        .at(place)
+        .help("write it flatter; an experiment needs no more than six levels")
 }
 
 fn too_many(place: Range<usize>) -> Diagnostic {
-    Diagnostic::error(format!("this file has more than {MOST_NODES} values")).at(place)
+    Diagnostic::error(format!("this file has more than {MOST_NODES} values"))
+        .at(place)
+        .help("split it into several files")
 }
 
 fn empty() -> Diagnostic {
@@ -297,7 +303,7 @@ fn way_out(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
         }
         ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar => Some("close the quotes before here"),
         _ if before.contains(": ") => Some("a text that contains `: ` needs quotes"),
-        _ => None,
+        _ => Some("compare the indentation, quotes and brackets of this line with those above it"),
     }
 }
 

@@ -15,15 +15,33 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 
 /// `did you mean X?`, or the list of what there is.
 pub fn hint(word: &str, candidates: &[&str]) -> String {
-    match nearest(word, candidates.iter().copied()) {
-        Some(candidate) => format!("did you mean `{candidate}`?"),
-        None => one_of(candidates),
+    if let Some(candidate) = nearest(word, candidates.iter().copied()) {
+        return format!("did you mean `{candidate}`?");
     }
+    match related(word, candidates).as_slice() {
+        [] => one_of(candidates),
+        [one] => format!("did you mean `{one}`?"),
+        some => one_of(some),
+    }
+}
+
+/// Of words with points, such as `network.latency`, those that share a part with the word.
+fn related<'c>(word: &str, candidates: &[&'c str]) -> Vec<&'c str> {
+    let parts: Vec<String> = normal(word).split(['.', '_']).filter(|part| part.len() > 2).map(str::to_owned).collect();
+    let meant = |candidate: &&&str| {
+        let mut theirs = candidate.split('.');
+        candidate.contains('.') && theirs.any(|theirs| parts.iter().any(|ours| ours == theirs))
+    };
+    candidates.iter().take(MOST_CANDIDATES).filter(meant).copied().collect()
 }
 
 /// `write one of A, B, C`.
 pub fn one_of(candidates: &[&str]) -> String {
-    let quoted: Vec<String> = candidates.iter().take(24).map(|candidate| format!("`{candidate}`")).collect();
+    const SHOWN: usize = 40;
+    let mut quoted: Vec<String> = candidates.iter().take(SHOWN).map(|candidate| format!("`{candidate}`")).collect();
+    if candidates.len() > SHOWN {
+        quoted.push("...".to_owned());
+    }
     match quoted.as_slice() {
         [] => "there is none to choose from".to_owned(),
         [one] => format!("write {one}"),
@@ -64,5 +82,14 @@ mod tests {
         assert_eq!(nearest("colour", ["duration", "delay"]), None);
         assert_eq!(nearest("x", ["abc"]), None);
         assert_eq!(hint("x", &["tcp", "http"]), "write `tcp` or `http`");
+    }
+
+    #[test]
+    fn a_part_of_a_word_with_points_is_enough() {
+        let words = ["network.latency", "http.latency", "cpu.stress", "disk.stress", "process.kill"];
+        assert_eq!(hint("kill", &words), "did you mean `process.kill`?");
+        assert_eq!(hint("latency", &words), "write `network.latency` or `http.latency`");
+        assert_eq!(hint("cpu", &words), "did you mean `cpu.stress`?");
+        assert_eq!(hint("network.delay", &words), "did you mean `network.latency`?");
     }
 }

@@ -1,7 +1,8 @@
 //! Reads and writes blocks of a nameless file at a steady pace, past the page cache where the file system can do that.
 //!
-//! Operations have numbers; number N is due at an absolute moment. Several threads take numbers in turn, so that a slow
-//! operation delays no other. What a slow disk could not do in time is made up for only within [`LATEST`].
+//! Operations have numbers; number N is due at an absolute moment, by the pace and its profile. Several threads take
+//! numbers in turn, so that a slow operation delays no other. What a slow disk could not do in time is made up for only
+//! within [`LATEST`]; earlier numbers are left out.
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use crate::host::{Trouble, files, system, thread};
+use crate::model::profile::Profile;
 use crate::model::units::{Bytes, Rate, Share};
 
 /// What is never taken of a file system.
@@ -39,25 +41,31 @@ pub struct Plan {
     pub read: Share,
     /// Bytes of the file; at least one block.
     pub file_size: u64,
+    pub profile: Profile,
 }
 
 /// Operations so far.
 #[derive(Debug, Clone, Default)]
-pub struct Counters(Arc<[AtomicU64; 2]>);
+pub struct Counters {
+    /// Whether they go past the page cache.
+    pub direct: bool,
+    /// Completed ones and failed ones.
+    counts: Arc<[AtomicU64; 2]>,
+}
 
 impl Counters {
     /// Completed ones and failed ones.
     pub fn read(&self) -> (u64, u64) {
-        (self.0[0].load(Ordering::Relaxed), self.0[1].load(Ordering::Relaxed))
+        (self.counts[0].load(Ordering::Relaxed), self.counts[1].load(Ordering::Relaxed))
     }
 
     fn count(&self, done: &io::Result<()>) {
-        self.0[usize::from(done.is_err())].fetch_add(1, Ordering::Relaxed);
+        self.counts[usize::from(done.is_err())].fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Starts to load the file system of a folder.
-pub fn load(folder: &Path, plan: Plan) -> Result<Counters, Trouble> {
+/// Starts to load the file system of a folder; says when.
+pub fn load(folder: &Path, plan: Plan) -> Result<(Duration, Counters), Trouble> {
     if plan.block_size == 0 || plan.block_size > plan.file_size {
         let why = format!("its blocks of {} do not fit", Bytes(plan.block_size));
         return Err(Trouble::new(format!("load a file of {}", Bytes(plan.file_size)), why));
@@ -68,14 +76,15 @@ pub fn load(folder: &Path, plan: Plan) -> Result<Counters, Trouble> {
     let target = Arc::new(prepare(&held, plan).map_err(|error| {
         Trouble::new(format!("make a file of {} in {}", Bytes(plan.file_size), folder.display()), error)
     })?);
-    let counters = Counters::default();
-    let pace = Arc::new(Pace::new(plan.iops, thread::now()));
+    let counters = Counters { direct: target.direct, ..Counters::default() };
+    let start = thread::now();
+    let pace = Arc::new(Pace::new(plan.iops, plan.profile, start));
     for _ in 0..threads_for(plan.iops) {
         let (target, pace, counters) = (Arc::clone(&target), Arc::clone(&pace), counters.clone());
         let thread = std::thread::Builder::new().name("load".into()).spawn(move || run(&target, &pace, &counters));
         thread.map_err(|error| Trouble::new("start a thread", error))?;
     }
-    Ok(counters)
+    Ok((start, counters))
 }
 
 fn threads_for(iops: Rate) -> usize {
@@ -156,25 +165,24 @@ fn run(target: &Target, pace: &Pace, counters: &Counters) {
 struct Pace {
     start: Duration,
     iops: Rate,
+    profile: Profile,
     number: AtomicU64,
-    /// Delay that has been forgotten, in nanoseconds.
-    forgotten: AtomicU64,
 }
 
 impl Pace {
-    const fn new(iops: Rate, start: Duration) -> Self {
-        Self { start, iops, number: AtomicU64::new(0), forgotten: AtomicU64::new(0) }
+    const fn new(iops: Rate, profile: Profile, start: Duration) -> Self {
+        Self { start, iops, profile, number: AtomicU64::new(0) }
     }
 
     /// When the next operation is due; the moment is past when the disk is too slow.
     fn next(&self, now: Duration) -> Duration {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let since_start = Duration::try_from_secs_f64(number as f64 / self.iops.0).unwrap_or(Duration::MAX);
-        let planned = self.start.saturating_add(since_start);
-        let due = planned.saturating_add(Duration::from_nanos(self.forgotten.load(Ordering::Relaxed)));
-        if now.saturating_sub(due) > LATEST {
-            let forgotten = now.saturating_sub(planned.saturating_add(LATEST)).as_nanos() as u64;
-            self.forgotten.fetch_max(forgotten, Ordering::Relaxed);
+        // In the middle of its time: so a window of a few of them holds them all, if they are a little late or not.
+        let due = self.start.saturating_add(self.profile.when((number as f64 + 0.5) / self.iops.0));
+        let late = now.saturating_sub(due);
+        if late > LATEST {
+            let in_plan = self.profile.area(now.saturating_sub(self.start + LATEST)) * self.iops.0;
+            self.number.fetch_max(in_plan as u64, Ordering::Relaxed);
         }
         due
     }
@@ -217,9 +225,15 @@ mod tests {
 
     use super::{ALIGNMENT, Block, Pace, Plan, Target, load, make, prepare, threads_for};
     use crate::host::files;
-    use crate::model::units::{Rate, Share};
+    use crate::model::profile::Profile;
+    use crate::model::units::{Rate, Share, Timespan};
 
-    const SMALL: Plan = Plan { iops: Rate(200.0), block_size: 4096, read: Share(0.5), file_size: 1 << 20 };
+    const SMALL: Plan =
+        Plan { iops: Rate(200.0), block_size: 4096, read: Share(0.5), file_size: 1 << 20, profile: Profile::Constant };
+
+    fn pace(iops: f64, profile: Profile, start: Duration) -> Pace {
+        Pace::new(Rate(iops), profile, start)
+    }
 
     fn held(folder: &tempfile::TempDir) -> std::os::fd::OwnedFd {
         files::hold_folder(folder.path()).expect("holds it")
@@ -227,19 +241,32 @@ mod tests {
 
     #[test]
     fn operations_are_due_at_absolute_moments() {
-        let pace = Pace::new(Rate(100.0), Duration::from_secs(5));
+        let pace = pace(100.0, Profile::Constant, Duration::from_secs(5));
         let due: Vec<_> = (0..3).map(|_| pace.next(Duration::from_secs(5))).collect();
-        assert_eq!(due, [5000, 5010, 5020].map(Duration::from_millis));
+        assert_eq!(due, [5005, 5015, 5025].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn in_a_ramp_they_are_due_ever_sooner_after_each_other() {
+        let pace = pace(100.0, Profile::Ramp(Timespan::seconds(10)), Duration::ZERO);
+        let due: Vec<_> = (0..1000).map(|_| pace.next(Duration::ZERO)).collect();
+        let within = |from: u64, to: u64| {
+            due.iter()
+                .filter(|due| (from..to).contains(&(due.as_millis() as u64)))
+                .count()
+                .abs_diff(((to * to - from * from) / 200_000) as usize)
+        };
+        assert!((0..10).all(|second| within(second * 1000, (second + 1) * 1000) <= 1), "{due:?}");
     }
 
     #[test]
     fn a_short_delay_is_made_up_for_and_a_long_one_is_forgotten() {
-        let pace = Pace::new(Rate(100.0), Duration::ZERO);
+        let pace = pace(100.0, Profile::Constant, Duration::ZERO);
         pace.next(Duration::ZERO);
-        assert_eq!(pace.next(Duration::from_millis(900)), Duration::from_millis(10), "still in the plan");
+        assert_eq!(pace.next(Duration::from_millis(900)), Duration::from_millis(15), "still in the plan");
         pace.next(Duration::from_secs(11));
         let due = pace.next(Duration::from_secs(11));
-        assert_eq!(due, Duration::from_millis(10_010), "one second late, not eleven");
+        assert_eq!(due, Duration::from_millis(10_005), "one second late, not eleven");
     }
 
     #[test]
@@ -284,8 +311,7 @@ mod tests {
 
     #[test]
     fn a_very_slow_pace_is_no_trouble() {
-        let pace = Pace::new(Rate(f64::MIN_POSITIVE), Duration::from_secs(5));
-        assert_eq!(pace.next(Duration::from_secs(5)), Duration::from_secs(5));
+        let pace = pace(f64::MIN_POSITIVE, Profile::Constant, Duration::from_secs(5));
         assert!(pace.next(Duration::from_secs(5)) > Duration::from_hours(24));
     }
 

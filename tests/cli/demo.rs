@@ -52,11 +52,15 @@ fn a_port_that_is_taken_is_named_with_what_to_try() {
 
 #[test]
 fn demo_settings_that_cannot_be_are_refused() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--timeout", "150"], "150"),
         (&["--attempts", "0"], "1..=100"),
         (&["--serve", "database"], "possible values: gateway, retriever, generator"),
         (&["--breaker-cooldown", "1s"], "--breaker-failures"),
+        (&["--stuck-breaker"], "--breaker-failures"),
+        (&["--queue", "5"], "--pool"),
+        (&["--no-timeout", "--timeout", "1s"], "cannot be used with"),
+        (&["--health", "deeper"], "possible values: shallow, deep"),
         (&["--gateway-listen", "localhost"], "invalid socket address"),
     ];
     for (words, part) in cases {

@@ -7,15 +7,19 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::ports::free_ports;
+use crate::schema;
 use crate::slots::Company;
-use crate::support::{Done, Sandbox, committed, repository};
+use crate::support::{Done, Sandbox, committed, repository, skip};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 22] = [
+const ENDS: [(&str, i32); 35] = [
+    ("cpu-limit", 1),
     ("cpu-pressure", 0),
     ("cut-answers", 1),
+    ("disk-nearly-full", 0),
     ("disk-pressure", 0),
     ("error-rate-in-steps", 0),
+    ("exhausted-descriptors", 0),
     ("failing-dependency-with-breaker", 0),
     ("failing-dependency-without-breaker", 1),
     ("http-abort", 0),
@@ -25,14 +29,24 @@ const ENDS: [(&str, i32); 22] = [
     ("http-latency", 0),
     ("http-slow-body", 0),
     ("http-timeout", 0),
+    ("io-limit", 0),
     ("killed-service", 0),
+    ("leaking-pool", 0),
+    ("memory-limit", 0),
     ("memory-pressure", 0),
     ("observe-first", 0),
     ("paused-service", 0),
+    ("pids-limit", 0),
+    ("retry-storm", 0),
+    ("rising-pressure", 0),
+    ("shared-pool", 1),
     ("slow-dependency-with-fallback", 0),
     ("slow-dependency-without-fallback", 1),
     ("slow-line", 0),
+    ("slowed-service", 0),
     ("stop-condition", 4),
+    ("stress-in-its-own-group", 0),
+    ("stuck-breaker", 5),
     ("three-ways-to-be-gone", 0),
 ];
 
@@ -98,6 +112,7 @@ fn run(name: &str, words: &[&str], company: Company) -> Finished {
         let again = sandbox.chaos(["report", "latest", "--format", format]).done().exits(0).stdout;
         assert!(again == read(name), "the report of the stored run differs from {name}");
     }
+    schema::latest_is_valid(&sandbox);
     Finished { done, report }
 }
 
@@ -207,6 +222,13 @@ fn a_killed_and_a_hung_generator_go_unnoticed_behind_a_fallback() {
 }
 
 #[test]
+fn a_crawling_generator_and_one_without_descriptors_go_unnoticed_behind_a_fallback() {
+    let (crawling, full) = both(|| side_by_side("slowed-service"), || side_by_side("exhausted-descriptors"));
+    crawling.held().effective();
+    full.held().effective();
+}
+
+#[test]
 fn a_stop_condition_ends_the_harm_within_seconds_and_steps_go_through() {
     let (stopped, steps) = both(|| side_by_side("stop-condition"), || side_by_side("error-rate-in-steps"));
     let stopped = stopped.ends("STOPPED", "stopped", 4).says("stopped by `ask.error_rate > 20%`");
@@ -281,6 +303,23 @@ fn a_service_that_changes_nothing_may_be_asked_twice() {
 }
 
 #[test]
+fn what_users_do_not_notice_is_told_by_advice() {
+    let (storm, leak) = both(|| side_by_side("retry-storm"), || side_by_side("leaking-pool"));
+    let (storm, leak) = (storm.held().effective(), leak.held().effective());
+    assert!(storm.rules().contains(&"R02"), "{}", storm.done);
+    assert!(leak.rules().contains(&"R21"), "{}", leak.done);
+}
+
+#[test]
+fn what_is_shared_and_what_never_tries_again_deviates() {
+    let (shared, stuck) = both(|| side_by_side("shared-pool"), || side_by_side("stuck-breaker"));
+    let shared = shared.deviated().effective();
+    assert!(shared.rules().contains(&"R12") && shared.rules().contains(&"R13"), "{}", shared.done);
+    let stuck = stuck.ends("NOT RECOVERED", "not_recovered", 5).effective();
+    assert!(stuck.rules().contains(&"R06"), "{}", stuck.done);
+}
+
+#[test]
 fn answers_stay_in_time_under_pressure_on_memory_and_disk() {
     let (memory, disk) = both(|| side_by_side("memory-pressure"), || side_by_side("disk-pressure"));
     memory.held().effective();
@@ -288,8 +327,58 @@ fn answers_stay_in_time_under_pressure_on_memory_and_disk() {
 }
 
 #[test]
+fn answers_stay_in_time_while_pressure_rises_and_the_disk_fills() {
+    let (rising, full) = both(|| side_by_side("rising-pressure"), || side_by_side("disk-nearly-full"));
+    let rising = rising.held().effective().says("reached in a ramp of 6s").says("reached in 4 steps of 2s");
+    assert_eq!(rising.report["doses"].as_array().expect("doses").len(), 2);
+    let full = full.held().effective().says("room taken");
+    let taken = full.report["doses"][0]["parts"][0]["number"].as_f64().expect("a number");
+    assert!((taken - f64::from(256 << 20)).abs() < f64::from(1 << 20), "{taken} bytes");
+}
+
+#[test]
 fn answers_stay_in_time_under_pressure_on_the_cores() {
     run("cpu-pressure", &[], Company::Alone).held().effective();
+}
+
+/// Whether no control groups can be made here; the test that is left out is said.
+fn without_control_groups(test: &str) -> bool {
+    let missing = chaos::host::cgroup::missing();
+    let why: Vec<String> = missing.iter().map(|(controller, why)| format!("{controller}: {why}")).collect();
+    if !why.is_empty() {
+        skip(test, &format!("no control groups can be made: {}", why.join("; ")));
+    }
+    !why.is_empty()
+}
+
+#[test]
+fn a_quota_that_is_too_small_makes_answers_wait_and_stress_inside_a_group_is_felt_there() {
+    if without_control_groups("cpu-limit and stress-in-its-own-group") {
+        return;
+    }
+    let (limit, stress) = both(|| side_by_side("cpu-limit"), || side_by_side("stress-in-its-own-group"));
+    let limit = limit.deviated().effective();
+    let used = limit.report["doses"][0]["parts"][0]["number"].as_f64().expect("a number");
+    assert!((0.1..0.17).contains(&used), "15 % of a core were allowed, {used} were used");
+    let stress = stress.held().effective();
+    let acts = stress.report["steps"].as_array().expect("steps").iter();
+    let beside = acts.filter(|step| step["act"].as_str().is_some_and(|act| act.contains("in the control group of")));
+    assert_eq!(beside.count(), 1, "{}", stress.done);
+}
+
+#[test]
+fn limits_on_a_neighbours_group_are_not_felt_by_the_service_beside_it() {
+    if without_control_groups("memory-limit, pids-limit and io-limit") {
+        return;
+    }
+    let (memory, pids) = both(|| side_by_side("memory-limit"), || side_by_side("pids-limit"));
+    memory.held().effective();
+    pids.held().effective();
+    let folder = Sandbox::new();
+    match chaos::host::system::whole_disk_of(&folder.path("")) {
+        Ok(_) => drop(side_by_side("io-limit").held().effective()),
+        Err(trouble) => skip("io-limit", &trouble.to_string()),
+    }
 }
 
 #[test]

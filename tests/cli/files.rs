@@ -33,7 +33,8 @@ pub fn unsteady() -> String {
     format!(
         "name: a port where nobody listens
 steady_state:
-  - {{ name: port, probe: tcp, address: \"${{GATEWAY}}\", rate: 20/s, expect: [success_rate >= 99%] }}
+  - {{ name: port, probe: tcp, address: \"${{GATEWAY}}\", rate: 20/s, timeout: 500ms,
+      expect: [success_rate >= 50%] }}
 faults:
   - {{ name: busy, fault: cpu.stress, target: {{ host: local }}, load: 10%, duration: 1s }}
 stop_conditions: [port.error_rate > 90%]

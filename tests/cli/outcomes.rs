@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::experiments::Ports;
 use crate::files;
 use crate::ports::occupy;
+use crate::schema;
 use crate::slots::Company;
 use crate::support::{Done, Sandbox};
 
@@ -23,7 +24,9 @@ fn run(text: &str, ports: &Ports) -> Ended {
     let sandbox = Sandbox::new();
     sandbox.write("a.yaml", text);
     let run = sandbox.chaos(["run", "a.yaml"]).args(ports.variables(text)).in_company(Company::SideBySide);
-    Ended { done: run.done(), sandbox }
+    let done = run.done();
+    schema::latest_is_valid(&sandbox);
+    Ended { done, sandbox }
 }
 
 /// The same, and afterwards nothing is left.
@@ -43,7 +46,7 @@ fn an_unsteady_baseline_injects_nothing() {
         assert!(ended.events(kind).is_empty(), "{kind}: {}", ended.done);
     }
     let done = ended.done.exits(3).says("BASELINE NOT STEADY: a port where nobody listens");
-    done.says("nothing was injected").says("port: success_rate >= 99%, measured 0% over");
+    done.says("nothing was injected").says("port: success_rate >= 50%, measured 0% over");
 }
 
 #[test]

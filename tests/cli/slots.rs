@@ -1,12 +1,12 @@
-//! How many experiments run at once. They mostly wait, so a few go side by side; one that takes the cores goes alone,
-//! or it would be the others' latency that it spoils. Locked by files, as test runners may use a process a test.
+//! How many experiments run at once. A debug build takes half a core for each, so two go side by side; one that takes the
+//! cores goes alone,
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
 /// So many experiments at once.
-const SLOTS: usize = 4;
+const SLOTS: usize = 2;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whom an experiment disturbs.

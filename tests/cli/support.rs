@@ -168,8 +168,13 @@ impl Invocation {
     }
 
     /// Starts it; killed when dropped.
-    pub fn start(mut self) -> Running {
-        let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
+    pub fn start(self) -> Running {
+        self.start_with(Stdio::null())
+    }
+
+    /// The same with a standard input.
+    pub fn start_with(mut self, stdin: Stdio) -> Running {
+        let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(stdin);
         Running(command.spawn().expect("starts"))
     }
 

@@ -6,7 +6,7 @@ use chaos::model::verdict::Verdict;
 
 use crate::support::{Done, Sandbox};
 
-const VERBS: [&str; 12] = [
+pub const VERBS: [&str; 18] = [
     "run",
     "plan",
     "validate",
@@ -19,6 +19,12 @@ const VERBS: [&str; 12] = [
     "demo",
     "proxy",
     "completions",
+    "man",
+    "help",
+    "init",
+    "faults",
+    "probes",
+    "schema",
 ];
 
 /// Every verdict; a new one does not compile before it is here too.
@@ -121,7 +127,7 @@ fn wrong_usage_is_refused_on_stderr() {
         (&["run"], "<FILE>"),
         (&["plan"], "<FILE>"),
         (&["validate"], "<PATHS>"),
-        (&["run", "a.yaml", "b.yaml"], "unexpected argument 'b.yaml'"),
+        (&["run", "a.yaml", "b.yaml"], "cannot read b.yaml"),
         (&["run", "a.yaml", "--output", "xml"], "[possible values: text, json]"),
         (&["run", "a.yaml", "--seed", "many"], "invalid digit"),
         (&["run", "a.yaml", "--var", "GATEWAY"], "`GATEWAY` is not NAME=VALUE"),

@@ -4,8 +4,22 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};
 
+use crate::needs;
+
 /// How many faults it has.
-pub const FAULTS: usize = 7;
+pub fn faults() -> usize {
+    if limits().is_empty() { 8 } else { 10 }
+}
+
+/// Control groups can be made by root only. A value in one outlives whoever set it.
+fn limits() -> &'static str {
+    if needs::no_root().is_some() {
+        return "";
+    }
+    "  - { name: quota, fault: cpu.limit, target: { process: { service: family } }, quota: 50%, duration: LASTS }
+  - { name: room, fault: memory.limit, target: { process: { service: family } }, size: 512MiB, duration: LASTS }
+"
+}
 
 /// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
 pub fn free_ports(count: usize) -> Vec<u16> {
@@ -25,6 +39,7 @@ pub fn free_ports(count: usize) -> Vec<u16> {
 /// own, of which one empties its environment, one that
 /// is paused, one that is killed and started again.
 pub fn experiment(ports: &[u16], work: &str, faults: u64) -> String {
+    let limits = limits().replace("LASTS", &format!("{faults}ms"));
     let [gateway, retriever, generator, bytes, requests] = ports else { panic!("five ports") };
     format!(
         "name: everything at once
@@ -51,9 +66,10 @@ faults:
   - {{ name: memory, fault: memory.stress, target: {{ host: local }}, size: 4MiB, duration: {faults}ms }}
   - {{ name: disk, fault: disk.stress, target: {{ host: local }}, iops: 20/s, file_size: 1MiB, path: '{work}',
       duration: {faults}ms }}
+  - {{ name: full, fault: disk.fill, target: {{ host: local }}, size: 4MiB, path: '{work}', duration: {faults}ms }}
   - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
   - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
-blast_radius: {{ duration: {faults}ms }}
+{limits}blast_radius: {{ duration: {faults}ms }}
 baseline: 1s
 recovery: {{ within: 5s }}
 "

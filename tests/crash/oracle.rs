@@ -20,7 +20,7 @@ pub struct Seen {
     pub files: Vec<String>,
     /// Mounts below its folder.
     pub mounts: Vec<String>,
-    /// Control groups that carry the name of the tool or of the run.
+    /// Control groups that carry the name of the run.
     pub groups: Vec<String>,
     /// Journals in the runtime folder that name a step.
     pub journals: Vec<String>,
@@ -162,11 +162,13 @@ fn mounts(home: &Home) -> Vec<String> {
     all.lines().filter(|line| line.contains(place.trim_end_matches('/'))).map(ToOwned::to_owned).collect()
 }
 
-fn groups(home: &Home) -> Vec<String> {
-    let mut names = vec!["chaos".to_owned()];
-    names.extend(home.folders().iter().filter_map(|run| Some(run.file_name()?.to_string_lossy().into_owned())));
+pub fn groups(home: &Home) -> Vec<String> {
+    // Of other runs at the same time there are some, too.
+    let folders = home.folders();
+    let names: Vec<_> =
+        folders.iter().filter_map(|run| Some(run.file_name()?.to_string_lossy().into_owned())).collect();
     let mut found = Vec::new();
-    find_folders(Path::new("/sys/fs/cgroup"), 3, &mut |path| {
+    find_folders(Path::new("/sys/fs/cgroup"), 6, &mut |path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if names.iter().any(|known| name.contains(known)) {
             found.push(path.display().to_string());

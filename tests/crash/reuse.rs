@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
 
-use crate::experiment::FAULTS;
+use crate::experiment::faults;
 use crate::home::{Home, signal, until};
 use crate::matrix::{Failure, Mode, Struck};
 use crate::oracle;
@@ -53,7 +53,9 @@ pub fn main(words: &[&str]) -> ExitCode {
     let state = Path::new(state);
     let mut run = Run::start(Command::new(tool).args(arguments));
     let all_on = || {
-        (stored(state, "events.jsonl").matches("\"event\":\"fault_applied\"").count() == FAULTS).then_some(()).ok_or(())
+        (stored(state, "events.jsonl").matches("\"event\":\"fault_applied\"").count() == faults())
+            .then_some(())
+            .ok_or(())
     };
     until(all_on).expect("every fault is on");
     let guardian = guardian();

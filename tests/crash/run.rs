@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use crate::experiment::FAULTS;
+use crate::experiment::faults;
 use crate::home::{Home, LONGEST, signal, until, until_for};
 use crate::matrix::Failure;
 
@@ -33,7 +33,7 @@ impl Run {
                 Err(())
             }
             Some(status) => panic!("it ended ({status}) before every fault was on\n{}", home.told()),
-            None => Some(()).filter(|()| home.events("fault_applied") == FAULTS).ok_or(()),
+            None => Some(()).filter(|()| home.events("fault_applied") == faults()).ok_or(()),
         });
         all.unwrap_or_else(|()| panic!("not every fault is on\n{}", home.told()));
         run

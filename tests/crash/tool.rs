@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::experiment::FAULTS;
+use crate::experiment::faults;
 use crate::home::Home;
 use crate::matrix::{Effort, Failure, Mode, Struck};
 use crate::tracer::{self, Call, Fate, Followed, follow};
@@ -74,7 +74,7 @@ fn undisturbed() -> Option<Followed> {
     home.stays_clean().expect("an undisturbed run leaves nothing");
     assert!(!matches!(followed.code, None | Some(2 | 7 | 70)), "{:?} {}", followed.code, home.told());
     println!("  undisturbed: {} calls of {} kinds", followed.calls.values().sum::<u64>(), followed.calls.len());
-    (home.events("fault_applied") == FAULTS).then_some(followed)
+    (home.events("fault_applied") == faults()).then_some(followed)
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {

@@ -162,6 +162,7 @@ fn steer(api: SocketAddr, upstream: SocketAddr, stop: &AtomicBool) -> Vec<Durati
 /// For two seconds, or for as many as `CHAOS_LOAD_SECONDS` says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_control_api_answers_while_a_crowd_of_good_and_bad_clients_passes() {
+    let _busy = crate::busy::busy();
     let seconds = std::env::var("CHAOS_LOAD_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_u64);
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     // Both ends of each are in this process, both sides of the proxy in the other.

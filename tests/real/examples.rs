@@ -26,6 +26,7 @@ impl Example {
     }
 
     pub async fn run(self) -> Ended {
+        let _busy = crate::busy::busy();
         let home = Home::new();
         let mut command = home.command_in_a_shell(&self.variables, &self.text);
         home.start_as(&mut command).ended().await

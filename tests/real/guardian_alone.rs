@@ -12,7 +12,9 @@ use chaos::journal::apart::Standing;
 use chaos::journal::guardian::{ALIVE, BEAT, COMMAND};
 use chaos::journal::recover::Recovery;
 use chaos::journal::{Header, Journal, Owner};
+use chaos::model::fault::{ProcessTarget, Selector};
 use chaos::model::step::{Act, Check, Receipt, Step, Undo};
+use chaos::model::target::{Victim, Victims};
 
 use crate::{binary, installed, lives, until};
 
@@ -36,16 +38,18 @@ impl Abandoned {
         let ours = Header::ours(&run).expect("a header");
         let header = Header { owner: identity(&tool), volatile: Some(volatile.clone()), ..ours };
         let mut begun = Journal::begin_at(&ThisMachine, &journal, &header).expect("begins");
-        let service = || "sleeper".to_owned();
+        let process = identity(&paused);
+        let target = ProcessTarget { by: Selector::Name("sleep".into()), children: false };
+        let victim = Victim { process: process.clone(), name: "sleep".into(), service: None };
+        let whom = Victims { target, chosen: vec![victim] };
         let step = Step {
-            apply: Act::PauseService { service: service() },
-            undo: Undo::ResumeService { service: service() },
-            verify: Check::ServiceRunning { service: service() },
+            apply: Act::Pause { whom: whom.clone() },
+            undo: Undo::Resume { whom: whom.clone() },
+            verify: Check::Running { whom },
         };
         let number = begun.intend(Owner::Fault(0), step).expect("writes").number;
-        let process = identity(&paused);
         assert!(process::send_signal(&process, process::Signal::Stop).expect("sends"));
-        begun.activate(number, Receipt { process: Some(process), ..Receipt::default() }).expect("writes");
+        begun.activate(number, Receipt::default()).expect("writes");
         Self { tool, paused, journal, volatile, _home: home }
     }
 

@@ -1,17 +1,23 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
 mod breach;
+mod busy;
 mod crowd;
+mod doses;
 mod examples;
+mod filled;
 mod guardian;
 mod guardian_alone;
 mod left_behind;
+mod limits;
+mod newcomer;
 mod nginx;
 mod one_at_a_time;
 mod outside;
 mod processes;
 mod prometheus;
 mod redis;
+mod redis_processes;
 mod run;
 mod scarce;
 mod services;
@@ -19,6 +25,7 @@ mod side_by_side;
 mod signals;
 mod stalled;
 mod stop;
+mod strangers;
 mod targets;
 mod toxiproxy_client;
 mod workers;
@@ -43,10 +50,22 @@ fn installed(program: &str) -> bool {
     if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
         return true;
     }
-    assert!(std::env::var_os("CHAOS_SKIP_NOTHING").is_none(), "{program} is not installed, and nothing may be skipped");
-    // Past the test harness, which keeps what a passing test prints to itself.
-    chaos::host::output::stderr(&format!("\n!!! SKIPPED: {program} is not installed, so a test with it did not run\n"));
+    skip(&format!("{program} is not installed"));
     false
+}
+
+/// Says loudly that a test does not run, and why; with `CHAOS_SKIP_NOTHING` it fails.
+fn skip(why: &str) {
+    assert!(std::env::var_os("CHAOS_SKIP_NOTHING").is_none(), "{why}, and nothing may be skipped");
+    // Past the test harness, which keeps what a passing test prints to itself.
+    chaos::host::output::stderr(&format!("\n!!! SKIPPED: {why}, so a test with it did not run\n"));
+}
+
+/// Whether no control groups can be made here, which is said.
+fn without_control_groups() -> bool {
+    let missing = chaos::host::cgroup::missing();
+    missing.iter().for_each(|(controller, why)| skip(&format!("no control group for {controller} can be made: {why}")));
+    !missing.is_empty()
 }
 
 /// Waits until something is so; fails after 10 s.

@@ -109,6 +109,7 @@ async fn nginx_under(fault: &str) -> Option<Ended> {
 
 /// Runs nginx under faults; none where there is no nginx. Nothing of it is left, and it ended by itself.
 async fn nginx_with(faults: &str) -> Option<Ended> {
+    let _busy = crate::busy::busy();
     if !installed("nginx") {
         return None;
     }

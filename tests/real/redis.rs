@@ -33,6 +33,26 @@ async fn the_example_that_we_ship_runs_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_example_with_greedy_neighbours_runs_as_it_is_and_tells_every_dose() {
+    if !(installed("redis-server") && installed("redis-cli")) {
+        return;
+    }
+    let ports = free_ports::<1>();
+    let ended = Example::named("redis-under-stress").with("PORT_OF_REDIS", ports[0]).run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.home.told());
+    assert_eq!(result_of(&ended, "write", "success_rate >= 95%"), "held");
+    let doses = ended.report["doses"].as_array().expect("doses");
+    let main: Vec<&str> = doses.iter().map(|dose| dose["parts"][0]["what"].as_str().expect("text")).collect();
+    assert_eq!(main, ["load of 1 core(s)", "resident memory", "disk operations", "room taken"]);
+    assert!(doses.iter().all(|dose| dose["status"] == "effective"), "{doses:#?}");
+    let resident = doses[1]["parts"][0]["number"].as_f64().expect("a number") / f64::from(256 << 20);
+    assert!((0.99..1.02).contains(&resident), "resident memory is {resident} of what was asked");
+    let taken = doses[3]["parts"][0]["number"].as_f64().expect("a number") / f64::from(512 << 20);
+    assert!((0.999..1.001).contains(&taken), "room taken is {taken} of what was asked");
+    assert_eq!(look(&ended.home, &ports), Seen::default());
+}
+
+#[tokio::test]
 async fn clients_of_a_redis_that_cannot_be_reached_fail_and_recover() {
     let Some(ended) = redis_under("fault: network.down").await else { return };
     assert_eq!(ended.code, Some(1), "{}", ended.home.told());
@@ -54,6 +74,7 @@ async fn clients_of_redis_whose_connections_are_reset_fail_and_recover() {
 
 /// Runs Redis under a fault; none where there is no Redis. Nothing of it is left, and it ended by itself.
 async fn redis_under(fault: &str) -> Option<Ended> {
+    let _busy = crate::busy::busy();
     if !(installed("redis-server") && installed("redis-cli")) {
         return None;
     }

@@ -48,6 +48,7 @@ async fn a_signal_during_the_recovery() {
 }
 
 async fn by_each_signal(moment: Moment) {
+    let _busy = crate::busy::busy();
     let mut runs = JoinSet::new();
     for (signal, name) in SIGNALS {
         runs.spawn(interrupted(moment, signal, name));

@@ -7,9 +7,10 @@ use chaos::host::Machine;
 use chaos::host::process::{self, Signal};
 use chaos::model::dose::ProcessState;
 use chaos::model::experiment::{BlastRadius, Experiment, Recovery, Scope, Service};
-use chaos::model::fault::KillSignal;
+use chaos::model::fault::{KillSignal, ProcessTarget, Selector};
 use chaos::model::policy::{Policy, Rule};
 use chaos::model::step::{Act, Receipt, Undo};
+use chaos::model::target::{Victim, Victims};
 use chaos::model::units::{Share, Timespan};
 use chaos::runner::LinuxMachine;
 
@@ -134,7 +135,7 @@ fn experiment() -> Experiment {
         },
         stop_conditions: Vec::new(),
         baseline: Timespan::seconds(1),
-        recovery: Recovery { within: Timespan::seconds(5) },
+        recovery: Recovery { within: Timespan::seconds(5), watch: None },
         allow_irreversible: false,
     }
 }
@@ -147,14 +148,16 @@ async fn a_process_is_looked_at_again_just_before_it_is_hit() {
         allow_uids: Some(Rule { value: Vec::new(), line: 3 }),
         ..Policy::default()
     };
-    let pause = Act::PauseService { service: "demo".into() };
     for (policies, hit) in [(vec![nobody], false), (Vec::new(), true)] {
         let experiment = experiment();
         let machine = LinuxMachine::new(&experiment, 1, logs.path().to_owned()).under(policies);
         let start = Act::StartService { service: experiment.services[0].clone() };
-        let receipt = machine.apply(&start).await.expect("starts");
+        let receipt = machine.apply(&start, Receipt::default()).await.expect("starts");
         let service = receipt.process.clone().expect("a process");
-        let paused = machine.apply(&pause).await;
+        let target = ProcessTarget { by: Selector::Service("demo".into()), children: false };
+        let victim = Victim { process: service.clone(), name: "demo".into(), service: Some("demo".into()) };
+        let paused =
+            machine.apply(&Act::Pause { whom: Victims { target, chosen: vec![victim] } }, Receipt::default()).await;
         assert_eq!(paused.is_ok(), hit, "{paused:?}");
         if let Err(trouble) = paused {
             let told = trouble.to_string();

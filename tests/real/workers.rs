@@ -7,8 +7,9 @@ use chaos::host::process;
 use chaos::host::system;
 use chaos::host::workers::Workers;
 use chaos::model::dose::{ProcessState, WorkerReading};
+use chaos::model::profile::Profile;
 use chaos::model::step::Job;
-use chaos::model::units::{Bytes, Rate, Share};
+use chaos::model::units::{ByteRate, Bytes, Rate, Share};
 
 use crate::{binary, until};
 
@@ -17,7 +18,11 @@ fn workers() -> Workers {
 }
 
 fn one_core(load: f64) -> Job {
-    Job::Cpu { load: Share(load), cores: system::cores().into_iter().take(1).collect() }
+    Job::Cpu { load: Share(load), cores: system::cores().into_iter().take(1).collect(), profile: Profile::Constant }
+}
+
+fn memory(size: u64) -> Job {
+    Job::Memory { size: Bytes(size), leave_free: Bytes(64 << 20), profile: Profile::Constant }
 }
 
 /// The reading of a worker once it has worked for so long.
@@ -29,6 +34,7 @@ async fn reading_after(workers: &Workers, time: Duration) -> WorkerReading {
 
 #[tokio::test]
 async fn a_cpu_worker_burns_what_was_asked_for() {
+    let _busy = crate::busy::busy();
     let workers = workers();
     let identity = workers.start("w", &one_core(0.3)).await.expect("starts");
     let (start, before) = (Clock::Real.now(), process::usage(&identity).expect("lives").cpu);
@@ -52,9 +58,10 @@ fn time_waited_for_a_core(pid: i32) -> Duration {
 
 #[tokio::test]
 async fn a_memory_worker_is_ready_once_all_is_resident() {
+    let _busy = crate::busy::busy();
     let workers = workers();
     let size = 128 << 20;
-    let identity = workers.start("w", &Job::Memory { size: Bytes(size) }).await.expect("starts");
+    let identity = workers.start("w", &memory(size)).await.expect("starts");
     let seen = process::usage(&identity).expect("lives").resident;
     // The kernel counts the program itself, too, which is large without optimisation.
     assert!((size..size + size / 4).contains(&seen), "the kernel tells {seen}");
@@ -65,14 +72,17 @@ async fn a_memory_worker_is_ready_once_all_is_resident() {
 
 #[tokio::test]
 async fn a_disk_worker_keeps_its_pace_and_leaves_no_file() {
+    let _busy = crate::busy::busy();
     let workers = workers();
     let folder = tempfile::tempdir().expect("a folder");
     let job = Job::Disk {
         path: folder.path().to_owned(),
         iops: Rate(200.0),
+        bandwidth: ByteRate(819_200.0),
         block_size: Bytes(4096),
         read: Share(0.5),
         file_size: Bytes(4 << 20),
+        profile: Profile::Constant,
     };
     workers.start("w", &job).await.expect("starts");
     reading_after(&workers, Duration::from_millis(1500)).await;
@@ -112,10 +122,10 @@ async fn a_stopped_worker_is_gone_at_once_and_its_last_reading_stays() {
 #[tokio::test]
 async fn a_worker_that_cannot_do_its_job_says_why_and_is_gone() {
     let workers = workers();
-    let trouble = workers.start("w", &Job::Memory { size: Bytes(1 << 50) }).await.expect_err("nobody has that much");
+    let trouble = workers.start("w", &memory(1 << 50)).await.expect_err("nobody has that much");
     assert!(trouble.to_string().contains("must stay; ask for at most"), "{trouble}");
     assert!(workers.gone("w"));
-    let job = Job::Cpu { load: Share(0.1), cores: vec![1000] };
+    let job = Job::Cpu { load: Share(0.1), cores: vec![1000], profile: Profile::Constant };
     let trouble = workers.start("w", &job).await.expect_err("there is no such core");
     assert!(trouble.to_string().contains("use core 1000"), "{trouble}");
     assert!(workers.gone("w"));

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chaos::host::Trouble;
 use chaos::host::fake::FakeScene;
-use chaos::host::process::Signal;
+use chaos::host::process::{Limited, Signal};
 use chaos::host::scene::{Paper, Scene};
+use chaos::model::cgroup::GroupSetting;
 use chaos::model::dose::ProcessState;
-use chaos::model::step::ProcessIdentity;
+use chaos::model::step::{ProcessIdentity, SoftLimit};
 
 /// A mistake that the tool could make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Bad {
     BelievesItsSignals,
     /// Signals go to whoever has the pid.
     TrustsPids,
+    /// A value is set back whoever set it last.
+    OverwritesOthers,
     /// Identities are believed across a restart of the machine.
     IgnoresTheBoot,
     /// A volatile part that is missing is taken for one that was not begun.
@@ -104,12 +107,46 @@ impl Scene for Door {
         self.inner.signal(&self.meant(process), signal)
     }
 
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble> {
+        self.inner.file_limit(&self.meant(process))
+    }
+
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble> {
+        self.inner.restore_file_limit(&self.meant(process), limit)
+    }
+
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
         Ok(self.unseen(self.inner.marked(run)?))
     }
 
     fn group_led_by(&self, leader: &ProcessIdentity) -> Result<Vec<ProcessIdentity>, Trouble> {
         Ok(self.unseen(self.inner.group_led_by(leader)?))
+    }
+
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {
+        let now = self.inner.value(setting)?;
+        let careless = self.bad == Some(Bad::OverwritesOthers) && now.as_deref() != Some(&setting.before);
+        Ok(if careless { setting.ours.last().cloned() } else { now })
+    }
+
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        self.inner.set_value(setting, value)
+    }
+
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
+        self.inner.has_group(folder)
+    }
+
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
+        self.inner.remove_group(folder)
+    }
+
+    fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>> {
+        self.inner.drafts_of(folder, run)
+    }
+
+    fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
+        self.inner.remove_drafts_of(folder, run)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

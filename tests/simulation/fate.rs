@@ -59,6 +59,8 @@ pub enum Meanwhile {
         /// Whether the runtime folder was in memory.
         in_memory: bool,
     },
+    /// Somebody else sets the values of control groups.
+    ValuesTaken,
     /// Somebody removes the volatile part of the journal.
     PartLost,
 }
@@ -86,6 +88,7 @@ impl Fate {
                 3 => Meanwhile::Restarted { in_memory: true },
                 4 => Meanwhile::Restarted { in_memory: false },
                 5 => Meanwhile::PartLost,
+                6 => Meanwhile::ValuesTaken,
                 _ => Meanwhile::Nothing,
             },
             broken_recoveries: some(dice, 0.5, 1..=3, 0..60),
@@ -130,6 +133,7 @@ fn trials(dice: &mut ChaCha8Rng) -> Trials {
         death_is_slow: sometimes(0.3, 1.0),
         look_fails: sometimes(0.2, 0.5),
         state_unknown: sometimes(0.2, 0.5),
+        value_taken: sometimes(0.2, 0.6),
         paper_fails: sometimes(0.3, 0.4),
         sample_fails: sometimes(0.15, 0.3),
         sample_fails_when_broken: sometimes(0.6, 1.0),
@@ -142,7 +146,7 @@ fn experiment(dice: &mut ChaCha8Rng) -> Experiment {
     let faults = (0..count).map(|place| {
         let start = Timespan::millis(dice.random_range(0..4) * 700);
         let duration = Timespan::millis(dice.random_range(1..6) * 700);
-        support::fault(dice.random_range(0..4), &format!("fault {place}"), start, duration)
+        support::fault(dice.random_range(0..support::WAYS), &format!("fault {place}"), start, duration)
     });
     let mut experiment = support::experiment(faults.collect());
     if dice.random_bool(0.5) {

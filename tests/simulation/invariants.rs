@@ -11,6 +11,7 @@ use chaos::journal::recover::Recovered;
 use chaos::journal::{Entry, Header, State};
 use chaos::model::event::{Event, EventKind};
 use chaos::model::phase::Phase;
+use chaos::model::sample::Sample;
 use chaos::model::verdict::{Mode, Verdict};
 
 use crate::fate::Standstill;
@@ -136,7 +137,8 @@ fn baseline_read_otherwise(events: &[Event]) -> Option<String> {
     let run = Run::fold(events)?;
     let (at, live) = (run.baseline_judged_at?, run.baseline_problems.as_ref()?);
     let from = run.phase(Phase::Baseline)?.start;
-    let again = baseline_problems(run.experiment(), &run.baseline, from, at);
+    let known: Vec<Sample> = run.baseline().cloned().collect();
+    let again = baseline_problems(run.experiment(), &known, from, at);
     let steady = live.iter().filter(|problem| !problem.contains("would stop the run"));
     (!steady.eq(&again)).then(|| format!("live {live:?}, afterwards {again:?}"))
 }
@@ -154,7 +156,7 @@ pub fn held_without_evidence(events: &[Event]) -> Option<String> {
         return None;
     }
     let (from, to) = (run.first_applied(), run.verified_undo());
-    let watched = |from, to| run.samples.iter().any(|sample| (from..to).contains(&sample.intended));
+    let watched = |from, to| run.samples.iter().any(|sample| (from..to).contains(&sample.intended()));
     let so = [
         (run.ended, "the run did not end"),
         (run.residue.is_empty() && run.stop.is_none() && run.interrupted.is_none(), "something ended it early"),

@@ -81,6 +81,7 @@ fn every_known_mistake_is_caught_soon() {
         Bad::SkipsTheNewest,
         Bad::BelievesItsSignals,
         Bad::TrustsPids,
+        Bad::OverwritesOthers,
         Bad::IgnoresTheBoot,
         Bad::IgnoresALostPart,
         Bad::IgnoresWriteErrors,

@@ -10,10 +10,14 @@ use chaos::journal::{Journal, MemoryStore, Store};
 use chaos::model::event::{Event, EventKind, RunHeader};
 use chaos::model::expectation::{Expectation, Limit, Metric, Must, Operator, StopCondition, Subject};
 use chaos::model::experiment::{BlastRadius, Experiment, Protocol, Proxy, Recovery, Scope, Service};
-use chaos::model::fault::{CpuStress, FaultKind, FaultSpec, ProcessKill, ProcessPause, Target};
+use chaos::model::fault::{
+    CpuLimit, CpuStress, FaultKind, FaultSpec, FdExhaust, ProcessKill, ProcessPause, ProcessSlow, ProcessTarget,
+    Selector, Target,
+};
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
 use chaos::model::probe::{OnNoData, ProbeKind, ProbeSpec, TcpProbe};
+use chaos::model::profile::Profile;
 use chaos::model::units::{Share, Timespan};
 use chaos::model::verdict::Mode;
 use chaos::runner::{self, Ending};
@@ -32,6 +36,7 @@ pub fn probe() -> ProbeSpec {
             must: Must::Compare { operator: Operator::AtLeast, limit },
         }],
         on_no_data: OnNoData::Stop,
+        independent_of: Vec::new(),
     }
 }
 
@@ -78,23 +83,38 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
         },
         stop_conditions: Vec::new(),
         baseline: Timespan::seconds(3),
-        recovery: Recovery { within: Timespan::seconds(15) },
+        recovery: Recovery { within: Timespan::seconds(15), watch: None },
         allow_irreversible: false,
     }
 }
 
-/// The four ways in which faults are undone: by a toxic, a worker, a signal, a restart.
+/// The ways in which faults are undone: by a toxic, a worker, a signal, a restart; and of strangers by a signal, a limit that
+/// is restored, a worker and a signal; and by a value that is set back.
+pub const WAYS: usize = 8;
+
+/// A fault that is undone in this way.
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
-    let (kind, target) = match way % 4 {
+    let (kind, target) = match way % WAYS {
         0 => {
             let error = HttpError::default();
             (FaultKind::HttpError(error), Target::Proxy("generator".into()))
         }
-        1 => (FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1) }), Target::Host),
-        2 => (FaultKind::ProcessPause(ProcessPause {}), Target::Service("demo".into())),
-        _ => (FaultKind::ProcessKill(ProcessKill::default()), Target::Service("demo".into())),
+        1 => (
+            FaultKind::CpuStress(CpuStress { load: Share(0.5), cores: Some(1), profile: Profile::Constant }),
+            Target::Host,
+        ),
+        2 => (FaultKind::ProcessPause(ProcessPause {}), Target::service("demo")),
+        3 => (FaultKind::ProcessKill(ProcessKill::default()), Target::service("demo")),
+        4 => (FaultKind::ProcessPause(ProcessPause {}), strangers()),
+        5 => (FaultKind::FdExhaust(FdExhaust { leave: 1 }), strangers()),
+        6 => (FaultKind::ProcessSlow(ProcessSlow { share: Share(0.5), period: Timespan::millis(100) }), strangers()),
+        _ => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }
+}
+
+fn strangers() -> Target {
+    Target::Process(ProcessTarget { by: Selector::Name("fake".into()), children: false })
 }
 
 pub fn header(experiment: Experiment, mode: Mode) -> RunHeader {

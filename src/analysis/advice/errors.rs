@@ -1,11 +1,11 @@
 //! Rules about how many answers failed, and how fast.
 
 use super::super::analyse::Seen;
-use super::super::findings::Advice;
+
 use super::super::injected::Injected;
 use super::super::tally::Tally;
 use super::super::window::{Window, samples_in};
-use super::{Case, advice, time};
+use super::{Case, Found, advice, time};
 use crate::model::fault::FaultKind;
 use crate::model::statistics::{quantile, wilson};
 use crate::model::units::Share;
@@ -16,7 +16,7 @@ const ENOUGH: usize = 20;
 const NOISE_SECONDS: f64 = 1e-3;
 
 /// R05: the dependency fails at once, and yet the answer takes much longer than before.
-pub(super) fn r05_fails_slowly(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r05_fails_slowly(case: &Case<'_>) -> Option<Found> {
     let failing = case.injected.iter().filter(|injected| injected.fails_fast());
     let (injected, seen, (before, during)) = pairs(case, failing).find_map(|(injected, seen)| {
         let (before, during) = slower(injected, seen)?;
@@ -24,7 +24,6 @@ pub(super) fn r05_fails_slowly(case: &Case<'_>) -> Option<Advice> {
         much.then_some((injected, seen, (before, during)))
     })?;
     advice(
-        "R05",
         "It fails slowly on a fast failure",
         format!(
             "{}: the dependency failed at once, yet touched requests went from {} to {}{}",
@@ -43,7 +42,7 @@ fn slower(injected: &Injected<'_>, seen: &Seen<'_>) -> Option<(f64, f64)> {
     let q = 1.0 - injected.share?.max(0.1) / 2.0;
     let fault = injected.seen.get(seen.place)?;
     let enough = seen.baseline.evidence() >= ENOUGH && fault.evidence() >= ENOUGH;
-    let both = quantile(&seen.baseline.all_latencies, q).zip(quantile(&fault.all_latencies, q));
+    let both = quantile(seen.baseline.all_latencies(), q).zip(quantile(fault.all_latencies(), q));
     both.filter(|_| enough)
 }
 
@@ -56,7 +55,7 @@ fn pairs<'a>(
 }
 
 /// R10: at least twice as many errors as traffic was touched.
-pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Found> {
     let (injected, seen, touched) = pairs(case, case.injected.iter()).find_map(|(injected, seen)| {
         let touched = injected.share.filter(|share| *share > 0.0 && *share <= 0.5)?;
         let fault = injected.seen.get(seen.place)?;
@@ -65,7 +64,6 @@ pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
         spreads.then_some((injected, seen, touched))
     })?;
     advice(
-        "R10",
         "The failure spreads to requests that were not touched",
         format!(
             "{}: {}; {} of the traffic was touched{}",
@@ -80,7 +78,7 @@ pub(super) fn r10_shared_pool(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R11: as many errors as traffic was touched, from the beginning to the end.
-pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Found> {
     let stops_answers = |injected: &&Injected<'_>| {
         matches!(
             injected.fault.kind,
@@ -98,7 +96,6 @@ pub(super) fn r11_no_failover(case: &Case<'_>) -> Option<Advice> {
         all_the_time.then_some((injected, seen, touched))
     })?;
     advice(
-        "R11",
         "No failover: every touched request fails, all the time",
         format!(
             "{}: {}; {} of the traffic was touched; the second half of the fault was no better than the first{}",

@@ -1,9 +1,9 @@
 //! Rules about how long answers took.
 
 use super::super::analyse::Seen;
-use super::super::findings::{Advice, Standing};
+use super::super::findings::Standing;
 use super::super::injected::Injected;
-use super::{Case, advice, time};
+use super::{Case, Found, advice, time};
 use crate::model::fault::FaultKind;
 use crate::model::sample::Outcome;
 use crate::model::units::Share;
@@ -25,13 +25,12 @@ struct Passed {
 }
 
 /// R01: the delay reaches the caller several times.
-pub(super) fn r01_calls_in_sequence(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r01_calls_in_sequence(case: &Case<'_>) -> Option<Found> {
     let (injected, seen, passed) = case.injected.iter().find_map(|injected| {
         let (seen, passed) = most_passed(case, injected)?;
         (passed.low >= 1.8).then_some((injected, seen, passed))
     })?;
     advice(
-        "R01",
         "The delay is paid several times by one request",
         format!("{}: {}{}", seen.probe.name, passed.words(), case.while_alone(injected)),
         "Look for calls in sequence to the slow dependency: batch them, make them in parallel, or cache. \
@@ -40,7 +39,7 @@ pub(super) fn r01_calls_in_sequence(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R00: the whole delay reaches the caller once, and the expectation on the latency did not hold.
-pub(super) fn r00_the_delay_passes_through(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r00_the_delay_passes_through(case: &Case<'_>) -> Option<Found> {
     let (injected, seen, passed, broken) = case.injected.iter().find_map(|injected| {
         let (seen, passed) = most_passed(case, injected)?;
         let through = passed.low >= 0.5 && (0.8..1.8).contains(&passed.ratio) && passed.low < 1.8;
@@ -48,7 +47,6 @@ pub(super) fn r00_the_delay_passes_through(case: &Case<'_>) -> Option<Advice> {
         (through && !broken.is_empty()).then_some((injected, seen, passed, broken))
     })?;
     advice(
-        "R00",
         "The whole delay reaches the caller: nothing cuts it off",
         format!(
             "{}: {}{}; expected {}",
@@ -72,14 +70,13 @@ fn broken_times<'a>(case: &'a Case<'_>, seen: &Seen<'_>) -> Vec<&'a str> {
 
 /// R03: a share of the samples takes the same time T, well above the usual: T is somebody's timeout. Only where the
 /// fault makes somebody wait: after a fast failure the pile is a pause between retries.
-pub(super) fn r03_piles_up_at_a_timeout(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r03_piles_up_at_a_timeout(case: &Case<'_>) -> Option<Found> {
     let at_once = |kind: &FaultKind| matches!(kind, FaultKind::HttpError(_) | FaultKind::HttpAbort(_));
     if case.run.experiment().faults.iter().all(|fault| at_once(&fault.kind)) {
         return None;
     }
     let (seen, pile) = case.seen.iter().find_map(|seen| Some((seen, pile(case, seen)?)))?;
     advice(
-        "R03",
         "The latency is a client's timeout",
         format!(
             "{}: {} of {} samples took {} (within 2%); the p99 before was {}",
@@ -95,14 +92,13 @@ pub(super) fn r03_piles_up_at_a_timeout(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R04: requests that did not end within the probe's own timeout.
-pub(super) fn r04_no_timeout(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r04_no_timeout(case: &Case<'_>) -> Option<Found> {
     let share = |seen: &Seen<'_>| seen.fault.count_of(Outcome::Timeout) as f64 / seen.fault.evidence().max(1) as f64;
     let before =
         |seen: &Seen<'_>| seen.baseline.count_of(Outcome::Timeout) as f64 / seen.baseline.evidence().max(1) as f64;
     let seen = case.seen.iter().filter(|seen| seen.fault.evidence() >= ENOUGH && share(seen) > 0.05);
     let seen = seen.filter(|seen| share(seen) > 2.0 * before(seen)).max_by(|a, b| share(a).total_cmp(&share(b)))?;
     advice(
-        "R04",
         "Requests hang: there is no timeout in the path",
         format!(
             "{}: {} of {} samples ({}) had no answer within the probe's timeout of {}",
@@ -171,7 +167,7 @@ fn pile(case: &Case<'_>, seen: &Seen<'_>) -> Option<Pile> {
     let usual = seen.baseline.latency(0.99).filter(|p99| !p99.at_least)?.number;
     let median = seen.baseline.latency(0.5)?.number;
     let own_timeout = seen.probe.timeout.0.as_secs_f64();
-    let latencies = &seen.fault.all_latencies;
+    let latencies = seen.fault.all_latencies();
     let count = |from: f64, to: f64| latencies.partition_point(|l| *l < to) - latencies.partition_point(|l| *l < from);
     let candidates =
         latencies.iter().filter(|low| **low >= (2.0 * usual).max(usual + SHORTEST) && **low < 0.96 * own_timeout);
@@ -196,8 +192,12 @@ fn middle(latencies: &[f64], low: f64) -> f64 {
 /// Whether a latency above the usual is what one to four delayed calls add.
 fn is_the_delay(case: &Case<'_>, added: f64) -> bool {
     case.run.experiment().faults.iter().any(|fault| {
-        let FaultKind::NetworkLatency(latency) = &fault.kind else { return false };
-        let (delay, jitter) = (latency.delay.0.as_secs_f64(), latency.jitter.0.as_secs_f64());
+        let (delay, jitter) = match &fault.kind {
+            FaultKind::NetworkLatency(latency) => (latency.delay, latency.jitter),
+            FaultKind::HttpLatency(latency) => (latency.delay, latency.jitter),
+            _ => return false,
+        };
+        let (delay, jitter) = (delay.0.as_secs_f64(), jitter.0.as_secs_f64());
         (1..=4).map(f64::from).any(|calls| (added - calls * delay).abs() <= calls * (0.1 * delay + jitter))
     })
 }

@@ -1,9 +1,9 @@
 //! Rules about what this run was worth.
 
 use super::super::analyse::Seen;
-use super::super::findings::{Advice, DoseFindings, DoseStatus, Level, Standing};
+use super::super::findings::{DoseFindings, DoseStatus, Level, Standing};
 use super::super::impact::subject;
-use super::{Case, advice};
+use super::{Case, Found, advice};
 use crate::model::sample::Outcome;
 use crate::model::units::Share;
 use crate::model::verdict::Verdict;
@@ -12,7 +12,7 @@ use crate::model::verdict::Verdict;
 const SENSITIVE: f64 = 0.1;
 
 /// R23: the dose is verified, every expectation held, nothing got worse, and a tenth worse would have shown.
-pub(super) fn r23_tolerance_confirmed(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r23_tolerance_confirmed(case: &Case<'_>) -> Option<Found> {
     let analysis = case.analysis;
     let bitten = !analysis.doses.is_empty() && analysis.doses.iter().all(|dose| dose.status == DoseStatus::Effective);
     let visible = analysis.impact.smallest_visible.filter(|visible| *visible <= SENSITIVE)?;
@@ -22,7 +22,6 @@ pub(super) fn r23_tolerance_confirmed(case: &Case<'_>) -> Option<Advice> {
     let doses: Vec<String> = analysis.doses.iter().map(words).collect();
     let visible = Share((visible * 1e3).round() / 1e3);
     advice(
-        "R23",
         "Tolerance confirmed up to this dose",
         format!("{}; nothing got worse, and {visible} worse would have shown", doses.join("; ")),
         "Raise the dose, or widen the blast radius, until something gives: that is the number worth knowing.",
@@ -30,7 +29,7 @@ pub(super) fn r23_tolerance_confirmed(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R24: a fault did not do what it was asked to.
-pub(super) fn r24_not_effective(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r24_not_effective(case: &Case<'_>) -> Option<Found> {
     let failed = case.analysis.doses.iter().filter(|dose| {
         matches!(dose.status, DoseStatus::Ineffective | DoseStatus::Failed)
             || (dose.status == DoseStatus::NotMeasured && case.analysis.verdict == Verdict::Invalid)
@@ -42,7 +41,6 @@ pub(super) fn r24_not_effective(case: &Case<'_>) -> Option<Advice> {
         return None;
     }
     advice(
-        "R24",
         "The fault was not effective: this run says nothing",
         evidence.join("; "),
         "Check the target: is it really in the path (does the client connect through the proxy), does traffic pass \
@@ -51,7 +49,7 @@ pub(super) fn r24_not_effective(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R25: what limits the measurement.
-pub(super) fn r25_limited(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r25_limited(case: &Case<'_>) -> Option<Found> {
     if case.run.baseline_problems.is_none() || case.run.interrupted.is_some() {
         return None;
     }
@@ -73,7 +71,7 @@ pub(super) fn r25_limited(case: &Case<'_>) -> Option<Advice> {
         }
     };
     let evidence: Vec<String> = limits.into_iter().chain(stop).collect();
-    advice("R25", "The measurement is limited", evidence.join("; "), what_to_do)
+    advice("The measurement is limited", evidence.join("; "), what_to_do)
 }
 
 /// The baseline against itself, in the metrics of the hypothesis.

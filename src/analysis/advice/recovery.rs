@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::findings::Advice;
 use super::super::tally::Tally;
 use super::super::window::{self, Window, samples_in};
-use super::{Case, Seen, advice};
+use super::{Case, Found, Seen, advice};
 use crate::model::sample::Sample;
 use crate::model::statistics::wilson;
 use crate::model::units::{Share, Timespan};
@@ -20,7 +19,7 @@ const LOW_GOODPUT: f64 = 0.9;
 const LOAD_TOLERANCE: f64 = 0.1;
 
 /// R06: significantly more errors than in the baseline, ten seconds and more after the verified undo.
-pub(super) fn r06_errors_long_after(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r06_errors_long_after(case: &Case<'_>) -> Option<Found> {
     let window = window::recovery(case.run)?;
     let late = Window::new(window.from + GRACE, window.to);
     let (seen, after) = case.seen.iter().find_map(|seen| {
@@ -30,7 +29,6 @@ pub(super) fn r06_errors_long_after(case: &Case<'_>) -> Option<Advice> {
         more.then_some((seen, after))
     })?;
     advice(
-        "R06",
         "Errors long after the fault is gone",
         format!(
             "{}: {} of {} samples failed more than 10s after the verified undo, {} of {} before the fault",
@@ -47,10 +45,9 @@ pub(super) fn r06_errors_long_after(case: &Case<'_>) -> Option<Advice> {
 
 /// R07: the system came back, but later than the fault lasted; or it answers and is still not what it was after
 /// [`LINGERING`]. A system that does not answer at all has no backlog to work off: that is R06.
-pub(super) fn r07_backlog(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r07_backlog(case: &Case<'_>) -> Option<Found> {
     let (title, evidence) = slow_recovery(case).or_else(|| low_goodput(case))?;
     advice(
-        "R07",
         title,
         evidence,
         "A backlog, or a failure that feeds itself: shed load, bound every queue, drop what the caller no longer waits \
@@ -76,7 +73,7 @@ fn low_goodput(case: &Case<'_>) -> Option<(&'static str, String)> {
     let requests = case.seen.iter().filter(|seen| !seen.probe.kind.has_value());
     requests.into_iter().find_map(|seen| {
         let after = goodput(seen, samples_in(&case.run.samples, seen.place, &late));
-        let usual = goodput(seen, samples_in(&case.run.baseline, seen.place, &before));
+        let usual = goodput(seen, case.run.baseline_in(seen.place, &before));
         let rate = |goodput: &Goodput, window: &[Window; 1]| goodput.judged as f64 / window[0].length().as_secs_f64();
         let equal_load = (rate(&after, &late) / rate(&usual, &before) - 1.0).abs() <= LOAD_TOLERANCE;
         let low = wilson(after.good, after.judged, 2.575_829).1 < LOW_GOODPUT * usual.share();
@@ -112,7 +109,7 @@ fn goodput<'a>(seen: &Seen<'_>, samples: impl Iterator<Item = &'a Sample>) -> Go
     samples.fold(Goodput::default(), |mut goodput, sample| {
         if let Some(bad) = seen.bad.is_bad(sample) {
             goodput.judged += 1;
-            goodput.answered += u64::from(!sample.measurement.outcome.is_error());
+            goodput.answered += u64::from(!sample.outcome().is_error());
             goodput.good += u64::from(!bad);
         }
         goodput

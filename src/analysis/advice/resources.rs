@@ -1,9 +1,8 @@
 //! Rules about what a process uses.
 
-use super::super::findings::Advice;
 use super::super::formulas::Z95;
 use super::super::tally::{Tally, mean};
-use super::{Case, Seen, advice};
+use super::{Case, Found, Seen, advice};
 use crate::model::probe::{ProbeKind, ProcessMeasure};
 use crate::model::statistics::wilson;
 use crate::model::units::Share;
@@ -16,14 +15,13 @@ const IDLE: f64 = 0.05;
 const ENOUGH: usize = 5;
 
 /// R22: a process burns at least half as much CPU again while fewer requests are answered.
-pub(super) fn r22_busy_for_nothing(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r22_busy_for_nothing(case: &Case<'_>) -> Option<Found> {
     let (seen, before, during) = case.seen.iter().filter(|seen| reads_cpu(seen)).find_map(busier)?;
     let starved = case.seen.iter().filter(|seen| !seen.probe.kind.has_value()).find(|seen| {
         let answered = |tally: &Tally| wilson(tally.ok as u64, tally.evidence() as u64, Z95);
         seen.fault.evidence() > 0 && answered(&seen.fault).1 < answered(&seen.baseline).0
     })?;
     advice(
-        "R22",
         "It works harder and answers less",
         format!(
             "{}: {} of a core before, {} during the fault; {}: {} of {} samples failed",

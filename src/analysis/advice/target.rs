@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::analyse::Seen;
 use super::super::critical::{CRASH_LOOP, restarts};
-use super::super::findings::Advice;
+
 use super::super::window;
-use super::{Case, advice};
+use super::{Case, Found, advice};
 use crate::model::fault::FaultKind;
 use crate::model::probe::{ProbeKind, ProcessMeasure, ProcessSelector};
 use crate::model::sample::Sample;
@@ -18,10 +18,9 @@ const HEALTH: [&str; 5] = ["health", "ready", "alive", "live", "status"];
 const DISAGREE: Duration = Duration::from_secs(10);
 
 /// R15: at least three restarts.
-pub(super) fn r15_crash_loop(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r15_crash_loop(case: &Case<'_>) -> Option<Found> {
     let (probe, rise) = own_restarts(case).filter(|(_, rise)| *rise >= CRASH_LOOP)?;
     advice(
-        "R15",
         "Crash loop",
         format!("{probe}: {rise} restarts since the fault began"),
         "Starting must not need the dependency: start degraded, connect later, and back off between attempts.",
@@ -29,10 +28,9 @@ pub(super) fn r15_crash_loop(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R14: one or two restarts that we did not cause.
-pub(super) fn r14_crashes(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r14_crashes(case: &Case<'_>) -> Option<Found> {
     let (probe, rise) = own_restarts(case).filter(|(_, rise)| *rise < CRASH_LOOP)?;
     advice(
-        "R14",
         "It crashes when its dependency fails",
         format!("{probe}: {rise} restart(s) since the fault began"),
         "Handle the failure of the dependency as an answer, not as a panic, and bound what is kept in memory meanwhile.",
@@ -40,10 +38,9 @@ pub(super) fn r14_crashes(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R16: the health check is content while the users are not.
-pub(super) fn r16_shallow_health_check(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r16_shallow_health_check(case: &Case<'_>) -> Option<Found> {
     let (health, business) = pair(case, |health, business| health.is_zero() && business >= DISAGREE)?;
     advice(
-        "R16",
         "The health check does not notice",
         disagreement(case, business, health),
         "Let the readiness check look at what users need (the dependency, a real request), not only at the process.",
@@ -51,10 +48,9 @@ pub(super) fn r16_shallow_health_check(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// R16 the other way round: the users are content while the health check is not.
-pub(super) fn r16_deep_health_check(case: &Case<'_>) -> Option<Advice> {
+pub(super) fn r16_deep_health_check(case: &Case<'_>) -> Option<Found> {
     let (health, business) = pair(case, |health, business| health >= DISAGREE && business.is_zero())?;
     advice(
-        "R16",
         "The health check cries wolf",
         disagreement(case, health, business),
         "The check fails on something users do not feel. A balancer would take healthy instances out: make it shallower.",
@@ -74,7 +70,8 @@ fn own_restarts<'a>(case: &Case<'a>) -> Option<(&'a str, f64)> {
         _ => None,
     });
     let killed = case.run.experiment().faults.iter().filter(|fault| {
-        let same = service.is_some_and(|name| fault.target == crate::model::fault::Target::Service(name.to_owned()));
+        let target = fault.target.process().and_then(|target| target.by.service());
+        let same = service.is_some() && target == service;
         same && matches!(fault.kind, FaultKind::ProcessKill(_))
     });
     let rise = rise - killed.count() as f64;

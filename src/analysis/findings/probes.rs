@@ -22,6 +22,16 @@ pub struct ProbeFindings {
     pub recovery: PhaseFindings,
 }
 
+impl ProbeFindings {
+    /// Nothing but its expectations.
+    pub(in crate::analysis) fn of_rows(name: &str, expectations: Vec<ExpectationFindings>) -> Self {
+        let nothing =
+            || PhaseFindings { samples: 0, errors: Vec::new(), blind: Vec::new(), p50: None, p95: None, p99: None };
+        let (name, kind) = (name.to_owned(), String::new());
+        Self { name, kind, expectations, baseline: nothing(), fault: nothing(), recovery: nothing() }
+    }
+}
+
 /// One expectation, before, during and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExpectationFindings {

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use parts::{BASELINE, dose_of, header, proxy, timed};
 pub use parts::{
-    advice_of, advised, cpu, every, expect, expecting, experiment, http, http_at, prometheus, restarts, sample, value,
+    advice_of, advised, cpu, every, expect, expecting, experiment, http, http_at, measuring, prometheus, restarts,
+    sample, value,
 };
 
 use super::Run;
 use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{FaultKind, FaultSpec, KillSignal, NetworkLatency, ProcessKill, Target};
+use crate::model::fault::{FaultKind, FaultSpec, NetworkLatency, ProcessKill, Target};
 use crate::model::http::HttpError;
 use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome, Sample};
+use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::model::units::{Share, Timespan};
 use crate::model::verdict::Mode;
 
@@ -51,6 +53,22 @@ pub struct Story {
     after_time: Duration,
     missing: Option<Box<dyn Fn(usize) -> bool>>,
     again: Option<[Duration; 2]>,
+    passing: Option<[Passing; 3]>,
+}
+
+/// What passes the proxy in a phase.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Passing {
+    /// Requests a second, in the mean.
+    pub per_second: f64,
+    /// So many more in one second and fewer in the next.
+    pub swing: f64,
+    /// Requests under way.
+    pub in_flight: u64,
+    /// So many fewer every other look.
+    pub wobble: u64,
+    /// Connections that are open.
+    pub open: u64,
 }
 
 struct Sights {
@@ -96,6 +114,7 @@ impl Story {
             after_time: Duration::from_secs(5),
             missing: None,
             again: None,
+            passing: None,
         }
     }
 
@@ -157,6 +176,30 @@ impl Story {
         self
     }
 
+    /// Another probe, and the values it read before and after the fault; during it those of before.
+    pub fn also_reading(
+        mut self,
+        probe: ProbeSpec,
+        before: impl Fn(usize) -> f64 + Clone + 'static,
+        after: impl Fn(usize) -> f64 + 'static,
+    ) -> Self {
+        let read = |value: f64| Measured { millis: 1.0, outcome: Outcome::Ok, value: Some(value) };
+        let during = before.clone();
+        self.header.experiment.steady_state.push(probe);
+        self.probes.push(Sights {
+            baseline: Box::new(move |n| read(before(n))),
+            fault: Box::new(move |n| read(during(n))),
+            after: Box::new(move |n| read(after(n))),
+        });
+        self
+    }
+
+    /// What passed the proxy, which speaks HTTP, before, during and after the fault.
+    pub fn passing(mut self, before: Passing, during: Passing, after: Passing) -> Self {
+        self.passing = Some([before, during, after]);
+        self
+    }
+
     /// Another probe without values, and what it saw during the fault.
     pub fn also_answering(mut self, probe: ProbeSpec, sight: impl Fn(usize) -> (f64, Outcome) + 'static) -> Self {
         self.header.experiment.steady_state.push(probe);
@@ -167,8 +210,8 @@ impl Story {
     /// The fault kills this service instead.
     pub fn killing(mut self, service: &str) -> Self {
         let fault = &mut self.header.experiment.faults[0];
-        fault.kind = FaultKind::ProcessKill(ProcessKill { signal: KillSignal::Kill });
-        fault.target = Target::Service(service.to_owned());
+        fault.kind = FaultKind::ProcessKill(ProcessKill::default());
+        fault.target = Target::service(service);
         self.dose = Some(dose_of("killed", 1.0, "gone".to_owned()));
         self
     }
@@ -275,7 +318,7 @@ impl Story {
 
     /// The events of the run.
     pub fn events(&self) -> Vec<Event> {
-        let mut log = Log { events: Vec::new(), now: Duration::ZERO };
+        let mut log = Log { events: Vec::new(), now: Duration::ZERO, begun: 0.0 };
         log.add(EventKind::RunStarted(Box::new(self.header.clone())));
         log.phase(Phase::SetUp);
         if let Some(why) = &self.set_up_failure {
@@ -390,8 +433,16 @@ impl Story {
                 let seen = sight(n);
                 let intended = start + probe.interval.0 * u32::try_from(n).expect("few");
                 let measurement = Measurement { outcome: seen.outcome, value: seen.value, detail: None };
-                log.sample(Sample { probe: place, phase, measurement, ..timed(intended, seen.millis) });
+                log.sample(Sample::new(place, phase, timed(intended, seen.millis), measurement));
             }
+        }
+        if let Some([before, during, after]) = self.passing {
+            let passing = match phase {
+                Phase::Baseline => before,
+                Phase::Observe => during,
+                _ => after,
+            };
+            log.pass(&passing, start, time);
         }
         log.now = start + time;
     }
@@ -400,11 +451,27 @@ impl Story {
 struct Log {
     events: Vec<Event>,
     now: Duration,
+    /// Requests that have passed the proxy.
+    begun: f64,
 }
 
 impl Log {
     fn add(&mut self, kind: EventKind) {
         self.events.push(Event { at: self.now, kind });
+    }
+
+    /// Looks at the proxy five times a second.
+    fn pass(&mut self, passing: &Passing, start: Duration, time: Duration) {
+        let looks = u32::try_from(time.as_millis() / 200).expect("few");
+        for n in 0..looks {
+            let swing = if n / 5 % 2 == 0 { passing.swing } else { -passing.swing };
+            let in_flight = passing.in_flight - u64::from(n % 2) * passing.wobble;
+            let requests = Some(RequestCounts { begun: self.begun.round() as u64, in_flight });
+            let proxies = vec![ProxyTraffic { proxy: "generator".to_owned(), open: passing.open, requests }];
+            let at = start + Duration::from_millis(200) * n;
+            self.events.push(Event { at, kind: EventKind::Traffic { proxies } });
+            self.begun += (passing.per_second + swing) / 5.0;
+        }
     }
 
     fn phase(&mut self, phase: Phase) {
@@ -420,7 +487,7 @@ impl Log {
     }
 
     fn sample(&mut self, sample: Sample) {
-        self.events.push(Event { at: sample.done, kind: EventKind::Sample(sample) });
+        self.events.push(Event { at: sample.done(), kind: EventKind::Sample(sample) });
     }
 }
 

@@ -1,54 +1,29 @@
 //! Which faults work on this machine: what each needs is tried.
 
+use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 
+use crate::fault::CATALOGUE;
+use crate::host::process::{self, Limited};
 use crate::host::storage::Storage;
 use crate::host::trial::Trials;
-use crate::host::{Trouble, system};
-use crate::model::fault::FaultKind;
+use crate::host::{Trouble, cgroup, system};
+use crate::model::about::{About, Need};
+use crate::model::cgroup::Controller;
+use crate::model::step::SoftLimit;
 use crate::model::units::Bytes;
 use crate::report::doctor::{Finding, Section, State};
 
-/// What a fault needs of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    /// A proxy of ours, which listens on loopback.
-    Proxy,
-    /// Cores.
-    Cores,
-    /// Free memory, and to be chosen first when it ends.
-    Memory,
-    /// A disk, past the page cache.
-    Disk,
-    /// To signal a process of ours.
-    Signals,
-}
-
 /// Every fault that exists.
 pub(super) fn findings(trials: &Result<Trials, Trouble>) -> Vec<Finding> {
-    FaultKind::WORDS.iter().map(|word| finding(word, trials)).collect()
+    CATALOGUE.iter().map(|about| finding(about, trials)).collect()
 }
 
-fn finding(word: &str, trials: &Result<Trials, Trouble>) -> Finding {
-    let about = |why: &str| Finding::ok(Section::Faults, word, why);
-    let Some(need) = need(word) else {
-        return about("what it needs is not looked at")
-            .but(State::Warning, "`chaos plan` says whether it can be done here");
-    };
-    match tried(need, trials) {
+fn finding(fault: &About, trials: &Result<Trials, Trouble>) -> Finding {
+    let about = |why: &str| Finding::ok(Section::Faults, fault.word, why);
+    match tried(fault.needs, trials) {
         Ok(how) => about(&how),
-        Err(why) => about(&format!("cannot be done here: {why}")).but(State::Warning, help(need)),
-    }
-}
-
-fn need(word: &str) -> Option<Need> {
-    match word {
-        "cpu.stress" => Some(Need::Cores),
-        "memory.stress" => Some(Need::Memory),
-        "disk.stress" => Some(Need::Disk),
-        "process.kill" | "process.pause" => Some(Need::Signals),
-        _ if word.starts_with("network.") || word.starts_with("http.") => Some(Need::Proxy),
-        _ => None,
+        Err(why) => about(&format!("cannot be done here: {why}")).but(State::Warning, help(fault.needs)),
     }
 }
 
@@ -56,17 +31,38 @@ fn tried(need: Need, trials: &Result<Trials, Trouble>) -> Result<String, String>
     let trials = trials.as_ref().map_err(ToString::to_string);
     match need {
         Need::Proxy => loopback().map(|()| "works: a port on loopback took a connection".to_owned()),
-        Need::Cores => Ok(format!("works on cores {}", list(&system::cores()))),
+        Need::Cores => {
+            Ok(format!("works on cores {}{}", list(&system::cores()), beside(Controller::Cpu, &cgroup::missing())))
+        }
         Need::Memory => {
             let memory = system::memory().ok_or("how much memory is free cannot be read")?;
             trials?.first.clone()?;
-            Ok(format!("works: {} are available", Bytes(memory.available)))
+            let beside = beside(Controller::Memory, &cgroup::missing());
+            Ok(format!("works: {} are available{beside}", Bytes(memory.available)))
         }
         Need::Disk => disk(&Storage::look(&std::env::temp_dir())),
+        Need::Group(controller) => group(controller, &cgroup::missing()),
         Need::Signals => {
             trials?.signals.clone()?;
-            Ok("works on services of the run: a child of ours was stopped, let go on and killed".to_owned())
+            Ok("works on processes of this user: a child of ours was stopped, let go on and killed".to_owned())
         }
+        Need::Limits => limits().map_err(|trouble| trouble.to_string()),
+    }
+}
+
+/// Lowers our own limit by one and restores it.
+fn limits() -> Result<String, Trouble> {
+    let unknown = || Trouble::new("look at our own limit of open files", "is /proc mounted?");
+    let us = process::this().ok_or_else(unknown)?;
+    let (before, _) = process::file_limit(&us)?.ok_or_else(unknown)?;
+    let limit = SoftLimit { before, set: before.saturating_sub(1) };
+    let lowered = process::set_file_limit(&us, before, limit.set)?;
+    let restored = process::set_file_limit(&us, limit.set, before)?;
+    match (lowered, restored) {
+        (Limited::Set, Limited::Set) => {
+            Ok("works on processes of this user: our own limit was lowered and restored".to_owned())
+        }
+        other => Err(Trouble::new("lower and restore our own limit of open files", format!("{other:?}"))),
     }
 }
 
@@ -75,7 +71,26 @@ const fn help(need: Need) -> &'static str {
         Need::Proxy => "is the loopback interface up?",
         Need::Cores | Need::Memory => "is /proc mounted?",
         Need::Disk => "name another folder as its `path`",
+        Need::Group(_) => {
+            "run as root, or in a control group that was handed to you: systemd-run --user --scope -p Delegate=yes"
+        }
         Need::Signals => "Linux 5.3 or newer is needed",
+        Need::Limits => "does a security module forbid prlimit?",
+    }
+}
+
+fn group(controller: Controller, missing: &BTreeMap<Controller, String>) -> Result<String, String> {
+    match missing.get(&controller) {
+        Some(why) => Err(why.clone()),
+        None => Ok("works on services of the run, which get a control group of their own".to_owned()),
+    }
+}
+
+/// Whether stress can be put into the control group of a service.
+fn beside(controller: Controller, missing: &BTreeMap<Controller, String>) -> String {
+    match missing.get(&controller) {
+        Some(why) => format!("; not for a service alone, only for the whole machine: {why}"),
+        None => "; for the whole machine, or in the control group of a service".to_owned(),
     }
 }
 
@@ -101,16 +116,20 @@ fn list(cores: &[usize]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{finding, need};
+    use super::{beside, finding, group};
+    use crate::fault::CATALOGUE;
     use crate::host::Trouble;
     use crate::host::trial::Trials;
-    use crate::model::fault::FaultKind;
+    use crate::model::cgroup::Controller;
     use crate::report::doctor::State;
 
     #[test]
-    fn what_every_fault_needs_is_known() {
-        let unknown: Vec<_> = FaultKind::WORDS.iter().filter(|word| need(word).is_none()).collect();
-        assert!(unknown.is_empty(), "chaos doctor does not look at what these need: {unknown:?}");
+    fn a_machine_without_control_groups_says_so_of_each_fault_that_needs_them() {
+        let missing = [(Controller::Io, "nothing is mounted".to_owned())].into();
+        assert_eq!(group(Controller::Io, &missing), Err("nothing is mounted".to_owned()));
+        assert!(group(Controller::Cpu, &missing).is_ok());
+        assert!(beside(Controller::Io, &missing).contains("only for the whole machine: nothing is mounted"));
+        assert!(beside(Controller::Cpu, &missing).contains("in the control group of a service"));
     }
 
     #[test]
@@ -126,8 +145,9 @@ mod tests {
             namespaces: yes,
             signals: no,
         });
-        let pause = finding("process.pause", &trials);
+        let finding = |word| finding(CATALOGUE.iter().find(|about| about.word == word).expect(word), &trials);
+        let pause = finding("process.pause");
         assert_eq!((pause.state, pause.why.as_str()), (State::Warning, "cannot be done here: no pidfd"));
-        assert_eq!(finding("cpu.stress", &trials).state, State::Ok);
+        assert_eq!(finding("cpu.stress").state, State::Ok);
     }
 }

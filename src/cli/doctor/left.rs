@@ -1,13 +1,14 @@
 //! What runs left behind, by their journals and by the marks of processes; and runs under way.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::run_folder::{self, RunFolder};
 use crate::diagnostic::clean::shell_word;
 use crate::host::process::{self, Marked};
-use crate::host::{Trouble, files};
+use crate::host::{Trouble, files, storage};
 use crate::journal::recover::{Recovery, names};
 use crate::journal::scan::{self, Fate, Strays};
+use crate::journal::scan_groups;
 use crate::journal::survey::{Remains, Standing};
 use crate::journal::{Header, aside};
 use crate::model::step::ProcessIdentity;
@@ -34,6 +35,13 @@ pub(super) fn findings(state: &Path) -> Vec<Finding> {
             findings.extend(strays.iter().filter(|strays| !known(strays)).map(marked));
         }
         Err(trouble) => findings.push(unseen("processes", &trouble.to_string())),
+    }
+    match scan_groups::look() {
+        Ok(runs) => {
+            let known = |run: &String| RunFolder::find(state, run).is_some();
+            findings.extend(runs.iter().filter(|(run, _)| !known(run)).map(|(run, groups)| left_groups(run, groups)));
+        }
+        Err(trouble) => findings.push(unseen("control groups", &trouble.to_string())),
     }
     findings.extend(drafts(state));
     if findings.is_empty() {
@@ -71,7 +79,7 @@ fn journal(folder: &RunFolder, place: &str) -> Option<Finding> {
                 return Some(about(format!("run {run}"), why).but(State::Warning, AT_WORK));
             }
             let left = remains.processes();
-            Some(residue(&remains, left.as_deref(), &remains.stopped()).command(command))
+            Some(residue(&remains, left.as_deref(), &remains.stopped(), &remains.files()).command(command))
         }
         Err(trouble) => {
             let fix = "a rollback sets the journal aside if nothing of its run is there, or says what keeps it";
@@ -92,7 +100,12 @@ fn under_way(header: &Header, guardian: Result<Option<ProcessIdentity>, Trouble>
 }
 
 /// What a dead tool left. Notes alone, with nothing behind them on the machine, are no residue.
-fn residue(remains: &Remains, left: Result<&[ProcessIdentity], &Trouble>, stopped: &[ProcessIdentity]) -> Finding {
+fn residue(
+    remains: &Remains,
+    left: Result<&[ProcessIdentity], &Trouble>,
+    stopped: &[ProcessIdentity],
+    files: &[PathBuf],
+) -> Finding {
     let name = format!("run {}", remains.header.run);
     let mut what = vec![format!("its tool is dead and {} steps are not undone", remains.steps.len())];
     what.extend(
@@ -105,8 +118,11 @@ fn residue(remains: &Remains, left: Result<&[ProcessIdentity], &Trouble>, stoppe
     what.extend(
         Some(stopped).filter(|stopped| !stopped.is_empty()).map(|stopped| format!("{} stopped", names(stopped))),
     );
+    what.extend(files.iter().map(|file| format!("{} is there", file.display())));
+    let in_groups = remains.in_groups();
+    what.extend(in_groups.iter().cloned());
     let real = match left {
-        Ok([]) => missing || !stopped.is_empty(),
+        Ok([]) => !in_groups.is_empty() || !files.is_empty() || missing || !stopped.is_empty(),
         Ok(left) => {
             what.push(format!("{} of it live", names(left)));
             true
@@ -166,6 +182,17 @@ fn marked(strays: &Strays) -> Finding {
     }
 }
 
+/// Control groups of a run without a journal here.
+fn left_groups(run: &str, groups: &[PathBuf]) -> Finding {
+    let names: Vec<String> = groups.iter().map(|group| group.display().to_string()).collect();
+    about(
+        format!("run {run}"),
+        format!("tool and guardian are dead; its control groups are there: {}", names.join(", ")),
+    )
+    .but(State::Problem, "remove them")
+    .command("chaos rollback --scan")
+}
+
 fn named(stray: &Marked) -> String {
     let stopped = if stray.stopped { ", stopped" } else { "" };
     let other = if stray.user == process::user() { String::new() } else { format!(", of user {}", stray.user) };
@@ -174,7 +201,7 @@ fn named(stray: &Marked) -> String {
 
 fn drafts(state: &Path) -> Vec<Finding> {
     let found =
-        [state.to_owned(), std::env::temp_dir()].into_iter().flat_map(|folder| files::forgotten_drafts(&folder));
+        storage::places_of_drafts([state.to_owned()]).into_iter().flat_map(|folder| files::forgotten_drafts(&folder));
     let finding = |draft: std::path::PathBuf| {
         about(draft.display().to_string(), "a file of ours that should have no name any more")
             .but(State::Problem, "remove it")
@@ -203,12 +230,14 @@ mod tests {
     #[test]
     fn what_lives_or_is_stopped_or_cannot_be_seen_is_a_problem_and_notes_alone_are_not() {
         let one = [process::this().expect("we live")];
-        let judged = |left: &[_], stopped: &[_]| residue(&remains(), Ok(left), stopped);
+        let judged = |left: &[_], stopped: &[_]| residue(&remains(), Ok(left), stopped, &[]);
+        let file = ["/data/.chaos-a-run-0".into()];
+        assert_eq!(residue(&remains(), Ok(&[]), &[], &file).state, State::Problem);
         assert_eq!((judged(&one, &[]).state, judged(&[], &one).state), (State::Problem, State::Problem));
         assert_eq!(judged(&[], &[]).state, State::Warning);
         assert!(judged(&[], &[]).why.contains("line 3 of its journal"), "{:?}", judged(&[], &[]));
         let trouble = crate::host::Trouble::new("look", "no descriptors");
-        assert_eq!(residue(&remains(), Err(&trouble), &[]).state, State::Problem);
+        assert_eq!(residue(&remains(), Err(&trouble), &[], &[]).state, State::Problem);
     }
 
     #[test]

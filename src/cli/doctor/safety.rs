@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::host::cgroups::{self, Hierarchy};
+use crate::host::cgroup::{self, Hierarchy};
 use crate::host::process;
 use crate::host::storage::{self, Storage};
 use crate::host::system::{self, Limits};
@@ -40,7 +40,7 @@ pub(super) fn findings(trials: &Result<Trials, Trouble>, storage: &Storage) -> V
     findings.push(clock(system::clock_resolution(), thread::lateness()));
     findings.extend(limits(&system::limits()));
     findings.push(capabilities(powers::capabilities()));
-    findings.push(control_groups(cgroups::hierarchies()));
+    findings.push(control_groups(cgroup::hierarchies()));
     findings
 }
 
@@ -231,14 +231,16 @@ fn capabilities(found: Result<Vec<String>, Trouble>) -> Finding {
 fn control_groups(found: Result<Vec<Hierarchy>, Trouble>) -> Finding {
     let name = "control groups";
     match found {
-        Ok(all) if all.is_empty() => about(name, "none are mounted; no fault needs them"),
+        Ok(all) if all.is_empty() => {
+            about(name, "none are mounted: limits, and stress for one service alone, cannot be had")
+        }
         Ok(all) => about(name, all.iter().map(hierarchy).collect::<Vec<_>>().join("; ")),
         Err(trouble) => about(name, trouble.to_string()),
     }
 }
 
 fn hierarchy(one: &Hierarchy) -> String {
-    let Hierarchy { version, place, controllers, refused } = one;
+    let Hierarchy { version, place, controllers, refused, .. } = one;
     let what = if controllers.is_empty() { "no controllers".to_owned() } else { controllers.join(" ") };
     let how = refused.as_ref().map_or_else(|| "writable".to_owned(), |why| format!("not writable ({why})"));
     format!("v{version} {} ({what}) {how}", place.display())

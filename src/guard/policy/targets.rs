@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::{Bench, Refusal, Request};
-use crate::model::fault::FaultKind;
 use crate::model::policy::{Policy, matches};
 
 /// Folders of the kernel and of the boot loader: nothing is ever written there.
@@ -106,9 +105,6 @@ pub(super) fn protected_folders(request: &Request<'_>, refusals: &mut Vec<Refusa
 /// The folders that disk faults name, by their places.
 fn disk_faults<'a>(request: &Request<'a>) -> Vec<(String, &'a Path)> {
     let faults = request.experiment.faults.iter().enumerate();
-    let written = faults.filter_map(|(place, fault)| match &fault.kind {
-        FaultKind::DiskStress(settings) => Some((format!("faults[{place}].path"), settings.path.as_path())),
-        _ => None,
-    });
+    let written = faults.filter_map(|(place, fault)| Some((format!("faults[{place}].path"), fault.kind.folder()?)));
     written.collect()
 }

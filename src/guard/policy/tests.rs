@@ -2,8 +2,9 @@ use std::path::PathBuf;
 
 use super::{ProcessPlace, Purpose, Refusal, Request, Surroundings, hits, judge};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{DiskStress, FaultKind, FaultSpec, MemorySize, MemoryStress, Target};
+use crate::model::fault::{Amount, DiskStress, FaultKind, FaultSpec, MemoryStress, Target};
 use crate::model::policy::{DoseLimit, Policy, Quantity, Rule};
+use crate::model::profile::Profile;
 use crate::model::step::{Act, Check, Job, Step, Undo};
 use crate::model::testing;
 use crate::model::units::{Bytes, Rate, Share, Timespan};
@@ -17,7 +18,11 @@ fn with(kind: FaultKind) -> Experiment {
 }
 
 fn quarter() -> Experiment {
-    with(FaultKind::MemoryStress(MemoryStress { size: MemorySize::Available(Share(0.25)) }))
+    with(FaultKind::MemoryStress(MemoryStress {
+        size: Amount::Available(Share(0.25)),
+        leave_free: Bytes(64 << 20),
+        profile: Profile::Constant,
+    }))
 }
 
 fn step(apply: Act, undo: Undo) -> Vec<Vec<Step>> {
@@ -25,7 +30,7 @@ fn step(apply: Act, undo: Undo) -> Vec<Vec<Step>> {
 }
 
 fn worker(job: Job) -> Vec<Vec<Step>> {
-    step(Act::StartWorker { worker: "f".into(), job }, Undo::StopWorker { worker: "f".into() })
+    step(Act::StartWorker { worker: "f".into(), job, beside: None }, Undo::StopWorker { worker: "f".into() })
 }
 
 fn judged(experiment: &Experiment, steps: &[Vec<Step>], around: &Surroundings, policy: Policy) -> Vec<Refusal> {
@@ -44,7 +49,7 @@ fn at_most(setting: &str, limit: &str) -> Policy {
 
 #[test]
 fn a_share_is_judged_by_the_amount_that_it_becomes() {
-    let steps = worker(Job::Memory { size: Bytes(2 << 30) });
+    let steps = worker(Job::Memory { size: Bytes(2 << 30), leave_free: Bytes(64 << 20), profile: Profile::Constant });
     let judged = |limit: &str| judged(&quarter(), &steps, &Surroundings::default(), at_most("size", limit));
     assert!(judged("2GiB").is_empty());
     let refused = judged("1GiB");
@@ -66,15 +71,15 @@ fn a_dose_that_cannot_be_compared_is_refused() {
 
 #[test]
 fn cores_that_the_file_does_not_name_are_counted_in_the_step() {
-    let cpu = crate::model::fault::CpuStress { load: Share(0.5), cores: None };
-    let steps = worker(Job::Cpu { load: Share(0.5), cores: vec![0, 1, 2] });
+    let cpu = crate::model::fault::CpuStress { load: Share(0.5), cores: None, profile: Profile::Constant };
+    let steps = worker(Job::Cpu { load: Share(0.5), cores: vec![0, 1, 2], profile: Profile::Constant });
     let refused = judged(&with(FaultKind::CpuStress(cpu)), &steps, &Surroundings::default(), at_most("cores", "2"));
     assert_eq!(refused[0].message, "`cores` of 3 is more than 2");
 }
 
 #[test]
 fn what_cannot_be_undone_needs_consent_and_a_policy_overrules_it() {
-    let act = Act::KillService { service: "demo".into(), signal: Default::default() };
+    let act = Act::Kill { whom: crate::model::testing::whom("demo"), signal: Default::default() };
     let steps = step(act, Undo::None { because: "it is not ours".into() });
     let experiment = quarter();
     let refused = judged(&experiment, &steps, &Surroundings::default(), policy());
@@ -89,10 +94,12 @@ fn what_cannot_be_undone_needs_consent_and_a_policy_overrules_it() {
 fn disk(path: &str) -> Experiment {
     with(FaultKind::DiskStress(DiskStress {
         path: path.into(),
-        iops: Rate(1.0),
+        iops: Some(Rate(1.0)),
+        bandwidth: None,
         block_size: Bytes(4096),
         read: Share(0.0),
         file_size: Bytes(1 << 20),
+        profile: Profile::Constant,
     }))
 }
 

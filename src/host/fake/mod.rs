@@ -15,11 +15,14 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::clock::Clock;
-use super::{Checked, Facts, Machine, Prober, Trouble};
-use crate::model::dose::{Meter, ProcessState, Reading, ToxicReading, WorkerReading};
+use super::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
+use crate::model::dose::{GroupReading, LimitReading, Meter, Reading, ToxicReading, VictimReading, WorkerReading};
+use crate::model::fault::{FaultSpec, ProcessTarget};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, ProcessIdentity, Receipt, SoftLimit, Undo};
+use crate::model::target::{Victim, Victims};
+use crate::model::traffic::ProxyTraffic;
 
 pub use life::{Death, Life, Turns};
 pub use scene::FakeScene;
@@ -52,6 +55,8 @@ pub struct Trials {
     pub look_fails: f64,
     /// The state of a process cannot be seen.
     pub state_unknown: f64,
+    /// Somebody else sets a value of a control group that we just set.
+    pub value_taken: f64,
     /// A file cannot be made, written or cut; a record may get there in part, or whole.
     pub paper_fails: f64,
     /// A sample fails although nothing is broken.
@@ -117,6 +122,12 @@ impl FakeMachine {
     /// Whatever faults act on is gone from now on.
     pub fn lose_targets(&self) {
         self.world().targets_gone = true;
+    }
+
+    /// Somebody else sets every value that we set.
+    pub fn take_values(&self) {
+        let mut world = self.world();
+        world.take_values();
     }
 
     /// What happened on it.
@@ -242,10 +253,27 @@ impl Machine for FakeMachine {
     }
 
     async fn facts(&self) -> Facts {
-        Facts { cores: vec![0, 1], memory_available: 8 << 30 }
+        Facts { cores: vec![0, 1], memory_available: 8 << 30, ..Facts::default() }
     }
 
-    async fn apply(&self, act: &Act) -> Result<Receipt, Trouble> {
+    async fn choose(&self, _: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
+        self.step().await;
+        let victims = self.world().find(target);
+        match victims.len() {
+            0 => Err(Trouble::new(format!("find {target}"), "there is none")),
+            count => {
+                let open_files = self.world().open_files(&victims);
+                Ok(Chosen { victims, open_files, instances: count, matching: count })
+            }
+        }
+    }
+
+    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+        self.step().await;
+        Ok(Prepared { receipt: self.world().prepare(act), notes: Vec::new() })
+    }
+
+    async fn apply(&self, act: &Act, prepared: Receipt) -> Result<Receipt, Trouble> {
         self.take_time().await;
         self.step().await;
         let now = self.follow_clock();
@@ -255,7 +283,7 @@ impl Machine for FakeMachine {
             if world.chance(trials.act_fails) {
                 return Err(Trouble::new(act.to_string(), "the dice say no"));
             }
-            let receipt = world.make(act, now)?;
+            let receipt = world.make(act, &prepared, now)?;
             (world.chance(trials.act_fails_late), world.chance(trials.act_hangs), receipt)
         };
         self.step().await;
@@ -290,12 +318,15 @@ impl Machine for FakeMachine {
         done
     }
 
-    async fn check(&self, check: &Check, _: &Receipt) -> Checked {
+    async fn check(&self, check: &Check, receipt: &Receipt) -> Checked {
         self.step().await;
         let mut world = self.world();
         let trials = world.trials;
         if world.chance(trials.check_unknown) {
             return Checked::Unknown { because: "the dice hide it".to_owned() };
+        }
+        if let Some(file) = world.taken_by_others(receipt) {
+            return Checked::Others { because: format!("{} is somebody else's now", file.display()) };
         }
         match gone_after(check) {
             Some(thing) if world.is_there(&thing) => Checked::No { because: format!("{thing} is still there") },
@@ -306,14 +337,32 @@ impl Machine for FakeMachine {
     async fn read(&self, meter: &Meter) -> Result<Reading, Trouble> {
         Ok(match meter {
             Meter::Toxic { .. } => Reading::Toxic(ToxicReading { seen: 50, touched: 50, ..ToxicReading::default() }),
-            Meter::Worker { .. } => {
+            Meter::OpenFiles { whom, limits } => {
+                let reading = |(victim, limit): (&Victim, &SoftLimit)| LimitReading {
+                    name: victim.to_string(),
+                    set: limit.set,
+                    soft: Some(limit.set),
+                    left: Some(0),
+                };
+                Reading::OpenFiles(whom.chosen.iter().zip(limits).map(reading).collect())
+            }
+            Meter::Worker { .. } | Meter::Slowed { .. } => {
                 let second = Duration::from_secs(1);
                 Reading::Worker(WorkerReading { elapsed: second, cpu: second, ..WorkerReading::default() })
             }
-            Meter::Service { service } if self.world().is_there(&format!("killed {service}")) => {
-                Reading::Service { state: ProcessState::Gone, replaced: false }
+            Meter::Group { .. } => {
+                let elapsed = Duration::from_secs(1);
+                Reading::Group(GroupReading { elapsed, periods: 10, throttled: 5, ..GroupReading::default() })
             }
-            Meter::Service { .. } => Reading::Service { state: ProcessState::Stopped, replaced: false },
+            Meter::Processes { whom } => {
+                let mut world = self.world();
+                let reading = |victim: &Victim| VictimReading {
+                    name: victim.to_string(),
+                    state: world.state(&victim.process),
+                    replaced_by: None,
+                };
+                Reading::Processes(whom.chosen.iter().map(reading).collect())
+            }
         })
     }
 
@@ -333,6 +382,11 @@ impl Machine for FakeMachine {
 
     fn affected_users(&self) -> u64 {
         u64::from(self.broken())
+    }
+
+    /// No byte passes through memory.
+    fn traffic(&self) -> Vec<ProxyTraffic> {
+        Vec::new()
     }
 }
 
@@ -360,14 +414,26 @@ fn is_fault(thing: &str) -> bool {
     !thing.starts_with("service ") && !thing.starts_with("proxy ")
 }
 
+/// What is hit, in the name of a thing: `demo` of a service, else what the first of them is called.
+fn short(whom: &Victims) -> String {
+    let first = whom.chosen.first().map_or("nobody", |victim| victim.name.as_str());
+    whom.target.by.service().unwrap_or(first).to_owned()
+}
+
 fn thing_of(act: &Act) -> String {
     match act {
         Act::StartService { service } => format!("service {}", service.name),
         Act::OpenProxy { proxy } => format!("proxy {}", proxy.name),
         Act::AddToxic { proxy, toxic } => format!("toxic {} on {proxy}", toxic.name),
         Act::StartWorker { worker, .. } => format!("worker {worker}"),
-        Act::PauseService { service } => format!("paused {service}"),
-        Act::KillService { service, .. } => format!("killed {service}"),
+        // What only belongs to a service is no fault.
+        Act::MakeGroup { service, .. } => format!("service {service} on a group"),
+        Act::LimitGroup { name, .. } => format!("limit {name}"),
+        Act::Pause { whom } => format!("paused {}", short(whom)),
+        Act::Kill { whom, .. } => format!("killed {}", short(whom)),
+        Act::KeepKilling { whom, .. } => format!("killing {}", short(whom)),
+        Act::TakeCharge { whom } => format!("paused {}", short(whom)),
+        Act::LimitOpenFiles { whom, .. } => format!("limited {}", short(whom)),
     }
 }
 
@@ -376,8 +442,12 @@ fn undone_by(undo: &Undo) -> Option<String> {
         Undo::StopService { service } => format!("service {service}"),
         Undo::CloseProxy { proxy } => format!("proxy {proxy}"),
         Undo::RemoveToxic { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
-        Undo::StopWorker { worker } => format!("worker {worker}"),
-        Undo::ResumeService { service } => format!("paused {service}"),
+        Undo::StopWorker { worker } | Undo::EndFill { worker, .. } => format!("worker {worker}"),
+        Undo::RemoveGroup { service } => format!("service {service} on a group"),
+        Undo::RestoreGroup { name } => format!("limit {name}"),
+        Undo::Resume { whom } => format!("paused {}", short(whom)),
+        Undo::StopKilling { whom } => format!("killing {}", short(whom)),
+        Undo::RestoreOpenFiles { whom, .. } => format!("limited {}", short(whom)),
         Undo::ReviveService { service } => format!("killed {service}"),
         Undo::None { .. } => return None,
     })
@@ -388,8 +458,12 @@ fn gone_after(check: &Check) -> Option<String> {
         Check::ServiceGone { service } => format!("service {service}"),
         Check::ProxyGone { proxy } => format!("proxy {proxy}"),
         Check::ToxicGone { proxy, toxic } => format!("toxic {toxic} on {proxy}"),
-        Check::WorkerGone { worker } => format!("worker {worker}"),
-        Check::ServiceRunning { service } => format!("paused {service}"),
+        Check::WorkerGone { worker } | Check::FillGone { worker, .. } => format!("worker {worker}"),
+        Check::GroupGone { service } => format!("service {service} on a group"),
+        Check::GroupRestored { name } => format!("limit {name}"),
+        Check::Running { whom } => format!("paused {}", short(whom)),
+        Check::KillingStopped { whom } => format!("killing {}", short(whom)),
+        Check::OpenFilesRestored { whom, .. } => format!("limited {}", short(whom)),
         Check::ServiceReady { service } => format!("killed {service}"),
         Check::Nothing => return None,
     })

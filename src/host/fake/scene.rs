@@ -1,18 +1,20 @@
 //! The fake machine as recovery sees it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::life::Life;
 use super::paper::FakePaper;
+use super::world::World;
 use super::{Shared, lock};
 use crate::host::Trouble;
-use crate::host::process::Signal;
+use crate::host::process::{Limited, Signal};
 use crate::host::scene::{Paper, Scene};
+use crate::model::cgroup::GroupSetting;
 use crate::model::dose::ProcessState;
-use crate::model::step::ProcessIdentity;
+use crate::model::step::{ProcessIdentity, SoftLimit};
 
 /// The fake machine in the eyes of one process.
 #[derive(Debug, Clone)]
@@ -34,6 +36,22 @@ impl FakeScene {
 
     fn step(&self) -> Result<(), Trouble> {
         self.life.step().map_err(|error| Trouble::new("act", error))
+    }
+
+    /// Something that may be refused, or said to be done and is not.
+    fn act(&self, what: &str, act: impl Fn(&mut World) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        self.step()?;
+        let done = {
+            let mut world = lock(&self.world);
+            let trials = world.trials;
+            if world.chance(trials.signal_refused) {
+                return Err(Trouble::new(what, "refused this time"));
+            }
+            let lies = world.chance(trials.signal_lies);
+            if lies { Ok(()) } else { act(&mut world) }
+        };
+        self.step()?;
+        done
     }
 
     fn paper(&self, path: &Path, file: &Arc<Mutex<super::paper::File>>) -> Arc<dyn Paper> {
@@ -84,6 +102,25 @@ impl Scene for FakeScene {
         Ok(sent)
     }
 
+    fn file_limit(&self, process: &ProcessIdentity) -> Result<Option<u64>, Trouble> {
+        self.step()?;
+        Ok(lock(&self.world).process(process).map(|process| process.file_limit))
+    }
+
+    fn restore_file_limit(&self, process: &ProcessIdentity, limit: SoftLimit) -> Result<Limited, Trouble> {
+        self.step()?;
+        let done = {
+            let mut world = lock(&self.world);
+            let refused = world.trials.signal_refused;
+            if world.chance(refused) {
+                return Err(Trouble::new(format!("set a limit of {process}"), "refused this time"));
+            }
+            world.restore_file_limit(process, limit)
+        };
+        self.step()?;
+        Ok(done)
+    }
+
     fn marked(&self, run: &str) -> Result<Vec<ProcessIdentity>, Trouble> {
         self.step()?;
         let mut world = lock(&self.world);
@@ -103,6 +140,41 @@ impl Scene for FakeScene {
         }
         let all = world.processes.values().filter(|process| process.group == leader.pid);
         Ok(all.map(|process| process.identity.clone()).collect())
+    }
+
+    fn drafts_of(&self, _: &Path, _: &str) -> io::Result<Vec<PathBuf>> {
+        self.life.step()?;
+        Ok(Vec::new())
+    }
+
+    fn remove_drafts_of(&self, _: &Path, _: &str) -> Result<(), Trouble> {
+        self.step()
+    }
+
+    fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {
+        self.step()?;
+        let mut world = lock(&self.world);
+        let fails = world.trials.look_fails;
+        if world.chance(fails) {
+            return Err(Trouble::new(format!("read {setting}"), "no descriptors left"));
+        }
+        Ok(Some(world.value(setting)))
+    }
+
+    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        self.act("set a value", |world| {
+            world.set_value(setting, value);
+            Ok(())
+        })
+    }
+
+    fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
+        self.step()?;
+        Ok(lock(&self.world).has_group(folder))
+    }
+
+    fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
+        self.act("remove a group", |world| world.remove_group(folder))
     }
 
     fn create(&self, path: &Path, _: u64) -> io::Result<Arc<dyn Paper>> {

@@ -1,7 +1,7 @@
 //! The fake machine itself: its processes, what lives inside the tool, and what must never happen to it.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,9 +12,21 @@ use super::life::Life;
 use super::paper::File;
 use super::{Deed, Trials};
 use crate::host::Trouble;
-use crate::host::process::Signal;
+use crate::host::process::{Limited, OpenFiles, Signal};
+use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
-use crate::model::step::{Act, ProcessIdentity, Receipt};
+use crate::model::fault::ProcessTarget;
+use crate::model::step::{Act, Job, ProcessIdentity, Receipt, SoftLimit};
+use crate::model::target::{Victim, Victims};
+
+/// Where control groups are.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// A value that nobody set.
+const UNLIMITED: &str = "max";
+/// A value that somebody else set.
+const THEIRS: &str = "somebody else's";
+/// The soft limit of open files that everybody begins with.
+const FILE_LIMIT: u64 = 1024;
 
 pub(super) struct World {
     pub dice: ChaCha8Rng,
@@ -29,6 +41,8 @@ pub(super) struct World {
     /// Everybody who ever was on this machine for the run.
     pub ever: Vec<ProcessIdentity>,
     pub processes: BTreeMap<i32, Process>,
+    /// Processes of others that faults may hit.
+    strangers: Vec<ProcessIdentity>,
     next: u64,
     things: BTreeMap<String, Thing>,
     pub files: BTreeMap<PathBuf, Arc<Mutex<File>>>,
@@ -44,6 +58,9 @@ pub(super) struct World {
     /// When tokio's clock was looked at first.
     pub epoch: Option<tokio::time::Instant>,
     pub harm: Vec<String>,
+    /// The values of control groups; what is not here was never set.
+    values: BTreeMap<PathBuf, String>,
+    groups: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +70,12 @@ pub(super) struct Process {
     pub group: i32,
     /// Started by the run, whose mark it carries.
     pub ours: bool,
+    /// Not of the run, and what its faults are to hit.
+    pub target: bool,
     pub stopped: bool,
     dies_with_tool: bool,
+    /// Its soft limit of open files.
+    pub file_limit: u64,
     /// No signal has an effect on it.
     stuck: bool,
     /// Killed, and not gone before this moment.
@@ -68,8 +89,14 @@ enum Thing {
     InTool(bool),
     /// These processes.
     Processes(Vec<ProcessIdentity>),
-    /// This process does not go on.
-    Stopped(ProcessIdentity),
+    /// These processes do not go on.
+    Stopped(Vec<ProcessIdentity>),
+    /// This value is ours; true when it can never be undone.
+    Value(GroupSetting, bool),
+    /// A control group.
+    Group(PathBuf),
+    /// These processes have these limits.
+    Limited(Vec<(ProcessIdentity, SoftLimit)>),
 }
 
 impl World {
@@ -79,11 +106,18 @@ impl World {
             identity: identity.clone(),
             group: 100,
             ours: false,
+            target: false,
             stopped: false,
+            file_limit: FILE_LIMIT,
             dies_with_tool: false,
             stuck: false,
             dies_at: None,
         };
+        let stranger = |pid: i32| {
+            let identity = ProcessIdentity { pid, pidfs_inode: u64::from(pid.unsigned_abs()), start_ticks: 10 };
+            Process { identity, group: pid, target: true, ..process.clone() }
+        };
+        let strangers = [stranger(90), stranger(91)];
         Self {
             dice: ChaCha8Rng::seed_from_u64(seed),
             trials,
@@ -93,7 +127,8 @@ impl World {
             tool: identity.clone(),
             tool_life,
             ever: vec![identity],
-            processes: BTreeMap::from([(100, process)]),
+            strangers: strangers.iter().map(|process| process.identity.clone()).collect(),
+            processes: strangers.into_iter().chain([process]).map(|process| (process.identity.pid, process)).collect(),
             next: 101,
             things: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -105,6 +140,8 @@ impl World {
             tried: BTreeMap::new(),
             epoch: None,
             harm: Vec::new(),
+            values: BTreeMap::new(),
+            groups: BTreeSet::new(),
         }
     }
 
@@ -123,7 +160,12 @@ impl World {
             None => false,
             Some(Thing::InTool(_)) => self.tool_lives(),
             Some(Thing::Processes(all)) => all.iter().any(|one| self.process(one).is_some()),
-            Some(Thing::Stopped(one)) => self.process(&one).is_some_and(|process| process.stopped),
+            Some(Thing::Limited(all)) => {
+                all.iter().any(|(one, limit)| self.process(one).is_some_and(|process| process.file_limit == limit.set))
+            }
+            Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
+            Some(Thing::Value(setting, _)) => setting.whose(Some(&self.value(&setting))) == Whose::Ours,
+            Some(Thing::Group(folder)) => self.groups.contains(&folder),
         }
     }
 
@@ -172,7 +214,8 @@ impl World {
         let slow = self.trials.death_is_slow;
         let dies_at = self.chance(slow).then(|| self.now + Duration::from_millis(self.dice.random_range(1..900)));
         let Some(process) = self.process(identity) else { return false };
-        let innocent = !process.ours && *identity != tool;
+        let target = process.target && matches!(signal, Signal::Continue);
+        let innocent = !process.ours && *identity != tool && !target;
         match signal {
             _ if process.stuck => {}
             Signal::Stop => process.stopped = true,
@@ -187,31 +230,129 @@ impl World {
         true
     }
 
+    /// The value that is there now.
+    pub fn value(&self, setting: &GroupSetting) -> String {
+        self.values.get(&setting.file).cloned().unwrap_or_else(|| UNLIMITED.to_owned())
+    }
+
+    /// Sets a value; nobody may overwrite what somebody else set.
+    pub fn set_value(&mut self, setting: &GroupSetting, value: &str) {
+        let stuck =
+            self.things.values().any(|thing| matches!(thing, Thing::Value(one, true) if one.file == setting.file));
+        if self.value(setting) == THEIRS {
+            self.harm.push(format!("{setting}, which somebody else set, was overwritten with {value}"));
+        }
+        if !stuck {
+            self.values.insert(setting.file.clone(), value.to_owned());
+        }
+    }
+
+    /// Somebody else sets every value that we set.
+    pub fn take_values(&mut self) {
+        self.values.values_mut().for_each(|value| THEIRS.clone_into(value));
+    }
+
+    /// A value of this receipt that is somebody else's now.
+    pub fn taken_by_others(&self, receipt: &Receipt) -> Option<PathBuf> {
+        let others = |setting: &&GroupSetting| matches!(setting.whose(Some(&self.value(setting))), Whose::Others(_));
+        receipt.settings.iter().find(others).map(|setting| setting.file.clone())
+    }
+
+    pub fn has_group(&self, folder: &Path) -> bool {
+        self.groups.contains(folder)
+    }
+
+    /// Refused as long as a process of its service is there.
+    pub fn remove_group(&mut self, folder: &Path) -> Result<(), Trouble> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if self.is_there(&format!("service {name}")) {
+            return Err(Trouble::new(format!("remove {}", folder.display()), "somebody is in it"));
+        }
+        self.groups.remove(folder);
+        Ok(())
+    }
+
+    /// What is known before an act.
+    pub fn prepare(&self, act: &Act) -> Receipt {
+        match act {
+            Act::MakeGroup { service, .. } => {
+                Receipt { groups: vec![Path::new(GROUPS).join(service)], ..Receipt::default() }
+            }
+            Act::LimitGroup { name, whom, limit } => {
+                let file = Path::new(GROUPS).join(whom.target.to_string()).join(limit.controller().to_string());
+                let ours = ["half of", "all of"].map(|part| format!("{part} {name}")).to_vec();
+                let mut setting = GroupSetting { file, device: None, before: String::new(), ours };
+                setting.before = self.value(&setting);
+                Receipt { settings: vec![setting], ..Receipt::default() }
+            }
+            _ => Receipt::default(),
+        }
+    }
+
+    fn limit(&mut self, setting: &GroupSetting, stuck: bool) -> Thing {
+        // An act that is cut short may have come half of the way.
+        let value = if self.dice.random_bool(0.5) { setting.ours.first() } else { setting.ours.last() };
+        let value = value.cloned().unwrap_or_default();
+        // Whatever was there is in the receipt, and is set again: a limit on top of somebody else's does no harm.
+        self.values.insert(setting.file.clone(), value);
+        let taken = self.trials.value_taken;
+        if self.chance(taken) {
+            self.values.insert(setting.file.clone(), THEIRS.to_owned());
+        }
+        Thing::Value(setting.clone(), stuck)
+    }
+
     /// What an act brings about. The caller may die before each of the processes that it starts.
-    pub fn make(&mut self, act: &Act, at: Duration) -> Result<Receipt, Trouble> {
+    pub fn make(&mut self, act: &Act, prepared: &Receipt, at: Duration) -> Result<Receipt, Trouble> {
         let (name, trials) = (super::thing_of(act), self.trials);
         let stuck = self.chance(trials.stuck);
         let mut process = None;
         let thing = match act {
             Act::StartService { .. } | Act::StartWorker { .. } => {
+                if let Act::StartWorker { job: Job::Slow { whom, .. }, .. } = act {
+                    // It is stopped at whatever moment the worker dies.
+                    for victim in self.living(act, whom)? {
+                        let stopped = self.dice.random_bool(0.5);
+                        self.process(&victim).into_iter().for_each(|process| process.stopped = stopped);
+                    }
+                }
                 let all = self.start(matches!(act, Act::StartWorker { .. }), stuck);
                 process = all.first().cloned();
                 Thing::Processes(all)
             }
-            Act::PauseService { service } => {
-                let leader = self.leader(service).ok_or_else(|| Trouble::new(act.to_string(), "it does not run"))?;
-                if let Some(leader) = self.process(&leader) {
-                    leader.stopped = true;
-                    leader.stuck |= stuck;
+            Act::Pause { whom } => {
+                let victims = self.living(act, whom)?;
+                for victim in &victims {
+                    if let Some(process) = self.process(victim) {
+                        process.stopped = true;
+                        process.stuck |= stuck;
+                    }
                 }
-                process = Some(leader.clone());
-                Thing::Stopped(leader)
+                Thing::Stopped(victims)
             }
-            Act::KillService { service, .. } => {
-                let leader = self.leader(service).ok_or_else(|| Trouble::new(act.to_string(), "it does not run"))?;
-                self.processes.retain(|_, process| process.group != leader.pid);
-                process = Some(leader);
+            Act::Kill { whom, .. } => {
+                let victims = self.living(act, whom)?;
+                self.processes.retain(|_, process| !victims.iter().any(|victim| victim.pid == process.group));
                 Thing::InTool(stuck)
+            }
+            Act::MakeGroup { .. } | Act::LimitGroup { .. } => match (&*prepared.groups, &*prepared.settings) {
+                ([folder], _) => {
+                    self.groups.insert(folder.clone());
+                    Thing::Group(folder.clone())
+                }
+                (_, [setting]) => self.limit(setting, stuck),
+                _ => return Err(Trouble::new(act.to_string(), "nothing was prepared")),
+            },
+            Act::KeepKilling { .. } => Thing::InTool(stuck),
+            Act::TakeCharge { whom } => Thing::Stopped(self.living(act, whom)?),
+            Act::LimitOpenFiles { whom, limits, .. } => {
+                let victims = self.living(act, whom)?;
+                for (victim, limit) in victims.iter().zip(limits) {
+                    if let Some(process) = self.process(victim) {
+                        process.file_limit = limit.set;
+                    }
+                }
+                Thing::Limited(victims.into_iter().zip(limits.iter().copied()).collect())
             }
             Act::OpenProxy { .. } | Act::AddToxic { .. } => Thing::InTool(stuck),
         };
@@ -223,7 +364,7 @@ impl World {
         self.made.push(name.clone());
         self.things.insert(name, thing);
         let address = if let Act::OpenProxy { proxy } = act { Some(proxy.listen) } else { None };
-        Ok(Receipt { process, address })
+        Ok(Receipt { process, address, ..prepared.clone() })
     }
 
     /// Undoes one thing, as the runner does it.
@@ -233,9 +374,20 @@ impl World {
             Thing::InTool(true) => {}
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
-            Thing::Stopped(one) => {
-                if let Some(process) = self.process(&one).filter(|process| !process.stuck) {
-                    process.stopped = false;
+            Thing::Value(setting, _) => {
+                if setting.whose(Some(&self.value(&setting))) == Whose::Ours {
+                    self.set_value(&setting, &setting.before);
+                }
+            }
+            Thing::Group(folder) => self.remove_group(&folder)?,
+            Thing::Limited(all) => all.into_iter().for_each(|(one, limit)| {
+                self.restore_file_limit(&one, limit);
+            }),
+            Thing::Stopped(all) => {
+                for one in all {
+                    if let Some(process) = self.process(&one).filter(|process| !process.stuck) {
+                        process.stopped = false;
+                    }
                 }
             }
         }
@@ -248,6 +400,55 @@ impl World {
             self.revive(service);
         }
         Ok(())
+    }
+
+    /// As a kernel does it: only what is as it was set is restored.
+    pub fn restore_file_limit(&mut self, identity: &ProcessIdentity, limit: SoftLimit) -> Limited {
+        let Some(process) = self.process(identity) else { return Limited::Gone };
+        match process.file_limit {
+            now if now == limit.set && process.stuck => Limited::Set,
+            now if now == limit.set || now == limit.before => {
+                process.file_limit = limit.before;
+                Limited::Set
+            }
+            other => Limited::Other(other),
+        }
+    }
+
+    /// What these have open, with room for many more.
+    pub fn open_files(&mut self, victims: &[Victim]) -> Vec<OpenFiles> {
+        let identities = victims.iter().map(|victim| victim.process.clone());
+        let all = identities.filter_map(|process| {
+            let soft = self.process(&process)?.file_limit;
+            Some(OpenFiles { process, soft, hard: 4096, open: vec![0, 1, 2] })
+        });
+        all.collect()
+    }
+
+    /// Those whom an act hits; a trouble when one of them is gone.
+    fn living(&mut self, act: &Act, whom: &Victims) -> Result<Vec<ProcessIdentity>, Trouble> {
+        let victims: Vec<ProcessIdentity> = whom.identities().cloned().collect();
+        match !victims.is_empty() && victims.iter().all(|victim| self.process(victim).is_some()) {
+            true => Ok(victims),
+            false => Err(Trouble::new(act.to_string(), "it does not run")),
+        }
+    }
+
+    /// Who matches a target: the leader of a service, or those strangers that the tool may hit.
+    pub fn find(&mut self, target: &ProcessTarget) -> Vec<Victim> {
+        let victim = |process: ProcessIdentity, service: Option<&str>| Victim {
+            process,
+            name: "fake".to_owned(),
+            service: service.map(ToOwned::to_owned),
+        };
+        match target.by.service() {
+            Some(service) => self.leader(service).map(|leader| victim(leader, Some(service))).into_iter().collect(),
+            None => {
+                let strangers = self.strangers.clone();
+                let living = strangers.into_iter().filter(|one| self.process(one).is_some());
+                living.map(|one| victim(one, None)).collect()
+            }
+        }
     }
 
     fn end(&mut self, identity: &ProcessIdentity) {
@@ -293,7 +494,9 @@ impl World {
             identity: identity.clone(),
             group,
             ours: true,
+            target: false,
             stopped: false,
+            file_limit: FILE_LIMIT,
             dies_with_tool,
             stuck,
             dies_at: None,
@@ -318,7 +521,9 @@ impl World {
                 identity,
                 group: pid,
                 ours: false,
+                target: false,
                 stopped,
+                file_limit: FILE_LIMIT,
                 dies_with_tool: false,
                 stuck: false,
                 dies_at: None,
@@ -330,6 +535,11 @@ impl World {
     /// What would not go is let go.
     pub fn heal(&mut self) {
         self.processes.values_mut().for_each(|process| process.stuck = false);
+        for thing in self.things.values_mut() {
+            if let Thing::Value(_, stuck) = thing {
+                *stuck = false;
+            }
+        }
     }
 
     /// The machine starts anew: nothing runs any more.
@@ -337,5 +547,7 @@ impl World {
         self.boot += 1;
         self.processes.clear();
         self.things.clear();
+        self.values.clear();
+        self.groups.clear();
     }
 }

@@ -57,7 +57,7 @@ pub(in crate::host) fn send(process: &ProcessIdentity, signal: Signal) -> Result
 
 /// A descriptor of this very process, which keeps naming it; none when it is gone or its pid names somebody else. An
 /// error (such as no descriptors left) says nothing about the process.
-fn hold(process: &ProcessIdentity) -> io::Result<Option<OwnedFd>> {
+pub(super) fn hold(process: &ProcessIdentity) -> io::Result<Option<OwnedFd>> {
     let Some(pidfd) = open(process.pid)? else { return Ok(None) };
     let same = read(process.pid, &pidfd)?.is_some_and(|now| now == *process);
     Ok((same && alive(&pidfd)).then_some(pidfd))
@@ -98,7 +98,7 @@ fn pidfs_inode(pidfd: &OwnedFd) -> u64 {
 }
 
 /// A pidfd becomes readable when the last thread of its process has ended, reaped or not.
-fn alive(pidfd: &OwnedFd) -> bool {
+pub(super) fn alive(pidfd: &OwnedFd) -> bool {
     let mut wait = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(poll(&mut wait, Some(&now)), Ok(0))

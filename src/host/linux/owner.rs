@@ -37,7 +37,7 @@ impl Owner {
     }
 
     /// Reads such a value; none when it is not one of ours.
-    pub(super) fn read(value: &[u8]) -> Option<Self> {
+    pub(in crate::host) fn read(value: &[u8]) -> Option<Self> {
         let mut parts = value.splitn(5, |byte| *byte == b':');
         let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u64>().ok();
         let namespace = number()?;

@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
         signals: untried(),
     };
     output::stdout(&(serde_json::to_string(&tried).unwrap_or_default() + "\n"));
-    this_process::stdin_ends_within(LIMIT);
+    this_process::stdin_ends_until(thread::now() + LIMIT);
     ExitCode::SUCCESS
 }
 

@@ -17,6 +17,8 @@ pub struct Usage {
     pub resident: u64,
     /// Open file descriptors; none when we may not look.
     pub open_files: Option<u64>,
+    /// Threads.
+    pub threads: u64,
 }
 
 /// What a process uses; none when it is gone.
@@ -31,6 +33,7 @@ pub fn usage(process: &ProcessIdentity) -> Option<Usage> {
         cpu: ticks.max(living_threads(&look)),
         resident: look.statm().ok()?.resident * procfs::page_size(),
         open_files: look.fd_count().ok().map(|count| count as u64),
+        threads: u64::try_from(stat.num_threads).unwrap_or_default(),
     };
     let lives = matches!(super::identity::state(process), ProcessState::Running | ProcessState::Stopped);
     lives.then_some(usage)

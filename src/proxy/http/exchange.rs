@@ -38,6 +38,7 @@ use crate::model::http::HttpEffect;
 use crate::model::step::ToxicKind;
 use crate::proxy::listener::{Shared, Stop};
 use crate::proxy::toxics::{Passenger, Touch};
+use crate::proxy::traffic::InFlight;
 use crate::proxy::users::UserId;
 
 /// How long a connection without a request under way may take to end.
@@ -105,7 +106,7 @@ impl Exchange {
 
     /// Answers a request. An error resets or closes: the connection (HTTP/1.1) or the stream (HTTP/2).
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let under_way = Arc::clone(&self.under_way);
+        let under_way = (Arc::clone(&self.under_way), InFlight::begin(&self.shared.traffic));
         let touches = decide(&self.shared.toxics, self.passenger(&request), &request);
         let mut request = request.map(pass);
         if self.speech == Speech::One && expect::waits(&request) {
@@ -163,7 +164,7 @@ impl Exchange {
 
     /// A body whose error is a reset for the client: a close would look like the end of some of them. Under way until
     /// it is dropped.
-    fn resetting(&self, body: Body, under_way: Arc<()>) -> Body {
+    fn resetting(&self, body: Body, under_way: (Arc<()>, InFlight)) -> Body {
         let cord = (self.speech == Speech::One).then(|| self.cord.clone());
         body.map_err(move |error| {
             // Held by the closure, and so by the body.

@@ -18,17 +18,25 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// The whole report as HTML.
 pub fn html(run: &Run, analysis: &Analysis) -> String {
-    let name = escape(&run.experiment().name);
-    let headline = analysis.verdict.headline();
-    let mut out = String::new();
-    let _ = write!(
-        out,
+    let title = format!("{}: {}", analysis.verdict.headline(), run.experiment().name);
+    document(&title, &sections_of(run, analysis))
+}
+
+/// A whole file around what it shows.
+pub(super) fn document(title: &str, main: &str) -> String {
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{headline}: {name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
-    );
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{main}</main>\n</body>\n</html>\n",
+        escape(title)
+    )
+}
+
+/// What is told of one run.
+pub(super) fn sections_of(run: &Run, analysis: &Analysis) -> String {
+    let mut out = String::new();
     section(&mut out, "residue", |page| sections::residue(page, run));
     hero(&mut out, run, analysis);
     section(&mut out, "key", |page| text::key_numbers(page, run, analysis));
@@ -40,7 +48,6 @@ pub fn html(run: &Run, analysis: &Analysis) -> String {
     rollback_log(&mut out, run);
     section(&mut out, "", |page| sections::notes(page, run));
     section(&mut out, "footer", |page| sections::footer(page, run, analysis));
-    out.push_str("</main>\n</body>\n</html>\n");
     out
 }
 
@@ -94,7 +101,7 @@ fn rollback_log(out: &mut String, run: &Run) {
 }
 
 /// A section with what is said on a page; nothing when nothing is.
-fn section(out: &mut String, class: &str, say: impl FnOnce(&mut Page)) {
+pub(super) fn section(out: &mut String, class: &str, say: impl FnOnce(&mut Page)) {
     let mut page = Page::unstyled();
     say(&mut page);
     if page.blocks().is_empty() {
@@ -139,7 +146,7 @@ fn table(header: &[String], rows: &[Vec<String>], tones: &[(String, Tone)]) -> S
     format!("<div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>")
 }
 
-const fn class(tone: Tone) -> &'static str {
+pub(super) const fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
         Tone::Doubtful => "doubtful",
@@ -149,7 +156,7 @@ const fn class(tone: Tone) -> &'static str {
 }
 
 /// Text for HTML, inside elements and attributes; controls and characters that turn the writing are written out.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let clean = clean(text);
     clean.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
@@ -258,7 +265,7 @@ mod tests {
                     header.variables = vec![text.to_owned()];
                 }
                 EventKind::Sample(sample) if place % 7 == 0 => {
-                    sample.measurement = Measurement::failed(Outcome::Wrong, text);
+                    *sample = sample.but(Measurement::failed(Outcome::Wrong, text));
                 }
                 EventKind::StepApplied { act, .. } => *act = text.to_owned(),
                 EventKind::StepUndone { undo, .. } => *undo = text.to_owned(),

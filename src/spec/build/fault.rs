@@ -1,18 +1,22 @@
 //! `faults`.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::Context;
+use super::group_limit;
 use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
 use super::request;
+use super::stress;
+use super::target::target;
 use crate::model::experiment::BlastRadius;
-use crate::model::fault::{FaultKind, FaultSpec, MemorySize, Target};
-use crate::model::units::{Bytes, Timespan};
+use crate::model::fault::{FaultKind, FaultSpec, Target};
+use crate::model::units::Timespan;
 use crate::spec::catalogue::{FAULTS, Flat, read_flat};
 use crate::spec::decode::{Field, Raw, Spanned};
-use crate::spec::file::{ExperimentFile, FaultFile, TargetFile};
+use crate::spec::file::{ExperimentFile, FaultFile};
 use crate::spec::suggest;
 use crate::spec::tree::NodeId;
 
@@ -50,10 +54,11 @@ fn draft(context: &Context<'_, '_>, node: NodeId, names: &Names) -> Option<Draft
     let head = context.decoder.tree.head(node);
     let target = context.require(&file.target, "target", &head).and_then(|given| target(context, given, names));
     if let (Some(kind), Some(target), Some(place)) = (&kind, &target, file.target.given())
-        && target.kind() != kind.takes()
+        && !kind.takes().contains(&target.kind())
     {
         let message = format!("`{}` cannot act on {}", kind.word(), target.describe());
-        context.error(&place.span, message, format!("write `target: {}`", kind.takes().example()));
+        let examples: Vec<String> = kind.takes().iter().map(|kind| format!("`target: {}`", kind.example())).collect();
+        context.error(&place.span, message, format!("write {}", examples.join(" or ")));
     }
     if let Some(kind) = &kind {
         settings(context, node, kind);
@@ -82,39 +87,6 @@ fn read(context: &Context<'_, '_>, node: NodeId) -> Flat<FaultFile, FaultKind> {
         context.error(&word.span, format!("there is no fault `{}`", word.value), help);
     }
     flat
-}
-
-/// The one target that is named.
-fn target(context: &Context<'_, '_>, given: &Spanned<TargetFile>, names: &Names) -> Option<Target> {
-    const HELP: &str = "write `{ proxy: NAME }`, `{ process: { service: NAME } }` or `{ host: local }`";
-    let file = &given.value;
-    match (file.proxy.given(), file.process.given(), file.host.given()) {
-        (Some(proxy), None, None) => {
-            names.proxies.check(context, &proxy.value, &proxy.span);
-            Some(Target::Proxy(proxy.value.clone()))
-        }
-        (None, Some(process), None) => {
-            let service = context.require(&process.value.service, "service", &process.span)?;
-            names.services.check(context, &service.value, &service.span);
-            Some(Target::Service(service.value.clone()))
-        }
-        (None, None, Some(host)) if host.value == "local" => Some(Target::Host),
-        (None, None, Some(host)) => {
-            context.error(&host.span, format!("`{}` is not this machine", host.value), "write `{ host: local }`");
-            None
-        }
-        (None, None, None) => {
-            let broken = file.proxy.is_broken() || file.process.is_broken() || file.host.is_broken();
-            if !broken {
-                context.error(&given.span, "an empty target means nothing, never everything", HELP);
-            }
-            None
-        }
-        _ => {
-            context.error(&given.span, "a fault acts on one target", HELP);
-            None
-        }
-    }
 }
 
 /// Judges the times and the share against the blast radius.
@@ -156,6 +128,7 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             context.error(&context.place(node, key), message, help);
         }
     };
+    group_limit::settings(kind, refuse);
     match kind {
         FaultKind::NetworkLatency(_)
         | FaultKind::NetworkBandwidth(_)
@@ -165,31 +138,24 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
         | FaultKind::NetworkSlice(_)
         | FaultKind::NetworkLimitData(_)
         | FaultKind::NetworkDown(_) => network::settings(kind, refuse),
-        FaultKind::CpuStress(fault) => {
-            refuse(fault.load.0 <= 0.0, "load", "a load of 0% breaks nothing", "write more than 0%");
+        FaultKind::CpuStress(_) | FaultKind::MemoryStress(_) | FaultKind::DiskStress(_) | FaultKind::DiskFill(_) => {
+            stress::settings(kind, refuse);
+        }
+        FaultKind::ProcessKill(fault) => {
+            let often = fault.every.is_some_and(|every| every.0 < Duration::from_millis(100));
             refuse(
-                fault.cores == Some(0),
-                "cores",
-                "0 cores break nothing",
-                "write 1 or more, or leave it out for all",
+                often,
+                "every",
+                "a kill so often is one without end",
+                "write 100ms or more, or leave it out for once",
             );
         }
-        FaultKind::MemoryStress(fault) => {
-            let nothing = match fault.size {
-                MemorySize::Bytes(size) => size.0 == 0,
-                MemorySize::Available(share) => share.0 <= 0.0,
-            };
-            refuse(nothing, "size", "a size of nothing breaks nothing", "write more than 0");
-        }
-        FaultKind::DiskStress(fault) => {
-            let (block, file) = (fault.block_size, fault.file_size);
-            let right = block.0.is_power_of_two() && (512..=16 << 20).contains(&block.0);
-            let message = format!("blocks of {block} do not exist");
-            refuse(!right, "block_size", &message, "write a power of two from 512B to 16MiB, such as `4KiB`");
-            let whole = file.0 >= block.0 && block.0 > 0 && file.0.is_multiple_of(block.0);
-            let message = format!("a file of {file} does not hold whole blocks of {}", Bytes(block.0));
-            refuse(right && !whole, "file_size", &message, "write a multiple of `block_size`");
-            refuse(fault.path.as_os_str().is_empty(), "path", "`path` is empty", "write a directory");
+        FaultKind::ProcessSlow(fault) => {
+            refuse(fault.share.0 <= 0.0, "share", "a share of 0% slows nobody", "write more than 0%");
+            refuse(fault.share.0 >= 1.0, "share", "a share of 100% is a pause", "use `fault: process.pause`");
+            let period = Duration::from_millis(10)..=Duration::from_secs(10);
+            let wrong = !period.contains(&fault.period.0);
+            refuse(wrong, "period", &format!("a period of {} cannot be kept", fault.period), "write 10ms to 10s");
         }
         _ => request::settings(context, node, kind),
     }

@@ -2,7 +2,6 @@
 
 use super::probe::Probe;
 use super::{Context, recovery_default};
-use crate::diagnostic::Diagnostic;
 use crate::model::expectation::StopCondition;
 use crate::model::experiment::{BlastRadius, Experiment, Recovery, Scope};
 use crate::model::units::{Share, Timespan};
@@ -15,8 +14,8 @@ pub(super) const HOUR: Timespan = Timespan::seconds(3600);
 const LONGEST_FAULT: Timespan = Timespan::seconds(600);
 const MOST_SAMPLES: f64 = 5e6;
 
-/// The limits of harm, with defaults where nothing is said.
-pub(super) fn blast_radius(context: &Context<'_, '_>, field: &Field<BlastRadiusFile>) -> BlastRadius {
+/// The limits of harm, with defaults where nothing is said; `breaks` says whether there are faults.
+pub(super) fn blast_radius(context: &Context<'_, '_>, field: &Field<BlastRadiusFile>, breaks: bool) -> BlastRadius {
     let none = BlastRadiusFile::default();
     let file = field.get().unwrap_or(&none);
     if let Some(scope) = file.scope.given() {
@@ -35,6 +34,11 @@ pub(super) fn blast_radius(context: &Context<'_, '_>, field: &Field<BlastRadiusF
     if let Some(users) = file.max_affected_users.given().filter(|users| users.value == 0) {
         context.error(&users.span, "with 0 users no fault touches anyone", "write 1 or more, or leave it out");
     }
+    if matches!(field, Field::Absent) && breaks {
+        let message = "no `blast_radius` says how far the harm may go";
+        let help = "add one, such as `blast_radius: { duration: 30s }`; without it that is 60s and all traffic";
+        context.warn(&context.place(context.decoder.tree.root, "faults"), message, help);
+    }
     let (least, default) = (Timespan::ZERO, Timespan::seconds(60));
     BlastRadius {
         scope: file.scope.or(Scope::SingleInstance),
@@ -51,7 +55,9 @@ pub(super) fn baseline(context: &Context<'_, '_>, field: &Field<Timespan>) -> Ti
 pub(super) fn recovery(context: &Context<'_, '_>, field: &Field<RecoveryFile>) -> Recovery {
     let default = recovery_default();
     let Some(file) = field.get() else { return default };
-    Recovery { within: context.time(&file.within, "within", Timespan::ZERO, HOUR, default.within) }
+    let watch =
+        file.watch.given().map(|_| context.time(&file.watch, "watch", Timespan::ZERO, HOUR, Timespan::seconds(1)));
+    Recovery { within: context.time(&file.within, "within", Timespan::ZERO, HOUR, default.within), watch }
 }
 
 /// The stop conditions that are right.
@@ -91,24 +97,18 @@ fn stop_condition(
     })
 }
 
-/// Warns of probes that are asked too seldom to say anything, and refuses floods.
+/// Refuses floods. Probes that are asked too seldom to say anything are a matter of `analysis::risks`.
 pub(super) fn samples(context: &Context<'_, '_>, experiment: &Experiment) {
-    const ENOUGH: f64 = 5.0;
     let seconds = |time: Timespan| time.0.as_secs_f64();
-    let whole = seconds(experiment.baseline) + seconds(experiment.fault_window()) + seconds(experiment.recovery.within);
+    let whole = seconds(experiment.baseline)
+        + seconds(experiment.fault_window())
+        + seconds(experiment.recovery.within)
+        + experiment.recovery.watch.map_or(0.0, seconds);
     let per_second = |interval: Timespan| 1.0 / seconds(interval).max(1e-9);
     let all: f64 = experiment.steady_state.iter().map(|probe| whole * per_second(probe.interval)).sum();
     let place = context.place(context.decoder.tree.root, "steady_state");
     if all > MOST_SAMPLES {
         let message = format!("these probes would take {all:.0} samples, at most {MOST_SAMPLES:.0}");
         context.error(&place, message, "lower a `rate`, or shorten `baseline`, the faults or `recovery`");
-    }
-    for probe in &experiment.steady_state {
-        let samples = seconds(experiment.baseline) * per_second(probe.interval);
-        if samples < ENOUGH {
-            let message = format!("the probe `{}` takes only {samples:.1} samples during the baseline", probe.name);
-            let help = format!("raise its `rate`, or write `baseline: {}` or more", Timespan(probe.interval.0 * 5));
-            context.decoder.report(Diagnostic::warning(message).at(place.clone()).help(help));
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What the parts of a file say together: required values, ranges, references, contradictions. A file a topic.
 
 mod fault;
+mod group_limit;
 mod limits;
 mod names;
 mod network;
@@ -8,6 +9,8 @@ mod probe;
 mod proxy;
 mod request;
 mod service;
+mod stress;
+mod target;
 
 use std::ops::Range;
 
@@ -20,7 +23,7 @@ use crate::model::experiment::{Experiment, Recovery};
 use crate::model::units::Timespan;
 
 /// The most entries that any list of a file may have; more are a slip of a generator, and cost time to judge.
-const MOST_ENTRIES: usize = 100;
+pub(super) const MOST_ENTRIES: usize = 100;
 
 /// Builds the experiment; none when an error has been reported.
 pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
@@ -34,7 +37,7 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
     let services = service::services(&context, &file);
     let mut proxies = proxy::proxies(&context, &file);
     let probes = probe::probes(&context, &file, &names, &head);
-    let blast_radius = limits::blast_radius(&context, &file.blast_radius);
+    let blast_radius = limits::blast_radius(&context, &file.blast_radius, !file.faults.each().is_empty());
     let faults = fault::faults(&context, &file, &names, &blast_radius);
     proxy::choose_protocols(&context, &mut proxies, &faults);
     network::need_tcp(&context, &proxies, &faults);
@@ -178,5 +181,5 @@ fn check_url(text: &str) -> Result<(), String> {
 }
 
 fn recovery_default() -> Recovery {
-    Recovery { within: Timespan::seconds(30) }
+    Recovery { within: Timespan::seconds(30), watch: None }
 }

@@ -34,6 +34,15 @@ impl Names {
     }
 }
 
+impl Names {
+    /// Whether a proxy or a service has this name; reports it when none has.
+    pub fn check_target(&self, context: &Context<'_, '_>, name: &str, place: &Range<usize>) {
+        if !self.services.names.iter().any(|known| known == name) {
+            self.proxies.check(context, name, place);
+        }
+    }
+}
+
 impl Known {
     fn new<'f>(
         context: &Context<'_, '_>,

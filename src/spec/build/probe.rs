@@ -9,7 +9,7 @@ use crate::model::expectation::Expectation;
 use crate::model::probe::{HttpProbe, ProbeKind, ProbeSpec, ProcessSelector};
 use crate::model::units::Timespan;
 use crate::spec::catalogue::{Flat, PROBES, read_flat};
-use crate::spec::decode::Raw;
+use crate::spec::decode::{Field, Raw, Spanned};
 use crate::spec::expression::{self, Values};
 use crate::spec::file::{ExperimentFile, ProbeFile};
 use crate::spec::suggest;
@@ -59,8 +59,22 @@ fn probe(context: &Context<'_, '_>, node: NodeId, names: &Names, unique: &mut Un
     let (least, most) = (Timespan::ZERO, Timespan::seconds(300));
     let timeout = context.time(&file.timeout, "timeout", least, most, Timespan::seconds(2));
     let on_no_data = file.on_no_data.or(crate::model::probe::OnNoData::Stop);
-    let spec = || Some(ProbeSpec { name: name.clone()?, kind: kind?, interval, timeout, expect, on_no_data });
+    let independent_of = independent_of(context, &file, names);
+    let spec = || {
+        let name = name.clone()?;
+        Some(ProbeSpec { name, kind: kind?, interval, timeout, expect, on_no_data, independent_of })
+    };
     Probe { spec: spec(), name, values }
+}
+
+/// What faults act on that must not be felt here.
+fn independent_of(context: &Context<'_, '_>, file: &ProbeFile, names: &Names) -> Vec<String> {
+    let given = file.independent_of.each().iter().filter_map(Field::given);
+    let check = |name: &Spanned<String>| {
+        names.check_target(context, name.value.trim(), &name.span);
+        name.value.trim().to_owned()
+    };
+    given.map(check).collect()
 }
 
 /// Reads an entry; reports a word that no probe has.

@@ -68,7 +68,10 @@ impl Failure {
             ),
             Kind::Missing(field) => (format!("`{field}` is missing"), Some(format!("add `{field}: ...` here"))),
             Kind::Type(expected) => mismatch(key, &plain_words(&expected), tree, node),
-            Kind::Value(expected) => (format!("{subject} must be {}, not {found}", plain_words(&expected)), None),
+            Kind::Value(expected) => {
+                let expected = plain_words(&expected);
+                (format!("{subject} must be {expected}, not {found}"), Some(format!("write {expected}")))
+            }
             Kind::Variant(word, known) => (format!("{subject} cannot be `{word}`"), Some(suggest::hint(&word, known))),
             Kind::Other(text) => match text.rsplit_once("; ") {
                 Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
@@ -97,6 +100,8 @@ fn mismatch(key: Option<&str>, expected: &str, tree: &Tree, node: NodeId) -> (St
     } else {
         as_plain(expected, text, tree.scalar(node).is_some_and(|scalar| !scalar.plain))
     };
+    let form = expected.strip_prefix("written as ").unwrap_or(expected);
+    let help = help.or_else(|| Some(format!("write {form} here")));
     (format!("{subject} must be {expected}, not {found}"), help)
 }
 

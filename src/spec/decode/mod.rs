@@ -129,7 +129,8 @@ impl<'t> Decoder<'t> {
         if self.steps.get() < MOST_STEPS {
             return Ok(());
         }
-        Err(Failure::new(Kind::Other("this file stands for far too many values".to_owned())).at(node))
+        Err(Failure::new(Kind::Other("this file stands for far too many values; use fewer aliases".to_owned()))
+            .at(node))
     }
 
     /// Reports a failure below `root`; whether another attempt may find more.

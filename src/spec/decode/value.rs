@@ -193,7 +193,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
             (Content::Mapping(_), [entry]) => Variant::Entry(self.decoder, entry),
             _ => {
                 let choices: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                let message = format!("exactly one of {} stands here", choices.join(", "));
+                let message = format!("exactly one of {} stands here; keep one of them", choices.join(", "));
                 return Err(Failure::new(Kind::Other(message)).at(self.node));
             }
         };

@@ -31,7 +31,7 @@ impl Values {
                 ProcessMeasure::Alive => Self::None,
                 ProcessMeasure::Cpu => Self::CoreShares,
                 ProcessMeasure::Memory => Self::Bytes,
-                ProcessMeasure::Restarts | ProcessMeasure::OpenFiles => Self::Numbers,
+                ProcessMeasure::Restarts | ProcessMeasure::OpenFiles | ProcessMeasure::Threads => Self::Numbers,
             },
             ProbeKind::Host(probe) => match probe.measure {
                 HostMeasure::Cpu | HostMeasure::Memory | HostMeasure::Disk => Self::Shares,
@@ -114,6 +114,9 @@ impl Fitting {
                     message,
                     format!("write {} such as {}", self.proposed(), self.units[0].example()),
                 ))
+            }
+            None if text.starts_with(|c: char| c.is_ascii_digit()) && self.units[0] != Unit::Number => {
+                self.convert(self.units[0], token)
             }
             None => {
                 let help = format!("write {} such as {}", self.proposed(), self.units[0].example());

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use self::file::{PolicyFile, WindowFile};
+pub(super) use self::file::PolicyFile;
+use self::file::WindowFile;
 use super::decode::{Decoder, Field, Spanned};
 use super::scalar::{Plain, resolve};
 use super::tree::NodeId;

@@ -1,5 +1,6 @@
 //! HTTP through a proxy: what passes, and what toxics do to requests.
 
+mod counts;
 mod effects;
 mod endings;
 mod hostile;

@@ -2,41 +2,40 @@
 //! baseline, every expectation, every fault, the recovery and the rollback. What was not shown never passes: a run
 //! whose verdict is not `held` has a failure or an error.
 
-use std::fmt::Write;
+pub(super) mod xml;
+
+use xml::{Case, Outcome, TestSuite};
 
 use super::text;
 use crate::analysis::findings::{DoseFindings, DoseStatus, ExpectationFindings, RecoveryStatus, Standing};
 use crate::analysis::{Analysis, Run};
-use crate::diagnostic::clean::clean;
 use crate::model::event::StopCause;
 use crate::model::units::Timespan;
 use crate::model::verdict::Verdict;
 
+/// The test case of every run, whatever became of it.
+pub(super) const END: &str = "the run comes to its end";
+
 /// The whole report as XML.
 pub fn junit(run: &Run, analysis: &Analysis) -> String {
-    let cases = cases(run, analysis);
-    let count = |is: fn(&Outcome) -> bool| cases.iter().filter(|case| is(&case.outcome)).count();
-    let failures = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
-    let errors = count(|outcome| matches!(outcome, Outcome::Unknown { .. }));
-    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
-    let (tests, time) = (cases.len(), run.last.as_secs_f64());
-    let name = attribute(&run.experiment().name);
-    let started = run.header.started.format("%Y-%m-%dT%H:%M:%S");
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let totals = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{time:.3}\"");
-    let _ = writeln!(xml, "<testsuites name=\"chaos\" {totals}>");
-    let _ = writeln!(xml, "  <testsuite name=\"{name}\" {totals} skipped=\"{skipped}\" timestamp=\"{started}\">");
-    properties(&mut xml, run, analysis);
-    cases.iter().for_each(|case| case.write(&mut xml, &name));
-    let _ = writeln!(xml, "    <system-out>{}</system-out>", escape(&lines(run, analysis)));
-    xml.push_str("  </testsuite>\n</testsuites>\n");
-    xml
+    xml::document(&[suite(run, analysis)])
 }
 
-fn properties(xml: &mut String, run: &Run, analysis: &Analysis) {
+/// One run.
+pub(super) fn suite(run: &Run, analysis: &Analysis) -> TestSuite {
+    TestSuite {
+        name: run.experiment().name.clone(),
+        started: run.header.started,
+        took: run.last,
+        properties: properties(run, analysis),
+        cases: cases(run, analysis),
+        output: text(run, analysis, super::Style { color: false, width: 100 }),
+    }
+}
+
+fn properties(run: &Run, analysis: &Analysis) -> Vec<(&'static str, String)> {
     let header = &run.header;
-    xml.push_str("    <properties>\n");
-    for (name, value) in [
+    vec![
         ("run", header.run.clone()),
         ("file", header.file.clone()),
         ("seed", header.seed.to_string()),
@@ -44,62 +43,16 @@ fn properties(xml: &mut String, run: &Run, analysis: &Analysis) {
         ("verdict", analysis.verdict.headline().to_owned()),
         ("exit code", analysis.verdict.exit_code().to_string()),
         ("impact", analysis.impact.level.word().to_owned()),
-    ] {
-        let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{}\"/>", attribute(&value));
-    }
-    xml.push_str("    </properties>\n");
-}
-
-/// The whole report as text, line by line.
-fn lines(run: &Run, analysis: &Analysis) -> String {
-    text(run, analysis, super::Style { color: false, width: 100 })
-}
-
-struct Case {
-    name: String,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    Passed,
-    /// What was to hold did not.
-    Failed {
-        kind: &'static str,
-        why: String,
-    },
-    /// It cannot be said whether it does: never a pass.
-    Unknown {
-        kind: &'static str,
-        why: String,
-    },
-    /// There was nothing to say; something else says why.
-    Skipped(String),
-}
-
-impl Case {
-    fn write(&self, xml: &mut String, suite: &str) {
-        let _ = write!(xml, "    <testcase classname=\"{suite}\" name=\"{}\"", attribute(&self.name));
-        let element = |element: &str, kind: &str, why: &str| {
-            format!("      <{element} type=\"{kind}\" message=\"{}\">{}</{element}>", attribute(why), escape(why))
-        };
-        let inner = match &self.outcome {
-            Outcome::Passed => return xml.push_str("/>\n"),
-            Outcome::Failed { kind, why } => element("failure", kind, why),
-            Outcome::Unknown { kind, why } => element("error", kind, why),
-            Outcome::Skipped(why) => format!("      <skipped message=\"{}\"/>", attribute(why)),
-        };
-        let _ = writeln!(xml, ">\n{inner}\n    </testcase>");
-    }
+    ]
 }
 
 /// The same names for every run of an experiment, so that a CI server can show their history.
-fn cases(run: &Run, analysis: &Analysis) -> Vec<Case> {
+pub(super) fn cases(run: &Run, analysis: &Analysis) -> Vec<Case> {
     let case = |name: &str, outcome: Outcome| Case { name: name.to_owned(), outcome };
-    let mut cases =
-        vec![case("the run comes to its end", end(run, analysis)), case("the baseline is steady", baseline(run))];
+    let mut cases = vec![case(END, end(run, analysis)), case("the baseline is steady", baseline(run))];
     for probe in &analysis.probes {
         let rows = probe.expectations.iter();
-        cases.extend(rows.map(|row| case(&format!("{}: {}", probe.name, row.expected), expectation(row, analysis))));
+        cases.extend(rows.map(|row| case(&expectation_name(&probe.name, &row.expected), expectation(row, analysis))));
     }
     let faults = analysis.doses.iter();
     cases.extend(faults.map(|dose| case(&format!("{} is effective", dose.fault), effect(dose, run))));
@@ -112,6 +65,11 @@ fn cases(run: &Run, analysis: &Analysis) -> Vec<Case> {
         cases.push(case("the verdict is held", Outcome::Unknown { kind: "inconclusive", why }));
     }
     cases
+}
+
+/// The name of the case of an expectation.
+pub(super) fn expectation_name(probe: &str, expected: &str) -> String {
+    format!("{probe}: {expected}")
 }
 
 fn end(run: &Run, analysis: &Analysis) -> Outcome {
@@ -206,31 +164,10 @@ fn rollback(run: &Run) -> Outcome {
     Outcome::Unknown { kind: "not_on_record", why: "the undo of a step is not on record".to_owned() }
 }
 
-fn attribute(text: &str) -> String {
-    escape(&clean(text))
-}
-
-/// Text for XML, line ends kept; characters that XML cannot carry are written out.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => escaped.push('\n'),
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.extend(c.escape_unicode()),
-            c => escaped.push_str(&clean(c.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{escape, junit};
+    use super::junit;
+    use super::xml::escape;
     use crate::analysis::testing::Story;
     use crate::analysis::{Analysis, analyse};
     use crate::model::event::StopCause;

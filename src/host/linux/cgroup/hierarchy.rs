@@ -1,4 +1,4 @@
-//! The control groups of this machine, and whether we might make some of our own. Looks only.
+//! The hierarchies of control groups on this machine, and whether we might make groups in them. Looks only.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ pub struct Hierarchy {
     pub version: u8,
     /// Where it is mounted.
     pub place: PathBuf,
+    /// The group that is mounted there: `/` unless we see a part of the hierarchy only.
+    pub root: PathBuf,
     /// What it controls: `cpu`, `memory`; v2 may have none.
     pub controllers: Vec<String>,
     /// Why no group can be made there, by the kernel's word; none when one can.
@@ -32,7 +34,7 @@ pub fn hierarchies() -> Result<Vec<Hierarchy>, Trouble> {
             _ => return None,
         };
         let refused = may_write(&mount.mount_point).err();
-        Some(Hierarchy { version, place: mount.mount_point, controllers, refused })
+        Some(Hierarchy { version, place: mount.mount_point, root: mount.root.into(), controllers, refused })
     });
     Ok(hierarchies.collect())
 }
@@ -52,7 +54,7 @@ fn listed(place: &Path) -> Vec<String> {
 }
 
 /// Asks the kernel whether we may make something in a folder, without making it.
-fn may_write(folder: &Path) -> Result<(), String> {
+pub(super) fn may_write(folder: &Path) -> Result<(), String> {
     accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(|error| error.to_string())
 }
 
