@@ -52,7 +52,7 @@ impl Targets {
     /// must not be hit, even if it would not be chosen: then the selector is not what was meant.
     pub fn choose(&self, fault: &FaultSpec, target: &ProcessTarget) -> Result<Chosen, Trouble> {
         let what = format!("find {}", target.by);
-        let all = process::census()?;
+        let all = who_may_match(target)?;
         let found = self.find(&target.by, &all)?;
         for victim in &found {
             self.may_be_hit(&what, victim)?;
@@ -118,7 +118,7 @@ impl Targets {
 
     /// Those that match now, drawn as before; they are remembered as hit, too.
     pub fn draw_again(&self, whom: &Victims) -> Result<Victims, Trouble> {
-        let all = process::census()?;
+        let all = who_may_match(&whom.target)?;
         let found = self.find(&whom.target.by, &all)?;
         let name = whom.target.to_string();
         let mut chosen = choice::draw(found, self.scope, self.seed, &name);
@@ -243,6 +243,14 @@ impl Targets {
         };
         let found: Vec<Victim> = all.iter().filter(|seen| pids.contains(&seen.process.pid)).map(victim).collect();
         if found.is_empty() { Err(nobody(help)) } else { Ok(found) }
+    }
+}
+
+/// Everybody on the machine, where they must be looked through: a service is known by whoever started it.
+fn who_may_match(target: &ProcessTarget) -> Result<Vec<Seen>, Trouble> {
+    match target.by {
+        Selector::Service(_) if !target.children => Ok(Vec::new()),
+        _ => process::census(),
     }
 }
 

@@ -8,7 +8,12 @@ use crate::needs;
 
 /// How many faults it has.
 pub fn faults() -> usize {
-    if limits().is_empty() { 8 } else { 10 }
+    if has_limits() { 10 } else { 8 }
+}
+
+/// Whether the control group of `family` is limited, too.
+pub fn has_limits() -> bool {
+    !limits().is_empty()
 }
 
 /// Control groups can be made by root only. A value in one outlives whoever set it.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::experiment::has_limits;
 use crate::home::{Home, signal};
 use crate::matrix::{Failure, Mode, Struck};
 use crate::oracle::Process;
@@ -51,6 +52,8 @@ fn told(point: &str) -> (&'static [i32], &'static str) {
         "held" | "held that restarts" => (&[STOPPED, 5], "STOP: hold: service held: the target is gone"),
         // Whoever asks it gets no answer any more.
         "demo" => (&[5, 6], "the steady state is not back in time"),
+        // Its control group is what is limited, so there is nothing to limit any more.
+        _ if has_limits() => (&[STOPPED, 5], "STOP: quota: service family: the target is gone"),
         // Nobody asks it anything; its child in another session goes on until the end.
         _ => (&[0, 5, 6], "recovery: awaiting the steady state"),
     }

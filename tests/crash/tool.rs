@@ -74,7 +74,11 @@ fn undisturbed() -> Option<Followed> {
     home.stays_clean().expect("an undisturbed run leaves nothing");
     assert!(!matches!(followed.code, None | Some(2 | 7 | 70)), "{:?} {}", followed.code, home.told());
     println!("  undisturbed: {} calls of {} kinds", followed.calls.values().sum::<u64>(), followed.calls.len());
-    (home.events("fault_applied") == faults()).then_some(followed)
+    let applied = home.events("fault_applied");
+    if applied != faults() {
+        println!("  {applied} of {} faults applied: {}", faults(), home.told());
+    }
+    (applied == faults()).then_some(followed)
 }
 
 fn strike(point: &str) -> Result<Struck, Failure> {
