@@ -21,7 +21,7 @@ impl Job {
     fn new() -> Self {
         let (sandbox, [port]) = (Sandbox::new(), free_ports());
         sandbox.write("bin/.here", "");
-        symlink(env!("CARGO_BIN_EXE_chaos"), sandbox.path("bin/chaos")).expect("a link");
+        symlink(crate::binary::chaos(), sandbox.path("bin/chaos")).expect("a link");
         let experiment = crate::suite::on_port("a port that answers", port, "ci");
         sandbox.write("experiments/a.yaml", &experiment);
         sandbox.write("experiments/b.yaml", experiment.replace("tags: [ci]", "tags: [slow]"));

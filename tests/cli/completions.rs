@@ -38,7 +38,7 @@ impl Place {
     fn new() -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("bin/.here", "");
-        symlink(env!("CARGO_BIN_EXE_chaos"), sandbox.path("bin/chaos")).expect("a link");
+        symlink(crate::binary::chaos(), sandbox.path("bin/chaos")).expect("a link");
         sandbox.write("first.yaml", "");
         sandbox.write("notes.txt", "");
         sandbox.write("more/second.yml", "");

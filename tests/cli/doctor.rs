@@ -88,7 +88,7 @@ fn the_unit_is_one_that_systemd_understands() {
     let sandbox = Sandbox::new();
     let words = ["doctor", "--print-unit", "--state-dir", "a folder/100% $state"];
     let done = sandbox.chaos(words).done().exits(0).complains_of_nothing();
-    let binary = env!("CARGO_BIN_EXE_chaos");
+    let binary = crate::binary::chaos();
     let done = done.says(&format!("ExecStart={binary} rollback --all --state-dir \""));
     let done = done.says("Type=oneshot").says("After=local-fs.target").says("Before=multi-user.target");
     sandbox.write("chaos-rollback.service", &done.stdout);

@@ -94,7 +94,7 @@ fn a_terminal_is_asked() {
     if sandbox.program("sh", ["-c", "command -v script"]).done().code != Some(0) {
         return skip("a_terminal_is_asked", "script is not installed");
     }
-    let binary = env!("CARGO_BIN_EXE_chaos");
+    let binary = crate::binary::chaos();
     // URL, an answer that is none, the case, no dependency.
     let answers =
         format!("printf '8081\\nearthquake\\nerrors\\n\\n' | script -qec '{binary} init asked.yaml' /dev/null");

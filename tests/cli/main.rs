@@ -3,6 +3,8 @@
 //! Tests use ports of their own below the kernel's ephemeral range, a state folder of their own, and leave no process
 //! behind. `UPDATE=1 cargo test --test cli completions` writes `completions/` anew.
 
+#[path = "../binary/mod.rs"]
+mod binary;
 mod catalogue;
 mod ci;
 mod ci_files;

@@ -122,7 +122,7 @@ fn a_fault_that_nothing_passes_makes_the_run_invalid_however_well_it_went() {
 
 #[test]
 fn a_system_that_stays_broken_after_the_rollback_is_not_recovered() {
-    let ended = run_alone(&files::stale_lock(env!("CARGO_BIN_EXE_chaos")));
+    let ended = run_alone(&files::stale_lock(crate::binary::chaos()));
     assert_eq!(ended.events("fault_undone").len(), 1, "{}", ended.done);
     assert!(ended.events("residue").is_empty(), "{}", ended.done);
     let done = ended.done.exits(5).says("NOT RECOVERED: a crash that leaves a stale lock");

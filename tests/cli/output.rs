@@ -7,8 +7,7 @@ use crate::experiments::Ports;
 use crate::files;
 use crate::slots::Company;
 use crate::support::{Done, Invocation, Sandbox, skip};
-
-const CHAOS: &str = env!("CARGO_BIN_EXE_chaos");
+use crate::binary::chaos;
 
 /// Runs an experiment that ends with exit code 3 on a terminal of so many columns.
 fn on_terminal(columns: u16, environment: &[(&str, &str)]) -> Option<String> {
@@ -19,7 +18,7 @@ fn on_terminal(columns: u16, environment: &[(&str, &str)]) -> Option<String> {
     }
     sandbox.write("a.yaml", files::unsteady());
     let words = Ports::new().variables(&files::unsteady()).join(" ");
-    let command = format!("stty cols {columns} rows 24 && {CHAOS} run a.yaml {words}");
+    let command = format!("stty cols {columns} rows 24 && {} run a.yaml {words}", chaos());
     let run = sandbox.program("script", ["-qec", &command, "/dev/null"]).env("TERM", "xterm-256color");
     let run = environment.iter().fold(run, |run, (name, value)| run.env(name, value));
     Some(run.in_company(Company::SideBySide).done().exits(3).stdout)
@@ -100,10 +99,10 @@ fn a_reader_that_is_gone_is_no_trouble_and_a_full_disk_is() {
     let sandbox = Sandbox::new();
     for words in answers(&sandbox) {
         assert_eq!(sandbox.chaos(&words).with_closed_stdout(), Some(0), "{words:?}");
-        let script = format!("exec {CHAOS} \"$@\" > /dev/full");
+        let script = format!("exec {} \"$@\" > /dev/full", chaos());
         let full = sandbox.program("sh", ["-c", &script, "sh"]).args(&words).done().exits(2);
         full.complains("error: cannot write to standard output: No space left on device");
-        let silent = sandbox.program("sh", ["-c", &format!("exec {CHAOS} \"$@\" >&- 2>&-"), "sh"]).args(&words).done();
+        let silent = sandbox.program("sh", ["-c", &format!("exec {} \"$@\" >&- 2>&-", chaos()), "sh"]).args(&words).done();
         assert!(matches!(silent.code, Some(0 | 2)), "no stream at all, and no panic: {silent}");
     }
 }
@@ -112,7 +111,7 @@ fn a_reader_that_is_gone_is_no_trouble_and_a_full_disk_is() {
 fn a_full_disk_under_the_report_does_not_change_how_a_run_ends() {
     let sandbox = Sandbox::new();
     sandbox.write("a.yaml", files::unsteady());
-    let script = format!("exec {CHAOS} \"$@\" > /dev/full");
+    let script = format!("exec {} \"$@\" > /dev/full", chaos());
     let words = Ports::new().variables(&files::unsteady());
     let run = sandbox.program("sh", ["-c", &script, "sh", "run", "a.yaml"]).args(words);
     let done = run.in_company(Company::SideBySide).done().exits(3);
@@ -133,7 +132,7 @@ fn read_only(sandbox: &Sandbox, words: &[&str]) -> Option<Invocation> {
         skip("a_state_folder_that_cannot_be_written", "mounts are not allowed here");
         return None;
     }
-    let script = format!("{mount} && exec {CHAOS} \"$@\"");
+    let script = format!("{mount} && exec {} \"$@\"", chaos());
     Some(sandbox.program("unshare", ["-m", "sh", "-c", &script, "sh"]).args(words))
 }
 

@@ -199,7 +199,7 @@ impl Machine {
             "mount -t tmpfs -o mode=755 none /etc && mkdir -m 755 /etc/chaos && cp -r policies/. /etc/chaos/ && \
              chmod -R go-w /etc/chaos && {{ {change}; }} && exec \"$0\" \"$@\""
         );
-        let all = ["-m", "sh", "-c", &script, env!("CARGO_BIN_EXE_chaos")];
+        let all = ["-m", "sh", "-c", &script, crate::binary::chaos()];
         self.sandbox.program("unshare", all.iter().chain(words))
     }
 }

@@ -1,12 +1,17 @@
-//! How many experiments run at once. A debug build takes half a core for each, so two go side by side; one that takes the
-//! cores goes alone,
+//! How many experiments run at once: most of one is waiting. A debug build takes half a core for each, an optimised one a
+//! fifth. One that takes the cores goes alone.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::binary;
+
 /// So many experiments at once.
-const SLOTS: usize = 2;
+fn slots() -> usize {
+    if binary::is_optimised() { 5 } else { 2 }
+}
+
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whom an experiment disturbs.
@@ -24,7 +29,7 @@ pub struct Slot(#[allow(dead_code, reason = "held for its lock")] Vec<File>);
 
 /// Waits for room.
 pub fn take(company: Company) -> Slot {
-    let mut files: Vec<File> = (0..SLOTS).map(open).collect();
+    let mut files: Vec<File> = (0..slots()).map(open).collect();
     match company {
         // In one order: nobody else holds more than one, so nobody waits in a circle.
         Company::Alone => files.iter().for_each(|file| file.lock().expect("a lock")),

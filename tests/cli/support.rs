@@ -42,7 +42,7 @@ impl Sandbox {
 
     /// The binary with these words.
     pub fn chaos<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Invocation {
-        self.program(env!("CARGO_BIN_EXE_chaos"), words)
+        self.program(crate::binary::chaos(), words)
     }
 
     /// Any program, in the same surroundings.

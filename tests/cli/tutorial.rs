@@ -49,7 +49,7 @@ fn problem(typed: &Typed, done: &Done) -> Option<String> {
 fn the_tutorial_can_be_followed_from_an_empty_folder() {
     let sandbox = Sandbox::new();
     let [gateway, retriever, generator, proxy] = free_ports();
-    let path = std::path::Path::new(env!("CARGO_BIN_EXE_chaos")).parent().expect("a folder").display().to_string();
+    let path = std::path::Path::new(crate::binary::chaos()).parent().expect("a folder").display().to_string();
     let path = format!("{path}:{}", std::env::var("PATH").unwrap_or_default());
     let address = |port: u16| format!("127.0.0.1:{port}");
     let shell = |command: &str| {

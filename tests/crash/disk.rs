@@ -177,7 +177,7 @@ fn on_a_small_disk(home: &Home, place: &str, size: &str) -> (Run, PathBuf) {
     let script = "mount -t tmpfs -o mode=700,size=$0 chaos-test \"$1\" && shift && exec \"$@\"";
     let mut command = home.tool("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", script, size]).arg(&folder);
-    command.arg(env!("CARGO_BIN_EXE_chaos")).args(["run", "--state-dir"]).arg(&state).arg(home.experiment(400));
+    command.arg(crate::binary::chaos()).args(["run", "--state-dir"]).arg(&state).arg(home.experiment(400));
     (Run::start(&mut command), folder)
 }
 

@@ -116,13 +116,13 @@ impl Home {
 
     /// The tool, about to run the experiment.
     pub fn run(&self, faults: u64) -> Command {
-        let mut command = self.tool(env!("CARGO_BIN_EXE_chaos"));
+        let mut command = self.tool(crate::binary::chaos());
         command.args(["run", "--state-dir"]).arg(&self.state).arg(self.experiment(faults));
         command
     }
 
     pub fn rollback(&self) -> Command {
-        let mut command = self.tool(env!("CARGO_BIN_EXE_chaos"));
+        let mut command = self.tool(crate::binary::chaos());
         command.args(["rollback", "--all", "--state-dir"]).arg(&self.state);
         command
     }

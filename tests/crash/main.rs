@@ -12,6 +12,8 @@
 
 mod abandoned;
 mod bad;
+#[path = "../binary/mod.rs"]
+mod binary;
 mod calls;
 mod disk;
 mod experiment;

@@ -1,5 +1,7 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
+#[path = "../binary/mod.rs"]
+mod binary;
 mod breach;
 mod busy;
 mod crowd;
@@ -40,7 +42,7 @@ use chaos::model::dose::ProcessState;
 
 /// The binary under test.
 fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_chaos"))
+    PathBuf::from(binary::chaos())
 }
 
 /// Whether a program is there to be tested with. What is skipped is said loudly; with `CHAOS_SKIP_NOTHING` it fails.
