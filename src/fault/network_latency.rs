@@ -3,7 +3,7 @@
 use crate::fault::toxic::{share_part, toxic_plan};
 use crate::fault::{FaultPlan, words};
 use crate::model::about::{About, Need};
-use crate::model::dose::{Dose, ToxicReading};
+use crate::model::dose::{Dose, DosePart, ToxicReading};
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, NetworkLatency, TargetKind};
 use crate::model::step::ToxicKind;
@@ -31,14 +31,24 @@ pub(super) fn plan(fault: &FaultSpec, settings: &NetworkLatency, experiment: &Ex
 }
 
 pub(super) fn dose(settings: &NetworkLatency, share: Share, toxic: &ToxicReading) -> Dose {
-    let mean = toxic.mean_delay.as_secs_f64();
-    let p99 = toxic.p99_delay;
-    let parts = vec![
-        words::part("added delay", asked_delay(settings), Timespan(toxic.mean_delay), mean),
-        words::part("added delay, p99", spread(settings), Timespan(p99), p99.as_secs_f64()),
-        share_part("connections", share, toxic),
-    ];
+    let mut parts = if toxic.touched > 0 && toxic.delayed == 0 {
+        vec![words::part("added delay", asked_delay(settings), NEVER_OVER, 0.0)]
+    } else {
+        delays(settings, toxic)
+    };
+    parts.push(share_part("connections", share, toxic));
     Dose { ineffective: too_little(settings, toxic), parts }
+}
+
+/// A run that was stopped, or clients that gave up, before any delay was over: all of them waited, none to the end.
+const NEVER_OVER: &str = "longer than anybody waited";
+
+fn delays(settings: &NetworkLatency, toxic: &ToxicReading) -> Vec<DosePart> {
+    let (mean, p99) = (Timespan(toxic.mean_delay), Timespan(toxic.p99_delay));
+    vec![
+        words::part("added delay", asked_delay(settings), mean, mean.0.as_secs_f64()),
+        words::part("added delay, p99", spread(settings), p99, p99.0.as_secs_f64()),
+    ]
 }
 
 fn asked_delay(settings: &NetworkLatency) -> String {
@@ -56,10 +66,11 @@ fn spread(settings: &NetworkLatency) -> String {
 }
 
 fn too_little(settings: &NetworkLatency, toxic: &ToxicReading) -> Option<String> {
-    if toxic.touched == 0 || toxic.delayed == 0 {
-        return Some("nothing passed through the proxy that the fault could delay".to_owned());
+    match (toxic.touched, toxic.delayed) {
+        (0, _) => Some("nothing passed through the proxy that the fault could delay".to_owned()),
+        (_, 0) => None,
+        _ => strays(settings.delay, settings.jitter, toxic),
     }
-    strays(settings.delay, settings.jitter, toxic)
 }
 
 /// Why the delay that was added is not the one that was asked for. The mean of n draws of a standard deviation of at
@@ -109,6 +120,14 @@ mod tests {
     fn a_delay_that_touched_nothing_was_not_effective() {
         let told = dose(&settings(), Share::ALL, &ToxicReading::default());
         assert!(told.ineffective.is_some());
+    }
+
+    #[test]
+    fn a_delay_that_was_never_over_because_the_run_was_stopped_was_effective_and_says_so() {
+        let reading = ToxicReading { seen: 9, touched: 9, ..ToxicReading::default() };
+        let told = dose(&settings(), Share::ALL, &reading);
+        assert_eq!(told.ineffective, None);
+        assert_eq!(told.parts[0].measured, "longer than anybody waited");
     }
 
     #[test]
