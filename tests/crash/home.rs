@@ -23,7 +23,7 @@ pub const LONGEST: Duration = Duration::from_secs(30);
 /// Between two looks at how long it takes until all is clean.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Between two looks at anything else.
-const LONGER_PAUSE: Duration = Duration::from_millis(3);
+const LONGER_PAUSE: Duration = Duration::from_millis(15);
 /// What is there so long after it should be gone is left for good.
 const LEAK: Duration = Duration::from_secs(5);
 

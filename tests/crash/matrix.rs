@@ -190,7 +190,7 @@ fn variable(name: &str) -> Option<u32> {
 fn strike_all(rows: &mut [Row]) {
     let all: Vec<(usize, &Mode, String)> = rows.iter_mut().enumerate().flat_map(Row::take_points).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = variable("CRASH_JOBS").map_or(4 * cores, |jobs| jobs as usize);
+    let jobs = variable("CRASH_JOBS").map_or(3 * cores, |jobs| jobs as usize);
     let next = AtomicUsize::new(0);
     let struck = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

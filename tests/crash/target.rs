@@ -20,7 +20,7 @@ pub const MODE: Mode = Mode {
 
 fn strike(point: &str) -> Result<Struck, Failure> {
     let home = Home::new();
-    let mut command = home.run(6000);
+    let mut command = home.run(12_000);
     if point == "held that restarts" {
         let file = home.path("paper").join("experiment.yaml");
         let text = fs::read_to_string(&file).expect("was just written");
