@@ -56,11 +56,12 @@ fn strike(point: &str) -> Result<Struck, Failure> {
 pub fn main(experiment: &str, state: &str) -> ExitCode {
     let bytes = std::fs::read(experiment).expect("reads");
     let read = spec::read_bytes(experiment, &bytes, &Variables::default()).expect("a good experiment");
-    let folder = Path::new(state).join("runs").join("00000000-0000-7000-8000-00000000bad0");
+    let run = uuid::Uuid::now_v7().to_string();
+    let folder = Path::new(state).join("runs").join(&run);
     std::fs::create_dir_all(&folder).expect("makes the folder");
     let header = RunHeader {
         format: 1,
-        run: "00000000-0000-7000-8000-00000000bad0".into(),
+        run,
         tool: "bad".into(),
         started: Clock::Real.wall(),
         file: experiment.into(),

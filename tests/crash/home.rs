@@ -134,9 +134,6 @@ impl Home {
         command.env(MARK, self.folder.path()).env_remove("XDG_STATE_HOME").env_remove("RUST_BACKTRACE");
         command.env("XDG_RUNTIME_DIR", self.runtime()).env("CHAOS_LOCK_DIR", self.locks());
         command.stdin(Stdio::null()).stdout(self.append("stdout")).stderr(self.append("stderr"));
-        for group in oracle::groups(self) {
-            let _ = until_for(LEAK, || fs::remove_dir(&group));
-        }
         if let Some(group) = &self.group {
             join(&mut command, CString::new(group.join("cgroup.procs").as_os_str().as_bytes()).expect("a plain path"));
         }
