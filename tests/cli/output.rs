@@ -3,11 +3,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::binary::chaos;
 use crate::experiments::Ports;
 use crate::files;
 use crate::slots::Company;
 use crate::support::{Done, Invocation, Sandbox, skip};
-use crate::binary::chaos;
 
 /// Runs an experiment that ends with exit code 3 on a terminal of so many columns.
 fn on_terminal(columns: u16, environment: &[(&str, &str)]) -> Option<String> {
@@ -102,7 +102,8 @@ fn a_reader_that_is_gone_is_no_trouble_and_a_full_disk_is() {
         let script = format!("exec {} \"$@\" > /dev/full", chaos());
         let full = sandbox.program("sh", ["-c", &script, "sh"]).args(&words).done().exits(2);
         full.complains("error: cannot write to standard output: No space left on device");
-        let silent = sandbox.program("sh", ["-c", &format!("exec {} \"$@\" >&- 2>&-", chaos()), "sh"]).args(&words).done();
+        let silent =
+            sandbox.program("sh", ["-c", &format!("exec {} \"$@\" >&- 2>&-", chaos()), "sh"]).args(&words).done();
         assert!(matches!(silent.code, Some(0 | 2)), "no stream at all, and no panic: {silent}");
     }
 }

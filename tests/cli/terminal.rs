@@ -24,8 +24,7 @@ fn on_a_terminal(sandbox: &Sandbox, text: &str, ports: &Ports, columns: u32) -> 
     }
     sandbox.write("a.yaml", text);
     let words: Vec<String> = ports.variables(text).into_iter().map(|word| format!("'{word}'")).collect();
-    let run =
-        format!("stty cols {columns} rows 30; exec {} run a.yaml {}", crate::binary::chaos(), words.join(" "));
+    let run = format!("stty cols {columns} rows 30; exec {} run a.yaml {}", crate::binary::chaos(), words.join(" "));
     let script = sandbox.program("script", ["-q", "-e", "-f", "-c", &run, "/dev/null"]);
     Some(script.env("TERM", "xterm").env("SHELL", "/bin/sh").in_company(Company::SideBySide))
 }
