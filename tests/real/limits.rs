@@ -117,7 +117,7 @@ async fn a_limit_of_memory_squeezes_the_cache_of_the_target() {
     if without_control_groups() {
         return;
     }
-    let script = "head -c 64M /dev/zero > big; sync big; while :; do cat big > /dev/null; sleep 0.05; done";
+    let script = "head -c 64M /dev/zero > big; sync big; while :; do cat big > /dev/null; sleep 0.3; done";
     let faults = on_target("memory.limit", "size: 24MiB, ramp: 1s", 3);
     let home = Home::new();
     let big = home.path("work").join("big");

@@ -71,10 +71,12 @@ fn undone_but_not_done(history: &History) -> Vec<String> {
 /// No fault is in place longer than the blast radius and the lease before its undo begins.
 fn injected_too_long(history: &History) -> Vec<String> {
     let fate = &history.fate;
-    // Nobody is there to act, or the guardian cannot and says so, or the tool hangs and beats: then its longest time is the limit, which is tested by itself.
+    // Nobody is there to act (a guardian that died, or dies at its work, beside a tool that hangs), or the guardian cannot
+    // and says so, or the tool hangs and beats: then its longest time is the limit, which is tested by itself.
     let nobody = history.ending.is_none() && history.alarm.is_none();
     let refused = matches!(history.alarm, Some((.., Some(Ok(Recovered::Refused(_)) | Err(_)))));
-    let alone = fate.guardian_killed.is_some() && !fate.standstills.is_empty();
+    let guardian_dead = fate.guardian_killed.is_some() || fate.guardian_dies.is_some();
+    let alone = guardian_dead && !fate.standstills.is_empty();
     if nobody || alone || refused || fate.standstills.iter().any(|still| still.beats) {
         return Vec::new();
     }
