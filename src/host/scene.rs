@@ -70,8 +70,9 @@ pub trait Scene {
     /// The value of a control group that is there now; none when the group is gone.
     fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble>;
 
-    /// Sets a value of a control group; content when the group is gone.
-    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble>;
+    /// Restores what a value of a control group was before, where one of ours is there; another one, and one that cannot
+    /// be read, is left alone. Content when the group is gone.
+    fn restore_value(&self, setting: &GroupSetting) -> Result<(), Trouble>;
 
     /// Whether a control group is there.
     fn has_group(&self, folder: &Path) -> Result<bool, Trouble>;
@@ -139,8 +140,8 @@ impl Scene for ThisMachine {
         cgroup::now(setting)
     }
 
-    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
-        cgroup::write(setting, value)
+    fn restore_value(&self, setting: &GroupSetting) -> Result<(), Trouble> {
+        cgroup::restore(setting)
     }
 
     fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {

@@ -221,12 +221,7 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         // A limit may be what keeps a process from ending.
         let values = remains.values_on(scene);
         for setting in &values {
-            // One that cannot be read may be somebody else's by now: it is looked at again, and told in the end.
-            let back = scene.value(setting).and_then(|now| match setting.whose(now.as_deref()) {
-                Whose::Ours => scene.set_value(setting, &setting.before),
-                Whose::Before | Whose::Nobodys | Whose::Others(_) => Ok(()),
-            });
-            trouble(back, &mut account);
+            trouble(scene.restore_value(setting), &mut account);
         }
         let all_back = stopped.is_empty() && limited.is_empty() && values.is_empty();
         match remains.processes_on(scene) {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::host::cgroup::{self, Counters, Place, Source};
+use crate::host::cgroup::{self, Counters, Place, Set, Source};
 use crate::host::clock::Clock;
 use crate::host::{Checked, Prepared, Trouble, process};
 use crate::model::cgroup::{Controller, GroupSetting, Limit, Whose};
@@ -14,6 +15,11 @@ use crate::model::dose::{GroupReading, ProcessState};
 use crate::model::step::{Job, Receipt};
 use crate::model::target::Victims;
 use crate::model::units::Timespan;
+
+/// So long a limit is tried to be set while the kernel cannot take back enough memory.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The control groups of a run.
 #[derive(Debug)]
@@ -114,13 +120,25 @@ impl Groups {
                 if step > 0 {
                     self.clock.sleep(over.0 / steps).await;
                 }
-                cgroup::set(setting, value)?;
+                self.set(setting, value).await?;
             }
         }
         let (since, then) = (self.clock.now(), Counters::read(&source));
         let limited = Limited { whom: whom.clone(), source, settings: receipt.settings.clone(), since, then };
         self.state().limited.insert(name.to_owned(), limited);
         Ok(receipt)
+    }
+
+    /// Sets a value, with patience: a target that reads its files again meanwhile keeps the kernel from taking back memory.
+    async fn set(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+        let deadline = self.clock.now() + PATIENCE;
+        loop {
+            match cgroup::set(setting, value)? {
+                Set::Done => return Ok(()),
+                Set::NotYet(trouble) if self.clock.now() >= deadline => return Err(trouble),
+                Set::NotYet(_) => self.clock.sleep(PAUSE).await,
+            }
+        }
     }
 
     /// Sets the old values again where ours are still there, the newest first.

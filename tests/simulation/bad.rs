@@ -129,8 +129,13 @@ impl Scene for Door {
         Ok(if careless { setting.ours.last().cloned() } else { now })
     }
 
-    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
-        self.inner.set_value(setting, value)
+    fn restore_value(&self, setting: &GroupSetting) -> Result<(), Trouble> {
+        let mut setting = setting.clone();
+        if self.bad == Some(Bad::OverwritesOthers) {
+            // Whatever is there is taken for ours.
+            setting.ours.extend(self.inner.value(&setting)?);
+        }
+        self.inner.restore_value(&setting)
     }
 
     fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {

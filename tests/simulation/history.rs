@@ -240,7 +240,11 @@ impl History {
         }
         self.recover_once("a recovery", None, bad);
         self.machine.set_trials(Trials::default());
-        let last = self.recover_once("the last recovery", None, bad);
+        let mut last = self.recover_once("the last recovery", None, bad);
+        if last.as_ref().is_some_and(tells_of_a_conflict) {
+            // As nobody could write down before that it was told. It is told once, and the next has nothing to say.
+            last = self.recover_once("the recovery after a conflict was told", None, bad);
+        }
         let mut left = self.machine.leftovers();
         if part_lost && matches!(last, Some(Ok(Recovered::Undone(account))) if !account.is_clean()) {
             // Strangers carry no mark, and groups none but their name, which a rollback with `--scan` looks for: what the
@@ -495,4 +499,11 @@ impl Gate {
         })
         .await
     }
+}
+
+/// Whether all that is not well is what somebody else set meanwhile.
+fn tells_of_a_conflict(outcome: &Outcome) -> bool {
+    let Ok(Recovered::Undone(account)) = outcome else { return false };
+    let troubles: Vec<&String> = account.steps.iter().filter_map(|step| step.undone.as_ref().err()).collect();
+    !troubles.is_empty() && troubles.iter().all(|trouble| trouble.starts_with("somebody else set"))
 }

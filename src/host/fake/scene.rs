@@ -161,9 +161,13 @@ impl Scene for FakeScene {
         Ok(Some(world.value(setting)))
     }
 
-    fn set_value(&self, setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
-        self.act("set a value", |world| {
-            world.set_value(setting, value);
+    fn restore_value(&self, setting: &GroupSetting) -> Result<(), Trouble> {
+        self.act("restore a value", |world| {
+            let fails = world.trials.look_fails;
+            if world.chance(fails) {
+                return Err(Trouble::new(format!("read {setting}"), "no descriptors left"));
+            }
+            world.restore_value(setting);
             Ok(())
         })
     }

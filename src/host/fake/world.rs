@@ -235,8 +235,15 @@ impl World {
         self.values.get(&setting.file).cloned().unwrap_or_else(|| UNLIMITED.to_owned())
     }
 
+    /// Restores what was before, where one of ours is there.
+    pub fn restore_value(&mut self, setting: &GroupSetting) {
+        if setting.whose(Some(&self.value(setting))) == Whose::Ours {
+            self.set_value(setting, &setting.before);
+        }
+    }
+
     /// Sets a value; nobody may overwrite what somebody else set.
-    pub fn set_value(&mut self, setting: &GroupSetting, value: &str) {
+    fn set_value(&mut self, setting: &GroupSetting, value: &str) {
         let stuck =
             self.things.values().any(|thing| matches!(thing, Thing::Value(one, true) if one.file == setting.file));
         if self.value(setting) == THEIRS {
@@ -374,11 +381,7 @@ impl World {
             Thing::InTool(true) => {}
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
-            Thing::Value(setting, _) => {
-                if setting.whose(Some(&self.value(&setting))) == Whose::Ours {
-                    self.set_value(&setting, &setting.before);
-                }
-            }
+            Thing::Value(setting, _) => self.restore_value(&setting),
             Thing::Group(folder) => self.remove_group(&folder)?,
             Thing::Limited(all) => all.into_iter().for_each(|(one, limit)| {
                 self.restore_file_limit(&one, limit);

@@ -54,12 +54,25 @@ pub fn settings(limit: &Limit, place: &Place) -> Result<Planned, Trouble> {
     }
 }
 
+/// What came of setting a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Set {
+    /// It is there.
+    Done,
+    /// The kernel could not take back enough memory just now (`EBUSY`); the next time it may.
+    NotYet(Trouble),
+}
+
 /// Sets one of the values and reads it back. Other than an undo it minds when the group is gone.
-pub fn set(setting: &GroupSetting, value: &str) -> Result<(), Trouble> {
+pub fn set(setting: &GroupSetting, value: &str) -> Result<Set, Trouble> {
     let what = || format!("write `{}` into {}", setting.line(value), setting.file.display());
-    put(&setting.file, &setting.line(value)).map_err(|error| refused(Trouble::new(what(), &error), &error))?;
+    if let Err(error) = put(&setting.file, &setting.line(value)) {
+        let trouble = refused(Trouble::new(what(), &error), &error);
+        let busy = error.raw_os_error() == Some(Errno::BUSY.raw_os_error());
+        return if busy { Ok(Set::NotYet(trouble)) } else { Err(trouble) };
+    }
     let there = read(&setting.file, setting.device.as_deref()).map_err(|error| Trouble::new(what(), error))?;
-    if there == value { Ok(()) } else { Err(Trouble::new(what(), format!("it reads back as `{there}`"))) }
+    if there == value { Ok(Set::Done) } else { Err(Trouble::new(what(), format!("it reads back as `{there}`"))) }
 }
 
 fn refused(trouble: Trouble, error: &io::Error) -> Trouble {
