@@ -216,7 +216,8 @@ mod tests {
     async fn a_program_that_vanished_during_the_run_is_no_data() {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("probe");
-        std::fs::copy("/bin/true", &program).expect("copied");
+        // A link, no copy: a file that a process forked meanwhile holds open for writing cannot be started.
+        std::os::unix::fs::symlink("/bin/true", &program).expect("linked");
         let prober = prepared(&spec(command(&[&program.display().to_string()], 0, None)));
         assert_eq!(prober.take().await, Measurement::ok());
         std::fs::rename(&program, folder.path().join("elsewhere")).expect("moved");
