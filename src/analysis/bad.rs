@@ -5,6 +5,10 @@ use crate::model::expectation::{Metric, Must, Operator};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Sample;
 
+/// What is no slowness where nobody said what is slow, in seconds beyond the median of the baseline: so much may a busy
+/// machine add to an answer that used to take a fraction of a millisecond. Whoever cares for less declares a limit.
+const IMMATERIAL: f64 = 0.010;
+
 /// Tells bad samples of one probe from good ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BadEvents {
@@ -27,8 +31,8 @@ impl BadEvents {
     /// Learns what is bad from the expectations and the baseline of a probe.
     ///
     /// The limit for slow ones is the smallest time limit of a quantile, mean or maximum, but at least the p99 of the
-    /// baseline (half of all healthy samples may be beyond a limit of the p50). Without a limit it is the larger
-    /// of the baseline's p99 and 1.5 times its p95.
+    /// baseline (half of all healthy samples may be beyond a limit of the p50). Without a limit it is the largest
+    /// of the baseline's p99, 1.5 times its p95, and its p50 and ten milliseconds.
     pub fn learn(probe: &ProbeSpec, baseline: &[&Sample]) -> Self {
         let tally = Tally::of(probe, baseline.iter().copied());
         let mut bad = Self { slow: slow_limit(probe, &tally), values: value_rules(probe, &tally), background: 0.0 };
@@ -65,7 +69,10 @@ fn slow_limit(probe: &ProbeSpec, baseline: &Tally) -> Option<f64> {
         (Some(limit), p99) => Some(p99.map_or(limit, |p99| limit.max(p99))),
         // What reads a value is judged by the value, not by how long the reading took.
         (None, _) if probe.kind.has_value() => None,
-        (None, p99) => p99.zip(upper(0.95)).map(|(p99, p95)| p99.max(1.5 * p95)),
+        (None, p99) => {
+            let (p99, p95, p50) = (p99?, upper(0.95)?, upper(0.5)?);
+            Some(p99.max(1.5 * p95).max(p50 + IMMATERIAL))
+        }
     }
 }
 
@@ -120,9 +127,16 @@ mod tests {
 
     #[test]
     fn without_a_limit_the_baseline_sets_it() {
-        let bad = learnt(&expecting(http("ask"), &["success_rate >= 99%"]), &answers(&[10.0; 20]));
-        assert_eq!(bad.is_bad(&sample(0.0, 14.0, Outcome::Ok)), Some(false));
-        assert_eq!(bad.is_bad(&sample(0.0, 16.0, Outcome::Ok)), Some(true));
+        let bad = learnt(&expecting(http("ask"), &["success_rate >= 99%"]), &answers(&[100.0; 20]));
+        assert_eq!(bad.is_bad(&sample(0.0, 149.0, Outcome::Ok)), Some(false));
+        assert_eq!(bad.is_bad(&sample(0.0, 151.0, Outcome::Ok)), Some(true));
+    }
+
+    #[test]
+    fn without_a_limit_a_few_milliseconds_of_a_busy_machine_are_not_slow() {
+        let bad = learnt(&expecting(http("ask"), &["success_rate >= 99%"]), &answers(&[0.5; 20]));
+        assert_eq!(bad.is_bad(&sample(0.0, 10.0, Outcome::Ok)), Some(false), "twenty times as slow, and nobody minds");
+        assert_eq!(bad.is_bad(&sample(0.0, 11.0, Outcome::Ok)), Some(true));
     }
 
     #[test]

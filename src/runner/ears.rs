@@ -26,6 +26,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How often the number of affected users is told at most.
 const SECOND: Duration = Duration::from_secs(1);
+/// How long whoever starts a target again has to do so before the run ends for want of it: then both can be named.
+const TO_BE_REPLACED: Duration = Duration::from_millis(200);
 /// How often the counters of the proxies are told.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -51,6 +53,8 @@ pub(super) struct Ears<M> {
     /// The verified undo, and the watch over what was sent after it.
     pub(super) recovery: Option<(Duration, RecoveryWatch)>,
     interruption_told: bool,
+    /// Since when a target is known to be gone.
+    gone_since: Option<Duration>,
     /// How many users were told to be affected, and when.
     users_told: (u64, Duration),
     /// When the counters of the proxies are told next.
@@ -101,6 +105,7 @@ impl<M: Machine> Ears<M> {
             stop,
             recovery,
             interruption_told: false,
+            gone_since: None,
             users_told: (0, Duration::ZERO),
             next_look: clock.now(),
         }
@@ -219,11 +224,14 @@ impl<M: Machine> Ears<M> {
         }
     }
 
-    fn target_gone(&self) -> Option<Fired> {
-        self.targets.values().find_map(|target| {
+    fn target_gone(&mut self) -> Option<Fired> {
+        let gone = self.targets.values().find_map(|target| {
             let why = self.machine.target_gone(&target.meter)?;
             Some(self.hard_limit(StopCause::TargetGone, &format!("{}: the target is gone", target.name), &why))
-        })
+        });
+        let now = self.emitter.elapsed();
+        self.gone_since = gone.as_ref().map(|_| self.gone_since.unwrap_or(now));
+        gone.filter(|_| self.gone_since.is_some_and(|since| now >= since + TO_BE_REPLACED))
     }
 
     /// A limit that needs no evidence: what it forbids is there.

@@ -57,7 +57,7 @@ fn experiment(fault: &str, target: &str, scope: &str) -> String {
     format!(
         "name: strangers
 steady_state:
-  - {{ name: machine, probe: command, command: ['true'], rate: 20/s, expect: [success_rate >= 90%] }}
+  - {{ name: machine, probe: command, command: ['true'], rate: 20/s, expect: [success_rate >= 90%, p50 <= 1s] }}
 faults:
   - {{ name: hit, {fault}, target: {{ process: {{ {target} }} }}, duration: 2s }}
 blast_radius: {{ scope: {scope}, duration: 4s }}
