@@ -333,7 +333,8 @@ async fn a_target_that_ends_although_the_fault_was_not_to_end_it_is_a_stop() {
         assert_eq!((stops(&events), verdict(&events)), (vec![StopCause::TargetGone], Verdict::Stopped));
         let fired = when(&events, |kind| matches!(kind, EventKind::StopFired { .. })).expect("fired");
         let undone = when(&events, |kind| *kind == EventKind::RolledBack).expect("rolled back");
-        assert!(fired <= Duration::from_millis(5_200) && undone - fired < Duration::from_millis(200), "{fired:?}");
+        // Whoever starts it again had 200 ms to do so.
+        assert!(fired <= Duration::from_millis(5_400) && undone - fired < Duration::from_millis(200), "{fired:?}");
     }
 }
 

@@ -539,6 +539,9 @@ pub struct DemoArguments {
     /// Time that the generator waits on each request without using the CPU
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub pause: Timespan,
+    /// The generator answers 503 while this file is there, as for maintenance
+    #[arg(long, value_name = "FILE")]
+    pub maintenance: Option<PathBuf>,
     /// How many questions the gateway works on at once, whatever they use [default: without limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub pool: Option<u32>,

@@ -11,6 +11,7 @@ use super::run_folder;
 use crate::diagnostic::clean::clean;
 use crate::fault;
 use crate::guard::claims::{Claim, claims};
+use crate::guard::digest;
 use crate::host::locks::{Locks, NotTaken};
 use crate::host::{Facts, files, process, system, this_process, thread};
 use crate::model::dose::ProcessState;
@@ -83,6 +84,7 @@ fn file_name(claim: &Claim) -> Option<String> {
         Claim::Memory => "memory".to_owned(),
         Claim::DiskOf(path) => format!("disk-{}", files::device(path).ok()?),
         Claim::Address(address) => format!("address-{address}"),
+        Claim::Command(command) => format!("command-{}", digest::name_for(command)),
     })
 }
 

@@ -44,6 +44,7 @@ fn settings(arguments: &DemoArguments) -> Settings {
         fallback: arguments.fallback,
         work: arguments.work.0,
         pause: arguments.pause.0,
+        maintenance: arguments.maintenance.clone(),
         pool: arguments.pool.map(|places| Pool { places, queue: arguments.queue }),
         health: match arguments.health {
             HealthCheck::Shallow => Health::Shallow,

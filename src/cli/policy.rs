@@ -196,13 +196,17 @@ fn surroundings(experiment: &Experiment) -> anyhow::Result<Surroundings> {
         surroundings.programs.insert(format!("steady_state[{place}].command"), file);
     }
     for (place, fault) in experiment.faults.iter().enumerate() {
+        for (key, words) in fault.kind.commands() {
+            let file = process::find_program(words.first().map_or("", String::as_str), None, ours.as_deref());
+            surroundings.programs.insert(format!("faults[{place}].{key}"), file);
+        }
         let Some(path) = fault.kind.folder() else { continue };
         surroundings.folders.insert(format!("faults[{place}].path"), files::resolve(path).ok());
     }
     Ok(surroundings)
 }
 
-/// The commands of services and probes, by their places.
+/// The commands of services, probes and faults, by their places.
 fn commands(experiment: &mut Experiment) -> impl Iterator<Item = (String, &mut Vec<String>)> {
     let services = experiment.services.iter_mut().enumerate();
     let services = services.map(|(place, service)| (format!("services[{place}].command"), &mut service.command));
@@ -210,7 +214,11 @@ fn commands(experiment: &mut Experiment) -> impl Iterator<Item = (String, &mut V
         ProbeKind::Command(probe) => Some((format!("steady_state[{place}].command"), &mut probe.command)),
         _ => None,
     });
-    services.chain(probes)
+    let faults = experiment.faults.iter_mut().enumerate().flat_map(|(place, fault)| {
+        let commands = fault.kind.commands_mut().into_iter();
+        commands.map(move |(key, words)| (format!("faults[{place}].{key}"), words))
+    });
+    services.chain(probes).chain(faults)
 }
 
 fn not_approved(digest: &str, purpose: Purpose<'_>) -> Option<Refusal> {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use super::gateway::Gateway;
 use super::metrics::{Exposition, Metrics};
 use super::settings::Settings;
 use super::{generator, retriever, work};
-use crate::host::Trouble;
 use crate::host::clock::Clock;
+use crate::host::{Trouble, files};
 
 /// How long requests under way may take when everything ends.
 const GRACE: Duration = Duration::from_millis(500);
@@ -79,7 +80,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, Trouble>
     for (bound, kind) in [
         (gateway, Kind::Gateway(Box::new(Gateway::new(&settings, to_retriever, to_generator, clock)))),
         (retriever, Kind::Retriever { work }),
-        (generator, Kind::Generator { work, pause: settings.pause, clock }),
+        (generator, Kind::Generator { work, pause: settings.pause, maintenance: settings.maintenance.clone(), clock }),
     ] {
         if let Some(bound) = bound {
             let service = Service { kind, metrics: Metrics::default(), clock };
@@ -153,7 +154,7 @@ struct Service {
 enum Kind {
     Gateway(Box<Gateway>),
     Retriever { work: Duration },
-    Generator { work: Duration, pause: Duration, clock: Clock },
+    Generator { work: Duration, pause: Duration, maintenance: Option<PathBuf>, clock: Clock },
 }
 
 impl Service {
@@ -220,7 +221,10 @@ impl Kind {
                 work::spend(*work).await;
                 Reply::json(StatusCode::OK, &retriever::search(&question))
             }
-            Self::Generator { work, pause, clock } => {
+            Self::Generator { maintenance, .. } if is_there(maintenance.as_deref()) => {
+                Reply::refused(StatusCode::SERVICE_UNAVAILABLE, "closed for maintenance")
+            }
+            Self::Generator { work, pause, clock, .. } => {
                 if *pause > Duration::ZERO {
                     clock.sleep(*pause).await;
                 }
@@ -230,6 +234,10 @@ impl Kind {
             }
         }
     }
+}
+
+fn is_there(file: Option<&Path>) -> bool {
+    file.is_some_and(|file| files::length(file).is_ok())
 }
 
 /// The value of a query's parameter, with its escapes undone.

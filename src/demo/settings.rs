@@ -1,6 +1,7 @@
 //! What can be switched.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the gateway listens by default.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub work: Duration,
     /// Time that the generator waits on each request beside its own work, without using the CPU.
     pub pause: Duration,
+    /// The generator answers 503 while this file is there.
+    pub maintenance: Option<PathBuf>,
     /// How many questions the gateway works on at once; without limit when absent.
     pub pool: Option<Pool>,
     /// What the gateway's `/health` looks at.
@@ -62,6 +65,7 @@ impl Default for Settings {
             fallback: false,
             work: Duration::ZERO,
             pause: Duration::ZERO,
+            maintenance: None,
             pool: None,
             health: Health::Shallow,
             leak: false,

@@ -329,6 +329,19 @@ async fn only_a_deep_health_check_notices_that_the_generator_is_gone() {
 }
 
 #[tokio::test]
+async fn the_generator_is_closed_as_long_as_its_file_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("maintenance");
+    let demo = run(Settings { maintenance: Some(file.clone()), ..settings() }).await;
+    assert_eq!(ask(&demo).await.0, 200);
+    std::fs::write(&file, "").expect("written");
+    assert_eq!(ask(&demo).await.0, 502);
+    std::fs::remove_file(&file).expect("removed");
+    assert_eq!(ask(&demo).await.0, 200);
+    demo.shutdown().await;
+}
+
+#[tokio::test]
 async fn failed_questions_are_asked_again_when_the_generator_is_back() {
     let upstream = nobody().await;
     let generator_upstream = Some(upstream.clone());

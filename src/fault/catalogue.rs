@@ -5,7 +5,7 @@ use super::{
     cpu_limit, cpu_stress, disk_fill, disk_stress, fd_exhaust, http_abort, http_corrupt, http_duplicate, http_error,
     http_latency, http_slow_body, http_timeout, io_limit, memory_limit, memory_stress, network_bandwidth,
     network_blackhole, network_disconnect, network_down, network_latency, network_limit_data, network_slice,
-    network_slow_close, pids_limit, process_kill, process_pause, process_slow,
+    network_slow_close, pids_limit, process_exec, process_kill, process_pause, process_slow,
 };
 use crate::model::about::About;
 use crate::model::fault::FaultKind;
@@ -39,6 +39,7 @@ pub static CATALOGUE: [About; FaultKind::WORDS.len()] = [
     process_pause::ABOUT,
     process_slow::ABOUT,
     fd_exhaust::ABOUT,
+    process_exec::ABOUT,
 ];
 
 #[cfg(test)]

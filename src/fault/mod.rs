@@ -26,6 +26,7 @@ mod network_limit_data;
 mod network_slice;
 mod network_slow_close;
 mod pids_limit;
+mod process_exec;
 mod process_kill;
 mod process_pause;
 mod process_slow;
@@ -88,6 +89,7 @@ pub fn plan(fault: &FaultSpec, experiment: &Experiment, facts: &Facts) -> Result
         FaultKind::ProcessPause(_) => process_pause::plan(fault, facts),
         FaultKind::ProcessSlow(settings) => process_slow::plan(fault, settings, facts),
         FaultKind::FdExhaust(settings) => fd_exhaust::plan(fault, settings, facts),
+        FaultKind::ProcessExec(settings) => Ok(process_exec::plan(fault, settings)),
     }
 }
 
@@ -138,6 +140,7 @@ pub fn dose(fault: &FaultSpec, experiment: &Experiment, facts: &Facts, reading: 
         (FaultKind::ProcessPause(_), Reading::Processes(victims)) => process_pause::dose(victims, lasted),
         (FaultKind::ProcessSlow(settings), Reading::Worker(worker)) => process_slow::dose(settings, worker),
         (FaultKind::FdExhaust(settings), Reading::OpenFiles(limits)) => fd_exhaust::dose(settings, limits),
+        (FaultKind::ProcessExec(settings), Reading::Command(in_place)) => process_exec::dose(settings, in_place),
         (kind, _) => words::unmeasured(&format!("{} was read from a meter of another kind", kind.word())),
     }
 }

@@ -73,6 +73,9 @@ fn mirrors(act: &Act, undo: &Undo, check: &Check) -> bool {
             Undo::RestoreOpenFiles { whom: w, limits: l },
             Check::OpenFilesRestored { whom: v, limits: k },
         ) => (whom, limits) == (w, l) && (w, l) == (v, k),
+        (Act::Run { name, check, .. }, Undo::Run { name: n, .. }, Check::NotInPlace { name: m, check: c }) => {
+            name == n && n == m && check == c
+        }
         (Act::Kill { whom, .. }, Undo::None { because }, Check::Nothing) => {
             whom.target.by.service().is_none() && !because.is_empty()
         }

@@ -20,6 +20,8 @@ pub enum Claim {
     DiskOf(PathBuf),
     /// An address that is listened on.
     Address(SocketAddr),
+    /// Whatever a command of the experiment's acts on: its undo would undo what another run did with the same.
+    Command(String),
 }
 
 /// What these steps take. Every act says here what it needs for itself: a new one does not compile before it does.
@@ -31,6 +33,7 @@ fn of_act(act: &Act) -> Vec<Claim> {
     match act {
         Act::OpenProxy { proxy } if proxy.listen.port() != 0 => vec![Claim::Address(proxy.listen)],
         Act::StartWorker { job, .. } => of_job(job),
+        Act::Run { command, .. } => vec![Claim::Command(command.to_string())],
         Act::OpenProxy { .. }
         | Act::StartService { .. }
         | Act::AddToxic { .. }
@@ -60,6 +63,7 @@ impl fmt::Display for Claim {
             Self::Memory => f.write_str("the memory of this machine"),
             Self::DiskOf(path) => write!(f, "the disk of {}", path.display()),
             Self::Address(address) => write!(f, "the address {address}"),
+            Self::Command(command) => write!(f, "what `{command}` acts on"),
         }
     }
 }

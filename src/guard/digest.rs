@@ -51,10 +51,19 @@ pub fn digest(experiment: &Experiment, steps: &[Vec<Step>]) -> serde_json::Resul
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, open.as_ref(), &texts, &mut slow);
         digest::digest(&digest::SHA256, &[open.as_ref(), &slow].concat())
     };
-    Ok(whole.as_ref().iter().fold("sha256:".to_owned(), |mut text, byte| {
+    Ok(format!("sha256:{}", hexadecimal(whole.as_ref())))
+}
+
+/// 64 digits that stand for a text, as the name of a file: the SHA-256.
+pub fn name_for(text: &str) -> String {
+    hexadecimal(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    }))
+    })
 }
 
 /// Everything that is written as `***`, with its place.

@@ -2,6 +2,7 @@
 //! made of memory; [`Machine`] is what the runner asks of either. Floor 1.
 
 pub mod clock;
+pub mod command;
 pub mod detached;
 pub mod dice;
 pub mod durable_log;

@@ -69,6 +69,8 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// Variables set for it, beside the inherited ones.
     pub environment: BTreeMap<String, String>,
+    /// Whether it inherits no variable, beside the mark of the run.
+    pub bare: bool,
     /// Its working directory; ours when absent.
     pub directory: Option<PathBuf>,
     /// Where its output goes.
@@ -248,6 +250,9 @@ pub(super) async fn start_with_stdin(launch: &Launch, groups: &[PathBuf]) -> Res
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
 fn command(launch: &Launch, stdin: Stdio) -> Result<Command, Trouble> {
     let mut command = Command::new(resolve_program(&launch.program));
+    if launch.bare {
+        command.env_clear();
+    }
     command.args(&launch.arguments).envs(&launch.environment).stdin(stdin);
     if let Some(directory) = &launch.directory {
         command.current_dir(directory);

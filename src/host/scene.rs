@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::durable_log::DurableLog;
 use super::process::{self, Limited, Signal};
-use super::{Trouble, cgroup, files, system, thread};
+use super::{Trouble, cgroup, command, files, system, thread};
 use crate::model::cgroup::GroupSetting;
-use crate::model::dose::ProcessState;
-use crate::model::step::{ProcessIdentity, SoftLimit};
+use crate::model::dose::{InPlace, ProcessState};
+use crate::model::step::{CommandLine, ProcessIdentity, SoftLimit, Surroundings};
 
 /// A file of records that outlives whoever writes it.
 pub trait Paper: Debug + Send + Sync {
@@ -79,6 +79,12 @@ pub trait Scene {
 
     /// Removes a control group of ours, and whoever is in it; content when it is gone.
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble>;
+
+    /// Runs a command of the experiment's to its end; a trouble unless that is exit code 0.
+    fn run(&self, command: &CommandLine, at: &Surroundings) -> Result<(), Trouble>;
+
+    /// Asks a command of the experiment's whether another one is in place.
+    fn look(&self, check: &CommandLine, at: &Surroundings) -> InPlace;
 
     /// Makes a file that must not be there yet, and takes room for so many bytes. After an error it is not there.
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>>;
@@ -150,6 +156,14 @@ impl Scene for ThisMachine {
 
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
         cgroup::remove(folder)
+    }
+
+    fn run(&self, command: &CommandLine, at: &Surroundings) -> Result<(), Trouble> {
+        command::run_here(command, at)
+    }
+
+    fn look(&self, check: &CommandLine, at: &Surroundings) -> InPlace {
+        command::look_here(check, at)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

@@ -186,6 +186,7 @@ impl Services {
             program,
             arguments: arguments.to_vec(),
             environment: service.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
+            bare: false,
             directory: service.directory.clone(),
             output: Output::Append(log.clone()),
         };

@@ -138,6 +138,7 @@ impl Workers {
             program: self.this_binary.display().to_string(),
             arguments: vec![COMMAND.to_owned(), job],
             environment: BTreeMap::new(),
+            bare: false,
             directory: None,
             output: Output::Capture,
         };

@@ -1,19 +1,20 @@
 //! Undoes what a dead tool left, by its journal alone: without the experiment, by system calls, and first of all on the
 //! machine; the paper comes after. Doing it twice, or twice at once, does no harm.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::apart::{Damage, Whole};
-use super::replay::{Holder, Measure};
+use super::replay::{Holder, Measure, WayBack};
 use super::survey::{Remains, Standing, survey};
 use super::{Contents, Entry, Header, Journal, State, read};
 use crate::host::Trouble;
 use crate::host::process::Signal;
 use crate::host::scene::{Paper, Scene, ThisMachine};
 use crate::model::cgroup::{GroupSetting, Whose};
-use crate::model::dose::ProcessState;
+use crate::model::dose::{InPlace, ProcessState};
 use crate::model::fault::KillSignal;
 use crate::model::step::{ProcessIdentity, SoftLimit};
 
@@ -53,6 +54,8 @@ pub struct Account {
     pub part_missing: bool,
     /// What there is to be told beside the steps.
     pub notes: Vec<String>,
+    /// How it went with the commands that were run, by the numbers of their steps.
+    ran: BTreeMap<u64, Result<String, String>>,
 }
 
 /// How it went with one step.
@@ -248,7 +251,26 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         let freed = scene.remove_drafts_of(folder, &remains.header.run);
         account.troubles.extend(freed.err().map(|trouble| trouble.to_string()));
     }
+    for (entry, measure) in &remains.steps {
+        if let Measure::Run(way) = measure {
+            account.ran.insert(entry.number, walk(scene, way));
+        }
+    }
     account
+}
+
+/// Runs a command of the experiment's that undoes another one, and asks whether it did.
+fn walk(scene: &impl Scene, WayBack { command, check, surroundings }: &WayBack) -> Result<String, String> {
+    let at = surroundings.as_ref().ok_or("the journal does not say what the command is to be run in")?;
+    scene.run(command, at).map_err(|trouble| trouble.to_string())?;
+    match check.as_ref().map(|check| scene.look(check, at)) {
+        None => Ok(format!("`{command}` ended with exit code 0")),
+        Some(InPlace::No) => Ok(format!("`{command}` ended with exit code 0, and its check says that it is undone")),
+        Some(InPlace::Unknown(why)) => Err(format!("`{command}` was run, but {why}")),
+        Some(InPlace::Yes | InPlace::Ended) => {
+            Err(format!("`{command}` was run, but its check says it is in place still"))
+        }
+    }
 }
 
 /// Where files of the run may take room.
@@ -308,6 +330,9 @@ fn read_all_back(scene: &impl Scene, remains: &Remains, account: &mut Account) {
     for (entry, measure) in &remains.steps {
         let told_before = entry.state == State::Conflict;
         let undone = match measure {
+            Measure::Run(_) => {
+                account.ran.get(&entry.number).cloned().unwrap_or_else(|| Err("it was not run".to_owned()))
+            }
             Measure::RestoreValues(settings) => values_back(scene, settings, told_before),
             Measure::RemoveGroups(groups) => groups_gone(scene, groups),
             _ => {
@@ -366,7 +391,9 @@ fn read_back(
         }
         (Measure::Kill(None) | Measure::Free(None, _), Ok([])) => Ok("no process of the run is left".to_owned()),
         (Measure::Restore(limits), _) => restored(scene, limits),
-        (Measure::RestoreValues(_) | Measure::RemoveGroups(_), _) => Err("it was not looked at".to_owned()),
+        (Measure::RestoreValues(_) | Measure::RemoveGroups(_) | Measure::Run(_), _) => {
+            Err("it was not looked at".to_owned())
+        }
         (_, Ok(left)) => Err(format!("{} of the run live still", names(left))),
         (_, Err(trouble)) => Err(trouble.to_string()),
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Entry;
 use crate::model::cgroup::GroupSetting;
-use crate::model::step::{Persistence, ProcessIdentity, Receipt, SoftLimit, Undo};
+use crate::model::step::{Check, CommandLine, Persistence, ProcessIdentity, Receipt, SoftLimit, Surroundings, Undo};
 
 /// What undoes a step whose tool is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,21 @@ pub enum Measure {
     RemoveGroups(Vec<PathBuf>),
     /// The processes go on. They are known also when the act was cut short.
     Continue(Vec<ProcessIdentity>),
+    /// A command of the experiment's is run.
+    Run(WayBack),
     /// These limits of open files are what they were, where they are as they were set.
     Restore(Vec<(ProcessIdentity, SoftLimit)>),
+}
+
+/// A command of the experiment's that undoes another one, and all that is needed to run it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayBack {
+    /// It.
+    pub command: CommandLine,
+    /// What tells whether the other one is in place.
+    pub check: Option<CommandLine>,
+    /// What they are run in; absent only where the journal lost it.
+    pub surroundings: Option<Surroundings>,
 }
 
 /// What a step ended with.
@@ -43,11 +56,15 @@ pub fn measure(entry: &Entry, same_boot: bool) -> Measure {
         return Measure::GoneWith(Holder::Boot);
     }
     let process = entry.receipt.process.clone();
-    let Receipt { settings, groups, .. } = entry.receipt.clone();
+    let Receipt { settings, groups, surroundings, .. } = entry.receipt.clone();
     match &entry.step.undo {
         Undo::RestoreGroup { .. } => Measure::RestoreValues(settings),
         Undo::RemoveGroup { .. } => Measure::RemoveGroups(groups),
         Undo::StopService { .. } | Undo::StopWorker { .. } => Measure::Kill(process),
+        Undo::Run { command, .. } => {
+            let check = if let Check::NotInPlace { check, .. } = &entry.step.verify { check.clone() } else { None };
+            Measure::Run(WayBack { command: command.clone(), check, surroundings })
+        }
         Undo::EndFill { folder, .. } => Measure::Free(process, folder.clone()),
         Undo::Resume { whom } => Measure::Continue(whom.identities().cloned().collect()),
         Undo::RestoreOpenFiles { whom, limits } => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::apart::{self, Damage, Whole};
-use super::replay::{Measure, measure};
+use super::replay::{Measure, WayBack, measure};
 use super::{Entry, FORMAT, Header, open_steps};
 use crate::host::Trouble;
 use crate::host::scene::{Scene, ThisMachine};
@@ -101,6 +101,7 @@ impl Remains {
             Measure::Kill(_)
             | Measure::Free(..)
             | Measure::Restore(_)
+            | Measure::Run(_)
             | Measure::GoneWith(_)
             | Measure::RestoreValues(_)
             | Measure::RemoveGroups(_) => &[],
@@ -162,6 +163,15 @@ impl Remains {
         limits.filter(ours).cloned().collect()
     }
 
+    /// The commands that are to be run; what they undo cannot be seen, so it counts as there.
+    pub fn ways_back(&self) -> Vec<&WayBack> {
+        let ways = self.steps.iter().filter_map(|(_, measure)| match measure {
+            Measure::Run(way) => Some(way),
+            _ => None,
+        });
+        ways.collect()
+    }
+
     /// Whether something is on the machine still, beside the notes about it. What cannot be seen counts as there.
     pub fn are_real(&self) -> bool {
         (self.part_missing && self.same_boot)
@@ -169,6 +179,7 @@ impl Remains {
             || !self.stopped().is_empty()
             || !self.files().is_empty()
             || !self.limited_on(&ThisMachine).is_empty()
+            || !self.ways_back().is_empty()
             || !self.in_groups().is_empty()
     }
 }

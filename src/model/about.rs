@@ -50,6 +50,8 @@ pub enum Need {
     Group(Controller),
     /// To lower a limit of open files and to raise it again.
     Limits,
+    /// To start a program.
+    Programs,
 }
 
 /// A probe, told to those who choose one.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::step::SoftLimit;
+use super::step::{CommandLine, SoftLimit};
 use super::target::Victims;
 
 /// Where the dose of a fault is read.
@@ -47,6 +47,25 @@ pub enum Meter {
         /// Which.
         whom: Victims,
     },
+    /// The command that tells whether another one is in place.
+    Command {
+        /// It; without it the exit code of the other one is all that is known.
+        check: Option<CommandLine>,
+    },
+}
+
+/// Whether what a command did is in place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InPlace {
+    /// Nothing tells; it had ended with exit code 0.
+    Ended,
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// It cannot be told, for this reason.
+    Unknown(String),
 }
 
 /// What a meter showed. Counters count since the fault was applied.
@@ -57,6 +76,8 @@ pub enum Reading {
     Toxic(ToxicReading),
     /// Of a worker.
     Worker(WorkerReading),
+    /// Of a command.
+    Command(InPlace),
     /// Of a control group.
     Group(GroupReading),
     /// Of processes, one for each that was hit.

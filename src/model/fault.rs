@@ -124,11 +124,14 @@ pub enum FaultKind {
     /// Takes file descriptors from a process.
     #[serde(rename = "fd.exhaust")]
     FdExhaust(FdExhaust),
+    /// Runs a command of the experiment's, and another one that undoes it.
+    #[serde(rename = "process.exec")]
+    ProcessExec(ProcessExec),
 }
 
 impl FaultKind {
     /// Every word that `fault:` may say, in the order of the catalogue.
-    pub const WORDS: [&'static str; 27] = [
+    pub const WORDS: [&'static str; 28] = [
         "network.latency",
         "network.bandwidth",
         "network.disconnect",
@@ -156,6 +159,7 @@ impl FaultKind {
         "process.pause",
         "process.slow",
         "fd.exhaust",
+        "process.exec",
     ];
 
     /// The word in `fault:`.
@@ -188,6 +192,7 @@ impl FaultKind {
             Self::ProcessPause(_) => "process.pause",
             Self::ProcessSlow(_) => "process.slow",
             Self::FdExhaust(_) => "fd.exhaust",
+            Self::ProcessExec(_) => "process.exec",
         }
     }
 
@@ -210,7 +215,7 @@ impl FaultKind {
             | Self::HttpDuplicate(_)
             | Self::HttpSlowBody(_) => &[TargetKind::Proxy],
             Self::CpuStress(_) | Self::MemoryStress(_) => &[TargetKind::Host, TargetKind::Process],
-            Self::DiskStress(_) | Self::DiskFill(_) => &[TargetKind::Host],
+            Self::DiskStress(_) | Self::DiskFill(_) | Self::ProcessExec(_) => &[TargetKind::Host],
             Self::CpuLimit(_)
             | Self::MemoryLimit(_)
             | Self::IoLimit(_)
@@ -235,6 +240,20 @@ impl FaultKind {
     /// Whether it must be known before what its targets have open.
     pub const fn counts_open_files(&self) -> bool {
         matches!(self, Self::FdExhaust(_))
+    }
+
+    /// The commands of the experiment's that it runs, by their keys.
+    pub fn commands(&self) -> Vec<(&'static str, &Vec<String>)> {
+        let Self::ProcessExec(fault) = self else { return Vec::new() };
+        let all = [("command", &fault.command), ("undo", &fault.undo)].into_iter();
+        all.chain(fault.check.as_ref().map(|check| ("check", check))).collect()
+    }
+
+    /// The same, to be changed.
+    pub fn commands_mut(&mut self) -> Vec<(&'static str, &mut Vec<String>)> {
+        let Self::ProcessExec(fault) = self else { return Vec::new() };
+        let all = [("command", &mut fault.command), ("undo", &mut fault.undo)].into_iter();
+        all.chain(fault.check.as_mut().map(|check| ("check", check))).collect()
     }
 
     /// The share of traffic it asks for, where it acts on traffic and says so.
@@ -715,4 +734,29 @@ pub struct FdExhaust {
     /// How many descriptors may be opened still.
     #[serde(default)]
     pub leave: u64,
+}
+
+/// Settings of `process.exec`: runs a command of yours, and another one that undoes it. Neither sees a shell, a terminal
+/// or any variable but `PATH` and `HOME`; both run in the folder in which the run was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessExec {
+    /// The program and its arguments. The fault is in place once it ends with exit code 0.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// The program and its arguments that undo it. They must do no harm where nothing is to be undone, as after a crash
+    /// they may run twice, or without the command; exit code 0 says that all is as before.
+    #[schemars(length(min = 1))]
+    pub undo: Vec<String>,
+    /// A program that ends with 0 while the fault is in place and with 1 while it is not. It is asked before the command,
+    /// which is not run where it says 0 already, before the undo, and after it.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub check: Option<Vec<String>>,
+    /// How long each of them may take; then it is killed with its children. 100 ms to 60 s.
+    #[serde(default = "ten_seconds")]
+    pub within: Timespan,
+}
+
+const fn ten_seconds() -> Timespan {
+    Timespan::seconds(10)
 }

@@ -93,6 +93,10 @@ impl Undo {
                 "toxic {toxic} is part of proxy {proxy} in the tool's process and ends with it at the latest: nothing of it stays \
                  on the machine"
             ),
+            (Self::Run { name, command }, _) => format!(
+                "what the command of {name} did may be in place: `{command}` undoes it and did not end with exit code 0, or its \
+                 check says otherwise; only whoever wrote the experiment knows how to see it"
+            ),
             (Self::ReviveService { service }, _) => format!(
                 "service {service} was to run again and is not ready; it belongs to the run and is stopped with it, so nothing of \
                  it stays on the machine; its log in the run's folder says more"
@@ -104,9 +108,10 @@ impl Undo {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::step::{ProcessIdentity, Receipt, SoftLimit, Undo};
+    use crate::model::step::{CommandLine, ProcessIdentity, Receipt, SoftLimit, Undo};
     use crate::model::target::Victims;
     use crate::model::testing::whom;
+    use crate::model::units::Timespan;
 
     fn every_undo() -> Vec<Undo> {
         let (service, proxy) = ("demo".to_owned(), "generator".to_owned());
@@ -122,6 +127,10 @@ mod tests {
             Undo::RestoreGroup { name: "slow".into() },
             Undo::StopKilling { whom: whom("demo") },
             Undo::RestoreOpenFiles { whom: whom("demo"), limits: vec![SoftLimit { before: 1024, set: 7 }] },
+            Undo::Run {
+                name: "slow".into(),
+                command: CommandLine { words: vec!["true".into()], timeout: Timespan::seconds(1) },
+            },
             Undo::None { because: "slow".into() },
         ];
         // One that is not in the list above does not compile here before it is.
@@ -138,6 +147,7 @@ mod tests {
                 | Undo::RestoreGroup { .. }
                 | Undo::StopKilling { .. }
                 | Undo::RestoreOpenFiles { .. }
+                | Undo::Run { .. }
                 | Undo::None { .. } => {}
             })
             .collect()

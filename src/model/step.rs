@@ -109,6 +109,36 @@ pub enum Act {
         /// What is there and what is set, one for each of those that were chosen.
         limits: Vec<SoftLimit>,
     },
+    /// Runs a command of the experiment's to its end.
+    Run {
+        /// The fault's name, unique in the run.
+        name: String,
+        /// The command.
+        command: CommandLine,
+        /// What tells whether it is in place.
+        check: Option<CommandLine>,
+    },
+}
+
+/// A command of the experiment's: run without a shell, and killed when it takes too long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// How long it may take.
+    pub timeout: Timespan,
+}
+
+/// What a command of the experiment's is run in, so that the way back is found wherever and by whomever it is walked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// The working directory.
+    pub directory: PathBuf,
+    /// `PATH`.
+    pub path: String,
+    /// `HOME`, where it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
 }
 
 /// A soft limit as it was found, and what it is set to.
@@ -190,6 +220,13 @@ pub enum Undo {
         /// What was there and what was set, one for each of those that were chosen.
         limits: Vec<SoftLimit>,
     },
+    /// Runs the command of the experiment's that undoes another one.
+    Run {
+        /// The fault's name.
+        name: String,
+        /// The command.
+        command: CommandLine,
+    },
     /// Sees to it that a service runs and is ready, starting it again where need be.
     ReviveService {
         /// The service's name.
@@ -261,6 +298,13 @@ pub enum Check {
         whom: Victims,
         /// What was there and what was set, one for each of those that were chosen.
         limits: Vec<SoftLimit>,
+    },
+    /// What a command of the experiment's did is not in place any more.
+    NotInPlace {
+        /// The fault's name.
+        name: String,
+        /// What tells; without it the exit code of the undo does.
+        check: Option<CommandLine>,
     },
     /// The service runs and is ready.
     ServiceReady {
@@ -440,6 +484,24 @@ pub struct Receipt {
     /// The control groups that are made, or that a worker is put into.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<PathBuf>,
+    /// What commands of the experiment's are run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Surroundings>,
+}
+
+impl fmt::Display for CommandLine {
+    /// As a shell takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+        for (place, word) in self.words.iter().enumerate() {
+            let space = if place == 0 { "" } else { " " };
+            match !word.is_empty() && word.chars().all(plain) {
+                true => write!(f, "{space}{word}")?,
+                false => write!(f, "{space}'{}'", word.replace('\'', r"'\''"))?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Act {
@@ -471,6 +533,12 @@ impl fmt::Display for Act {
                     limits.iter().map(|limit| format!("{} -> {}", limit.before, limit.set)).collect();
                 if told.is_empty() { Ok(()) } else { write!(f, " (soft limit {})", told.join(", ")) }
             }
+            Self::Run { command, check: None, .. } => {
+                write!(f, "run `{command}`, a command of yours: only its exit code is known")
+            }
+            Self::Run { command, check: Some(check), .. } => {
+                write!(f, "run `{command}`, a command of yours; `{check}` tells whether it is in place")
+            }
         }
     }
 }
@@ -490,6 +558,7 @@ impl fmt::Display for Undo {
             Self::Resume { whom } => write!(f, "resume {whom} (SIGCONT)"),
             Self::StopKilling { whom } => write!(f, "kill {} no more", whom.target),
             Self::RestoreOpenFiles { whom, .. } => write!(f, "restore the limit of open files of {whom}"),
+            Self::Run { command, .. } => write!(f, "run `{command}`, a command of yours"),
             Self::ReviveService { service } => write!(f, "start service {service} again"),
             Self::None { because } => write!(f, "none: {because}"),
         }
@@ -511,6 +580,8 @@ impl fmt::Display for Check {
             Self::Running { whom } => write!(f, "{whom} is not stopped"),
             Self::KillingStopped { whom } => write!(f, "nobody kills {} any more", whom.target),
             Self::OpenFilesRestored { whom, .. } => write!(f, "the limit of open files of {whom} is what it was"),
+            Self::NotInPlace { check: Some(check), .. } => write!(f, "`{check}` ends with exit code 1"),
+            Self::NotInPlace { check: None, .. } => f.write_str("its undo ended with exit code 0"),
             Self::ServiceReady { service } => write!(f, "service {service} is ready"),
             Self::Nothing => f.write_str("nothing to check"),
         }
@@ -575,6 +646,8 @@ impl Act {
         match self {
             // Its file has a name for a moment where the file system has none without, and files outlive a restart.
             Self::StartWorker { job: Job::Fill { .. }, .. } => Persistence::Persistent,
+            // Nobody but the experiment knows what it does.
+            Self::Run { .. } => Persistence::Persistent,
             Self::StartService { .. }
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
@@ -602,7 +675,8 @@ impl Act {
             | Self::OpenProxy { .. }
             | Self::AddToxic { .. }
             | Self::StartWorker { .. }
-            | Self::MakeGroup { .. } => None,
+            | Self::MakeGroup { .. }
+            | Self::Run { .. } => None,
         }
     }
 }
@@ -657,6 +731,10 @@ impl Undo {
                     all.map(|(one, limit)| format!("prlimit --pid {} --nofile={}:", one.pid, limit.told_before()));
                 Some(all.collect::<Vec<_>>().join("; ")).filter(|command| !command.is_empty())
             }
+            Self::Run { command, .. } => Some(match &receipt.surroundings {
+                Some(at) => format!("cd '{}' && {command}", at.directory.display()),
+                None => command.to_string(),
+            }),
             Self::CloseProxy { .. }
             | Self::RemoveToxic { .. }
             | Self::StopKilling { .. }

@@ -50,6 +50,7 @@ pub(super) fn prepare(spec: &ProbeSpec, command: &CommandProbe) -> Result<impl P
         program: program.clone(),
         arguments: arguments.to_vec(),
         environment: BTreeMap::new(),
+        bare: false,
         directory: None,
         output: Output::Capture,
     };

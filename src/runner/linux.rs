@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::groups::Groups;
 use super::killing::Killing;
 use super::targets::Targets;
-use super::{limits, readiness};
+use super::{commands, limits, readiness};
 use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
@@ -205,6 +205,7 @@ impl Machine for LinuxMachine {
             Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
             Act::LimitGroup { whom, limit, .. } => self.groups.prepare_limit(whom, limit),
             Act::StartWorker { worker, job, beside: Some(whom) } => Ok(self.groups.prepare_beside(worker, whom, job)),
+            Act::Run { command, check, .. } => commands::prepare(command, check.as_ref()).await,
             Act::StartService { .. }
             | Act::OpenProxy { .. }
             | Act::AddToxic { .. }
@@ -238,6 +239,7 @@ impl Machine for LinuxMachine {
                 Ok(Receipt::default())
             }
             Act::TakeCharge { whom } => self.targets.judge(whom).map(|()| Receipt::default()),
+            Act::Run { command, .. } => commands::run(command, &receipt).await.map(|()| receipt),
             Act::LimitOpenFiles { whom, limits, .. } => {
                 self.targets.judge(whom)?;
                 limits::lower(whom, limits).map(|()| Receipt::default())
@@ -263,6 +265,7 @@ impl Machine for LinuxMachine {
                 Ok(())
             }
             Undo::RestoreOpenFiles { whom, limits } => limits::restore(whom, limits),
+            Undo::Run { command, .. } => commands::run(command, receipt).await,
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -280,6 +283,7 @@ impl Machine for LinuxMachine {
             Check::Running { whom } => self.go_on(whom),
             Check::KillingStopped { whom } => yes_if(!self.killing.goes_on(&whom.target), "it goes on"),
             Check::OpenFilesRestored { whom, limits } => limits::restored(whom, limits),
+            Check::NotInPlace { check, .. } => commands::not_in_place(check.as_ref(), receipt).await,
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }
@@ -302,6 +306,7 @@ impl Machine for LinuxMachine {
                 reading.ok_or_else(|| Trouble::new(format!("read worker {worker}"), "it has told nothing yet"))
             }
             Meter::Processes { whom } => Ok(Reading::Processes(self.targets.read(whom))),
+            Meter::Command { check } => commands::read(check.as_ref()).await.map(Reading::Command),
         }
     }
 
@@ -327,7 +332,7 @@ impl Machine for LinuxMachine {
             }
             Meter::Group { name } => self.limited_gone(name),
             // It is the fault itself; whether it bit is told by its dose.
-            Meter::Worker { .. } => None,
+            Meter::Worker { .. } | Meter::Command { .. } => None,
         }
     }
 

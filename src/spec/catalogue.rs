@@ -11,7 +11,7 @@ use super::tree::NodeId;
 use crate::model::fault::{
     CpuLimit, CpuStress, DiskFill, DiskStress, FaultKind, FdExhaust, IoLimit, MemoryLimit, MemoryStress,
     NetworkBandwidth, NetworkBlackhole, NetworkDisconnect, NetworkDown, NetworkLatency, NetworkLimitData, NetworkSlice,
-    NetworkSlowClose, PidsLimit, ProcessKill, ProcessPause, ProcessSlow,
+    NetworkSlowClose, PidsLimit, ProcessExec, ProcessKill, ProcessPause, ProcessSlow,
 };
 use crate::model::http::{HttpAbort, HttpCorrupt, HttpDuplicate, HttpError, HttpLatency, HttpSlowBody, HttpTimeout};
 use crate::model::probe::{CommandProbe, HostProbe, HttpProbe, ProbeKind, ProcessProbe, PrometheusProbe, TcpProbe};
@@ -47,7 +47,7 @@ macro_rules! entry {
 }
 
 /// The faults, in the order of [`FaultKind::WORDS`].
-pub static FAULTS: [Entry<FaultKind>; 27] = [
+pub static FAULTS: [Entry<FaultKind>; 28] = [
     entry!("network.latency", FaultKind::NetworkLatency, NetworkLatency),
     entry!("network.bandwidth", FaultKind::NetworkBandwidth, NetworkBandwidth),
     entry!("network.disconnect", FaultKind::NetworkDisconnect, NetworkDisconnect),
@@ -75,6 +75,7 @@ pub static FAULTS: [Entry<FaultKind>; 27] = [
     entry!("process.pause", FaultKind::ProcessPause, ProcessPause),
     entry!("process.slow", FaultKind::ProcessSlow, ProcessSlow),
     entry!("fd.exhaust", FaultKind::FdExhaust, FdExhaust),
+    entry!("process.exec", FaultKind::ProcessExec, ProcessExec),
 ];
 
 /// The probes, in the order of [`ProbeKind::WORDS`].

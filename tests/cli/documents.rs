@@ -248,7 +248,7 @@ fn the_index_leads_to_every_document() {
 }
 
 /// The guides, one a family.
-const GUIDES: [&str; 4] = ["network", "http", "resources", "processes"];
+const GUIDES: [&str; 5] = ["network", "http", "resources", "processes", "commands"];
 
 #[test]
 fn every_fault_has_an_example_in_a_guide() {

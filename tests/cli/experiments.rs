@@ -12,7 +12,8 @@ use crate::slots::Company;
 use crate::support::{Done, Sandbox, committed, repository, skip};
 
 /// What each file ends with. A new file is added here, and to a test below.
-const ENDS: [(&str, i32); 35] = [
+const ENDS: [(&str, i32); 36] = [
+    ("command-of-your-own", 0),
     ("cpu-limit", 1),
     ("cpu-pressure", 0),
     ("cut-answers", 1),
@@ -219,6 +220,15 @@ fn a_killed_and_a_hung_generator_go_unnoticed_behind_a_fallback() {
     let (killed, paused) = both(|| side_by_side("killed-service"), || side_by_side("paused-service"));
     killed.held().effective();
     paused.held().effective();
+}
+
+#[test]
+fn a_closed_generator_goes_unnoticed_behind_a_fallback_and_is_open_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("closed");
+    let closed = run("command-of-your-own", &["--var", &format!("CLOSED={}", file.display())], Company::SideBySide);
+    closed.held().effective().says("in place");
+    assert!(!file.exists(), "the undo took it away");
 }
 
 #[test]

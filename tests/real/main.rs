@@ -4,6 +4,7 @@
 mod binary;
 mod breach;
 mod busy;
+mod commands;
 mod crowd;
 mod doses;
 mod examples;
@@ -85,6 +86,7 @@ fn shell(script: &str) -> Launch {
         program: "sh".into(),
         arguments: vec!["-c".into(), script.into()],
         environment: BTreeMap::new(),
+        bare: false,
         directory: None,
         output: Output::Capture,
     }

@@ -12,8 +12,8 @@ use chaos::host::fake::FakeScene;
 use chaos::host::process::{Limited, Signal};
 use chaos::host::scene::{Paper, Scene};
 use chaos::model::cgroup::GroupSetting;
-use chaos::model::dose::ProcessState;
-use chaos::model::step::{ProcessIdentity, SoftLimit};
+use chaos::model::dose::{InPlace, ProcessState};
+use chaos::model::step::{CommandLine, ProcessIdentity, SoftLimit, Surroundings};
 
 /// A mistake that the tool could make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +152,14 @@ impl Scene for Door {
 
     fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
         self.inner.remove_drafts_of(folder, run)
+    }
+
+    fn run(&self, command: &CommandLine, at: &Surroundings) -> Result<(), Trouble> {
+        self.inner.run(command, at)
+    }
+
+    fn look(&self, check: &CommandLine, at: &Surroundings) -> InPlace {
+        self.inner.look(check, at)
     }
 
     fn create(&self, path: &Path, room: u64) -> io::Result<Arc<dyn Paper>> {

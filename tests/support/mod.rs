@@ -11,8 +11,8 @@ use chaos::model::event::{Event, EventKind, RunHeader};
 use chaos::model::expectation::{Expectation, Limit, Metric, Must, Operator, StopCondition, Subject};
 use chaos::model::experiment::{BlastRadius, Experiment, Protocol, Proxy, Recovery, Scope, Service};
 use chaos::model::fault::{
-    CpuLimit, CpuStress, FaultKind, FaultSpec, FdExhaust, ProcessKill, ProcessPause, ProcessSlow, ProcessTarget,
-    Selector, Target,
+    CpuLimit, CpuStress, FaultKind, FaultSpec, FdExhaust, ProcessExec, ProcessKill, ProcessPause, ProcessSlow,
+    ProcessTarget, Selector, Target,
 };
 use chaos::model::http::HttpError;
 use chaos::model::phase::Phase;
@@ -89,8 +89,9 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
 }
 
 /// The ways in which faults are undone: by a toxic, a worker, a signal, a restart; and of strangers by a signal, a limit that
-/// is restored, a worker and a signal; and by a value that is set back.
-pub const WAYS: usize = 8;
+/// is restored, a worker and a signal; by a value that is set back; and
+/// by a command.
+pub const WAYS: usize = 9;
 
 /// A fault that is undone in this way.
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
@@ -108,6 +109,12 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
         4 => (FaultKind::ProcessPause(ProcessPause {}), strangers()),
         5 => (FaultKind::FdExhaust(FdExhaust { leave: 1 }), strangers()),
         6 => (FaultKind::ProcessSlow(ProcessSlow { share: Share(0.5), period: Timespan::millis(100) }), strangers()),
+        7 => {
+            let words = |word: &str| vec![word.to_owned(), name.to_owned()];
+            let within = Timespan::seconds(10);
+            let exec = ProcessExec { command: words("do"), undo: words("undo"), check: Some(words("check")), within };
+            (FaultKind::ProcessExec(exec), Target::Host)
+        }
         _ => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),
     };
     FaultSpec { name: name.into(), kind, target, start, duration }

@@ -47,6 +47,7 @@ fn tried(need: Need, trials: &Result<Trials, Trouble>) -> Result<String, String>
             Ok("works on processes of this user: a child of ours was stopped, let go on and killed".to_owned())
         }
         Need::Limits => limits().map_err(|trouble| trouble.to_string()),
+        Need::Programs => Ok("works with whatever program you name, as far as that may do its work".to_owned()),
     }
 }
 
@@ -76,6 +77,7 @@ const fn help(need: Need) -> &'static str {
         }
         Need::Signals => "Linux 5.3 or newer is needed",
         Need::Limits => "does a security module forbid prlimit?",
+        Need::Programs => "",
     }
 }
 

@@ -121,8 +121,10 @@ fn residue(
     what.extend(files.iter().map(|file| format!("{} is there", file.display())));
     let in_groups = remains.in_groups();
     what.extend(in_groups.iter().cloned());
+    let ways = remains.ways_back();
+    what.extend(ways.iter().map(|way| format!("`{}` is to be run", way.command)));
     let real = match left {
-        Ok([]) => !in_groups.is_empty() || !files.is_empty() || missing || !stopped.is_empty(),
+        Ok([]) => !ways.is_empty() || !in_groups.is_empty() || !files.is_empty() || missing || !stopped.is_empty(),
         Ok(left) => {
             what.push(format!("{} of it live", names(left)));
             true

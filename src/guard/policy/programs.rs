@@ -1,4 +1,4 @@
-//! Which programs services and probes may start, by the files that their words mean here.
+//! Which programs services, probes and faults may start, by the files that their words mean here.
 
 use super::{Bench, only};
 use crate::model::experiment::Experiment;
@@ -24,7 +24,11 @@ pub(super) fn commands(experiment: &Experiment) -> Vec<(String, &[String])> {
         ProbeKind::Command(probe) => Some((format!("steady_state[{place}].command"), probe.command.as_slice())),
         _ => None,
     });
-    services.chain(probes).collect()
+    let faults = experiment.faults.iter().enumerate().flat_map(|(place, fault)| {
+        let commands = fault.kind.commands().into_iter();
+        commands.map(move |(key, words)| (format!("faults[{place}].{key}"), words.as_slice()))
+    });
+    services.chain(probes).chain(faults).collect()
 }
 
 pub(super) fn judge(bench: &mut Bench<'_, '_>) {

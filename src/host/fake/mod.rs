@@ -16,7 +16,9 @@ use rand::RngExt;
 
 use super::clock::Clock;
 use super::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble};
-use crate::model::dose::{GroupReading, LimitReading, Meter, Reading, ToxicReading, VictimReading, WorkerReading};
+use crate::model::dose::{
+    GroupReading, InPlace, LimitReading, Meter, Reading, ToxicReading, VictimReading, WorkerReading,
+};
 use crate::model::fault::{FaultSpec, ProcessTarget};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
@@ -354,6 +356,7 @@ impl Machine for FakeMachine {
                 let elapsed = Duration::from_secs(1);
                 Reading::Group(GroupReading { elapsed, periods: 10, throttled: 5, ..GroupReading::default() })
             }
+            Meter::Command { .. } => Reading::Command(InPlace::Yes),
             Meter::Processes { whom } => {
                 let mut world = self.world();
                 let reading = |victim: &Victim| VictimReading {
@@ -434,6 +437,7 @@ fn thing_of(act: &Act) -> String {
         Act::KeepKilling { whom, .. } => format!("killing {}", short(whom)),
         Act::TakeCharge { whom } => format!("paused {}", short(whom)),
         Act::LimitOpenFiles { whom, .. } => format!("limited {}", short(whom)),
+        Act::Run { name, .. } => format!("command {name}"),
     }
 }
 
@@ -448,6 +452,7 @@ fn undone_by(undo: &Undo) -> Option<String> {
         Undo::Resume { whom } => format!("paused {}", short(whom)),
         Undo::StopKilling { whom } => format!("killing {}", short(whom)),
         Undo::RestoreOpenFiles { whom, .. } => format!("limited {}", short(whom)),
+        Undo::Run { name, .. } => format!("command {name}"),
         Undo::ReviveService { service } => format!("killed {service}"),
         Undo::None { .. } => return None,
     })
@@ -464,6 +469,7 @@ fn gone_after(check: &Check) -> Option<String> {
         Check::Running { whom } => format!("paused {}", short(whom)),
         Check::KillingStopped { whom } => format!("killing {}", short(whom)),
         Check::OpenFilesRestored { whom, .. } => format!("limited {}", short(whom)),
+        Check::NotInPlace { name, .. } => format!("command {name}"),
         Check::ServiceReady { service } => format!("killed {service}"),
         Check::Nothing => return None,
     })

@@ -13,8 +13,8 @@ use crate::host::Trouble;
 use crate::host::process::{Limited, Signal};
 use crate::host::scene::{Paper, Scene};
 use crate::model::cgroup::GroupSetting;
-use crate::model::dose::ProcessState;
-use crate::model::step::{ProcessIdentity, SoftLimit};
+use crate::model::dose::{InPlace, ProcessState};
+use crate::model::step::{CommandLine, ProcessIdentity, SoftLimit, Surroundings};
 
 /// The fake machine in the eyes of one process.
 #[derive(Debug, Clone)]
@@ -61,6 +61,11 @@ impl FakeScene {
         let (path, file) = (path.to_owned(), Arc::clone(file));
         Arc::new(FakePaper { world, life, path, file, handle, torn_at: Mutex::default() })
     }
+}
+
+/// The thing that a command is about: commands on the fake machine end with the name of their fault.
+fn undone_by(command: &CommandLine) -> String {
+    format!("command {}", command.words.last().map_or("", String::as_str))
 }
 
 impl Scene for FakeScene {
@@ -179,6 +184,23 @@ impl Scene for FakeScene {
 
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
         self.act("remove a group", |world| world.remove_group(folder))
+    }
+
+    fn run(&self, command: &CommandLine, _: &Surroundings) -> Result<(), Trouble> {
+        self.act("run a command", |world| world.unmake(&undone_by(command)))
+    }
+
+    fn look(&self, check: &CommandLine, _: &Surroundings) -> InPlace {
+        if let Err(trouble) = self.step() {
+            return InPlace::Unknown(trouble.to_string());
+        }
+        let mut world = lock(&self.world);
+        let fails = world.trials.look_fails;
+        match world.chance(fails) {
+            true => InPlace::Unknown("no descriptors left".to_owned()),
+            false if world.is_there(&undone_by(check)) => InPlace::Yes,
+            false => InPlace::No,
+        }
     }
 
     fn create(&self, path: &Path, _: u64) -> io::Result<Arc<dyn Paper>> {

@@ -16,7 +16,7 @@ use crate::host::process::{Limited, OpenFiles, Signal};
 use crate::model::cgroup::{GroupSetting, Whose};
 use crate::model::dose::ProcessState;
 use crate::model::fault::ProcessTarget;
-use crate::model::step::{Act, Job, ProcessIdentity, Receipt, SoftLimit};
+use crate::model::step::{Act, Job, ProcessIdentity, Receipt, SoftLimit, Surroundings};
 use crate::model::target::{Victim, Victims};
 
 /// Where control groups are.
@@ -97,6 +97,8 @@ enum Thing {
     Group(PathBuf),
     /// These processes have these limits.
     Limited(Vec<(ProcessIdentity, SoftLimit)>),
+    /// Nobody knows where: it outlives the tool and the boot; true when it cannot be undone now.
+    Outside(bool),
 }
 
 impl World {
@@ -166,6 +168,7 @@ impl World {
             Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
             Some(Thing::Value(setting, _)) => setting.whose(Some(&self.value(&setting))) == Whose::Ours,
             Some(Thing::Group(folder)) => self.groups.contains(&folder),
+            Some(Thing::Outside(_)) => true,
         }
     }
 
@@ -292,6 +295,10 @@ impl World {
                 setting.before = self.value(&setting);
                 Receipt { settings: vec![setting], ..Receipt::default() }
             }
+            Act::Run { .. } => {
+                let surroundings = Surroundings { directory: "/".into(), path: "/bin".into(), home: None };
+                Receipt { surroundings: Some(surroundings), ..Receipt::default() }
+            }
             _ => Receipt::default(),
         }
     }
@@ -351,6 +358,7 @@ impl World {
                 _ => return Err(Trouble::new(act.to_string(), "nothing was prepared")),
             },
             Act::KeepKilling { .. } => Thing::InTool(stuck),
+            Act::Run { .. } => Thing::Outside(stuck),
             Act::TakeCharge { whom } => Thing::Stopped(self.living(act, whom)?),
             Act::LimitOpenFiles { whom, limits, .. } => {
                 let victims = self.living(act, whom)?;
@@ -378,7 +386,8 @@ impl World {
     pub fn unmake(&mut self, name: &str) -> Result<(), Trouble> {
         let Some(thing) = self.things.get(name).cloned() else { return Ok(()) };
         match thing {
-            Thing::InTool(true) => {}
+            Thing::InTool(true) | Thing::Outside(true) => {}
+            Thing::Outside(false) => drop(self.things.remove(name)),
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
             Thing::Value(setting, _) => self.restore_value(&setting),
@@ -539,7 +548,7 @@ impl World {
     pub fn heal(&mut self) {
         self.processes.values_mut().for_each(|process| process.stuck = false);
         for thing in self.things.values_mut() {
-            if let Thing::Value(_, stuck) = thing {
+            if let Thing::Value(_, stuck) | Thing::Outside(stuck) = thing {
                 *stuck = false;
             }
         }
@@ -549,7 +558,7 @@ impl World {
     pub fn restart(&mut self) {
         self.boot += 1;
         self.processes.clear();
-        self.things.clear();
+        self.things.retain(|_, thing| matches!(thing, Thing::Outside(_)));
         self.values.clear();
         self.groups.clear();
     }

@@ -66,7 +66,7 @@ fn start(mut command: Command) -> io::Result<Spawned> {
 }
 
 #[allow(unsafe_code)]
-fn die_with_parent(command: &mut Command, parent: Pid) {
+pub(in crate::host) fn die_with_parent(command: &mut Command, parent: Pid) {
     let wish = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // If we died before the wish was heard, the child has another parent by now and must not go on.

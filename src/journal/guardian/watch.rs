@@ -1,5 +1,6 @@
 //! What the guardian does: it waits for the end of the tool, and puts back what the tool did not. Without threads,
-//! processes, names to resolve or files beside the journal, which is open beforehand.
+//! names to resolve or files beside the journal, which is open beforehand; the only processes it starts are the commands
+//! that undo a `process.exec`.
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -9,6 +9,7 @@ use super::limits::HOUR;
 use super::names::{Names, Unique};
 use super::network;
 use super::request;
+use super::service::check_program;
 use super::stress;
 use super::target::target;
 use crate::model::experiment::BlastRadius;
@@ -156,6 +157,13 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             let period = Duration::from_millis(10)..=Duration::from_secs(10);
             let wrong = !period.contains(&fault.period.0);
             refuse(wrong, "period", &format!("a period of {} cannot be kept", fault.period), "write 10ms to 10s");
+        }
+        FaultKind::ProcessExec(fault) => {
+            for (key, words) in kind.commands() {
+                check_program(context, words.clone(), &context.place(node, key));
+            }
+            let right = (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&fault.within.0);
+            refuse(!right, "within", "a way back must come to its end soon", "write 100ms to 60s");
         }
         _ => request::settings(context, node, kind),
     }

@@ -1,0 +1,152 @@
+//! Commands of an experiment's own as faults: undone by whoever is left to do it, and never on top of somebody else's.
+
+use std::path::{Path, PathBuf};
+
+use chaos::host::process::{self, Signal};
+use chaos::model::fault::KillSignal;
+use rustix::process::Signal as Raw;
+use serde_json::Value;
+
+use crate::outside::{Seen, look};
+use crate::run::{Ended, Home, Run};
+use crate::until;
+
+/// A fault that makes a file and removes it again, in a folder of the test.
+struct Flag {
+    folder: tempfile::TempDir,
+}
+
+impl Flag {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("a flag")
+    }
+
+    fn fault(&self, undo: &str) -> String {
+        let file = self.file();
+        let file = file.display();
+        format!("command: [touch, '{file}'], undo: {undo}, check: [test, -e, '{file}']")
+    }
+
+    fn usual(&self) -> String {
+        self.fault(&format!("[rm, -f, '{}']", self.file().display()))
+    }
+}
+
+fn experiment(fault: &str) -> String {
+    format!(
+        "name: a command
+steady_state:
+  - {{ name: machine, probe: command, command: ['true'], rate: 40/s, timeout: 1s, expect: [success_rate >= 90%, p50 <= 500ms] }}
+faults:
+  - {{ name: flag, fault: process.exec, target: {{ host: local }}, {fault}, duration: 3s }}
+blast_radius: {{ duration: 6s }}
+baseline: 3s
+recovery: {{ within: 10s }}
+"
+    )
+}
+
+fn applied(events: &[Value]) -> bool {
+    events.iter().any(|event| event["event"] == "fault_applied")
+}
+
+async fn in_place(fault: &str) -> Run {
+    let mut run = Home::new().start(&experiment(fault));
+    run.until("the fault is in place", applied).await;
+    run
+}
+
+async fn left_alone(run: Run) -> Ended {
+    let id = run.home.run_folders()[0].file_name().expect("a name").to_string_lossy().into_owned();
+    let guardian = chaos::journal::scan::guardian_of(&id).expect("a look").expect("it lives");
+    process::send_signal(&guardian, Signal::Kill(KillSignal::Kill)).expect("sends");
+    run.signal(Raw::KILL);
+    run.ended().await
+}
+
+fn is_there(file: &Path) -> bool {
+    file.exists()
+}
+
+#[tokio::test]
+async fn a_command_is_in_place_as_long_as_its_fault_and_its_check_is_the_dose() {
+    let flag = Flag::new();
+    let run = in_place(&flag.usual()).await;
+    assert!(is_there(&flag.file()));
+    let ended = run.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.home.told());
+    assert!(!is_there(&flag.file()));
+    assert_eq!(ended.report["doses"][0]["status"], "effective", "{:#}", ended.report["doses"]);
+    assert_eq!(look(&ended.home, &[]), Seen::default());
+}
+
+#[tokio::test]
+async fn a_command_is_undone_by_the_guardian_when_the_tool_is_killed() {
+    let flag = Flag::new();
+    let run = in_place(&flag.usual()).await;
+    run.signal(Raw::KILL);
+    // The folder in which the run was started stays: that is where its commands are run.
+    let _ended = run.ended().await;
+    until("the flag is gone", || !is_there(&flag.file())).await;
+}
+
+#[tokio::test]
+async fn a_command_is_undone_by_a_rollback_from_another_folder_when_nobody_is_left() {
+    let flag = Flag::new();
+    let run = in_place("command: [touch, flag], undo: [rm, -f, flag]").await;
+    let file = run.home.path("work").join("flag");
+    assert!(is_there(&file), "commands are run where the run was started: {}", flag.file().display());
+    let ended = left_alone(run).await;
+    assert!(is_there(&file), "nobody is left to undo it");
+    let said = ended.home.chaos(&["doctor"]);
+    assert!(said.stdout.contains("`rm -f flag` is to be run"), "{said:?}");
+    let said = ended.home.chaos(&["rollback", "--all"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!is_there(&file), "{said:?}");
+    let again = ended.home.chaos(&["rollback", "--all"]);
+    assert!(again.code == Some(0) && again.stdout.contains("nothing"), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_else_did_already_is_not_undone() {
+    let flag = Flag::new();
+    std::fs::write(flag.file(), "theirs").expect("written");
+    let ended = Home::new().start(&experiment(&flag.usual())).ended().await;
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.home.told().contains("is in place already"), "{}", ended.home.told());
+    assert_eq!(std::fs::read_to_string(flag.file()).expect("it is there"), "theirs");
+}
+
+#[tokio::test]
+async fn an_undo_that_fails_is_told_with_its_command_until_it_does_not() {
+    let flag = Flag::new();
+    let allowed = flag.folder.path().join("allowed");
+    let script = format!("test -e '{}' && rm -f '{}'", allowed.display(), flag.file().display());
+    let run = in_place(&flag.fault(&format!("[sh, -c, \"{script}\"]"))).await;
+    let ended = run.ended().await;
+    assert_eq!(ended.code, Some(7), "{}", ended.home.told());
+    assert!(is_there(&flag.file()));
+    assert!(ended.home.told().contains("exit code 1"), "{}", ended.home.told());
+    let said = ended.home.chaos(&["rollback", "--all"]);
+    assert_ne!(said.code, Some(0), "{said:?}");
+    std::fs::write(&allowed, "").expect("written");
+    let said = ended.home.chaos(&["rollback", "--all"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!is_there(&flag.file()));
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_killed_and_undone() {
+    let flag = Flag::new();
+    let script = format!("touch '{}'; sleep 300", flag.file().display());
+    let fault = format!("command: [sh, -c, \"{script}\"], undo: [rm, -f, '{}'], within: 300ms", flag.file().display());
+    let ended = Home::new().start(&experiment(&fault)).ended().await;
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.home.told().contains("did not end within 300ms"), "{}", ended.home.told());
+    assert!(!is_there(&flag.file()));
+    assert_eq!(look(&ended.home, &[]), Seen::default());
+}
