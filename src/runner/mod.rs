@@ -7,6 +7,7 @@
 mod active;
 mod baseline;
 mod catch;
+mod contention;
 mod ears;
 mod emitter;
 mod groups;
