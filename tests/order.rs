@@ -11,6 +11,8 @@ use chaos::host::signals::Cancel;
 use chaos::journal::{Entry, MemoryStore, State, Store};
 use chaos::model::event::{Event, EventKind, StopCause};
 use chaos::model::expectation::{Limit, Must, Operator, StopCondition, Subject};
+use chaos::model::fault::{FaultSpec, ProcessTarget, Selector, Target};
+use chaos::model::glob::Glob;
 use chaos::model::phase::Phase;
 use chaos::model::units::Timespan;
 use chaos::model::verdict::{Mode, Verdict};
@@ -88,6 +90,30 @@ async fn staggered_faults_begin_and_end_at_their_own_times() {
         when(&events, |kind| *kind == EventKind::PhaseStarted { phase: Phase::Rollback }).expect("rolled back");
     let took = (rollback - observe).as_secs_f64();
     assert!((5.0..5.3).contains(&took), "observed for {took} s");
+}
+
+/// A fault of this way on whoever is found like this.
+fn found(by: Selector, way: usize, name: &str, start: Timespan) -> FaultSpec {
+    let target = Target::Process(ProcessTarget { by, children: false });
+    FaultSpec { target, ..fault(way, name, start, Timespan::seconds(2)) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_faults_that_would_hold_the_same_of_one_process_are_refused_before_the_baseline() {
+    let other = Selector::Command(Glob::new("fake*"));
+    for (start, refused) in [(SECOND, true), (Timespan::seconds(2), false)] {
+        let machine = calm();
+        let hangs = fault(4, "hangs", Timespan::ZERO, Timespan::seconds(2));
+        let events = undisturbed(experiment(vec![hangs, found(other.clone(), 6, "limps", start)]), &machine).await;
+        let why = events.iter().find_map(|event| match &event.kind {
+            EventKind::SetUpFailed { why } => Some(why.clone()),
+            _ => None,
+        });
+        let named = why.as_ref().is_some_and(|why| why.contains("`hangs` and `limps` would both stop fake (pid"));
+        assert_eq!((why.is_some(), named), (refused, refused), "{why:?}");
+        assert_eq!(phases(&events).contains(&Phase::Baseline), !refused);
+        assert!(machine.leftovers().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::foresight::{Foresight, foresee};
-use crate::model::expectation::{Metric, StopCondition, Subject};
+use crate::model::expectation::{Limit, Metric, Must, Operator, StopCondition, Subject};
 use crate::model::experiment::Experiment;
-use crate::model::fault::{Amount, FaultKind};
+use crate::model::fault::{Amount, FaultKind, Target};
 use crate::model::probe::{ProbeKind, ProbeSpec};
-use crate::model::units::Timespan;
+use crate::model::units::{Share, Timespan};
 
 /// More requests of one probe under way at once than this are a load of their own.
 const MANY_REQUESTS: u128 = 1000;
@@ -18,6 +18,8 @@ const MANY_PROGRAMS: u128 = 100;
 const OUTLASTING: u32 = 3;
 /// This share of the free memory and more leaves the kernel no choice but to kill.
 const NEARLY_ALL: f64 = 0.95;
+/// Starting workers, setting limits and signalling may take so long on a busy machine.
+const TO_APPLY: Timespan = Timespan::seconds(1);
 /// Good samples in a row that end a recovery of a slow probe.
 const STREAK: u32 = 3;
 /// Bad samples in a row that stop a run at the soonest: of shares, and of values.
@@ -47,6 +49,7 @@ pub fn risks(experiment: &Experiment) -> Vec<Risk> {
     }
     for (place, condition) in experiment.stop_conditions.iter().enumerate() {
         risks.extend(toothless(place, condition, experiment));
+        risks.extend(of_timeouts(place, condition, experiment));
     }
     // They start in order, and the baseline awaits the last of those that say when they are ready.
     let awaited = experiment.services.iter().rposition(|service| service.ready.is_some()).map_or(0, |last| last + 1);
@@ -72,6 +75,7 @@ pub fn risks(experiment: &Experiment) -> Vec<Risk> {
         }
     }
     risks.extend(short_baseline(experiment, window));
+    risks.extend(no_room(experiment));
     risks
 }
 
@@ -172,6 +176,48 @@ fn toothless(place: usize, condition: &StopCondition, experiment: &Experiment) -
     })
 }
 
+/// A stop condition on a quantile whose limit no answer can be above, since it is given up before: only timeouts are.
+fn of_timeouts(place: usize, condition: &StopCondition, experiment: &Experiment) -> Option<Risk> {
+    let Subject::Probe { probe, metric: metric @ Metric::Quantile(q) } = condition.subject else { return None };
+    let Must::Compare { operator: Operator::More | Operator::AtLeast, limit: Limit::Time(limit) } = condition.breach
+    else {
+        return None;
+    };
+    let (name, timeout) = experiment.steady_state.get(probe).map(|probe| (&probe.name, probe.timeout))?;
+    (limit > timeout).then(|| Risk {
+        path: format!("stop_conditions[{place}]"),
+        message: format!("`{}` counts timeouts and nothing else", condition.text),
+        note: format!(
+            "`{name}` gives up after {timeout}, and what was given up counts as slower than any limit: it stops when more than \
+             {} of the requests time out",
+            Share(1.0 - q)
+        ),
+        help: format!("write `{name}.{metric} > {timeout}` or less, or raise the `timeout` of `{name}` above {limit}"),
+    })
+}
+
+/// Faults of this machine that must be over when the blast radius ends, with no time to begin late.
+fn no_room(experiment: &Experiment) -> Option<Risk> {
+    // What a proxy does begins within milliseconds.
+    let slow = experiment.faults.iter().filter(|fault| !matches!(fault.target, Target::Proxy(_)));
+    let last = slow.max_by_key(|fault| fault.end())?;
+    let first = experiment.faults.iter().map(|fault| fault.start).min().unwrap_or_default();
+    let limit = experiment.blast_radius.duration;
+    let needed = Timespan((last.end().0 + TO_APPLY.0).saturating_sub(first.0));
+    (limit < needed).then(|| Risk {
+        path: "blast_radius.duration".into(),
+        message: format!("the blast radius leaves `{}` no time to begin late", last.name),
+        note: format!(
+            "to start a worker, set a limit or signal a process may take {TO_APPLY} on a busy machine, and what is not \
+             over when the blast radius ends is stopped"
+        ),
+        help: format!(
+            "write `blast_radius: {{ duration: {needed} }}`, and `duration: {}` for `{}`",
+            last.duration, last.name
+        ),
+    })
+}
+
 /// Faults that outlast what they are compared with.
 fn short_baseline(experiment: &Experiment, window: Timespan) -> Option<Risk> {
     let least = Timespan(window.0 / OUTLASTING);
@@ -187,7 +233,9 @@ fn short_baseline(experiment: &Experiment, window: Timespan) -> Option<Risk> {
 mod tests {
     use super::risks;
     use crate::analysis::testing::{Story, every, expecting, http};
+    use crate::model::expectation::{Limit, Metric, Must, Operator, StopCondition, Subject};
     use crate::model::experiment::Experiment;
+    use crate::model::fault::{FaultKind, ProcessPause, Target};
     use crate::model::units::Timespan;
 
     fn told(change: impl FnOnce(&mut Experiment)) -> Vec<(String, String)> {
@@ -221,5 +269,40 @@ mod tests {
         let messages: Vec<&str> = slow.iter().map(|(_, message)| message.as_str()).collect();
         assert!(messages.iter().any(|message| message.contains("6000 requests under way")), "{messages:?}");
         assert!(messages.iter().any(|message| message.contains("as long as the faults")), "{messages:?}");
+    }
+
+    #[test]
+    fn faults_of_the_machine_need_a_second_to_begin_in_and_those_of_proxies_none() {
+        let with = |limit: u64, target: Target| {
+            told(|experiment| {
+                experiment.blast_radius.duration = Timespan::millis(limit);
+                experiment.faults[0].kind = FaultKind::ProcessPause(ProcessPause {});
+                experiment.faults[0].target = target;
+            })
+        };
+        let message = "the blast radius leaves `slow generator` no time to begin late".to_owned();
+        let risk = vec![("blast_radius.duration".to_owned(), message)];
+        assert_eq!((with(10_000, Target::service("a")), with(10_999, Target::Host)), (risk.clone(), risk));
+        assert_eq!(with(11_000, Target::service("a")), Vec::new());
+        assert_eq!(with(10_000, Target::Proxy("a".into())), Vec::new());
+    }
+
+    #[test]
+    fn a_quantile_that_no_answer_can_be_above_is_told_to_count_timeouts() {
+        let with = |seconds| {
+            told(|experiment| {
+                experiment.steady_state[0].timeout = Timespan::seconds(1);
+                let limit = Limit::Time(Timespan::seconds(seconds));
+                experiment.stop_conditions = vec![StopCondition {
+                    text: "ask.p50 > 2s".into(),
+                    subject: Subject::Probe { probe: 0, metric: Metric::Quantile(0.5) },
+                    breach: Must::Compare { operator: Operator::More, limit },
+                    hold: None,
+                }];
+            })
+        };
+        let message = "`ask.p50 > 2s` counts timeouts and nothing else".to_owned();
+        assert_eq!(with(2), [("stop_conditions[0]".to_owned(), message)]);
+        assert_eq!(with(1), Vec::new(), "then what takes a second is a timeout");
     }
 }

@@ -8,6 +8,7 @@ pub mod dice;
 pub mod durable_log;
 pub mod fake;
 pub mod files;
+pub mod kernel;
 mod linux;
 pub mod locks;
 mod machine;

@@ -8,6 +8,7 @@ pub mod expectation;
 pub mod experiment;
 pub mod fault;
 pub mod glob;
+pub mod hold;
 pub mod http;
 mod left;
 pub mod phase;

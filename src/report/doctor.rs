@@ -27,6 +27,8 @@ pub struct Finding {
 pub enum Section {
     /// What protects the machine.
     Safety,
+    /// What the kernel has that faults use.
+    Kernel,
     /// What runs left, and runs under way.
     LeftBehind,
     /// Which faults work here.
@@ -94,7 +96,7 @@ pub fn json(findings: &[Finding]) -> serde_json::Result<String> {
 /// The findings for people, section by section.
 pub fn text(findings: &[Finding], style: Style) -> String {
     let mut page = Page::new(style);
-    for section in [Section::Safety, Section::LeftBehind, Section::Faults] {
+    for section in [Section::Safety, Section::Kernel, Section::LeftBehind, Section::Faults] {
         page.heading(title(section));
         let here: Vec<&Finding> = findings.iter().filter(|finding| finding.section == section).collect();
         if here.is_empty() {
@@ -136,6 +138,7 @@ const fn tone(state: State) -> Tone {
 const fn title(section: Section) -> &'static str {
     match section {
         Section::Safety => "SAFETY: WHAT PROTECTS THIS MACHINE",
+        Section::Kernel => "KERNEL: WHAT IT HAS THAT FAULTS USE",
         Section::LeftBehind => "LEFT BEHIND",
         Section::Faults => "FAULTS THAT WORK HERE",
     }

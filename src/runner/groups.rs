@@ -34,8 +34,10 @@ pub(super) struct Groups {
 struct State {
     /// The groups of services, by the service.
     own: BTreeMap<String, Vec<PathBuf>>,
-    /// The limits that are in place, by the fault.
+    /// The limits that were put in place, by the fault.
     limited: BTreeMap<String, Limited>,
+    /// The values that are changed and not restored, by the fault.
+    changed: BTreeMap<String, Vec<GroupSetting>>,
     /// Where workers are that are in somebody's group, by the worker.
     beside: BTreeMap<String, (Source, Counters)>,
 }
@@ -103,9 +105,17 @@ impl Groups {
     }
 
     /// The values of a limit on the group of these, as they are now.
-    pub fn prepare_limit(&self, whom: &Victims, limit: &Limit) -> Result<Prepared, Trouble> {
+    pub fn prepare_limit(&self, name: &str, whom: &Victims, limit: &Limit) -> Result<Prepared, Trouble> {
         let place = self.place(whom, limit.controller())?;
         let planned = cgroup::settings(limit, &place)?;
+        if let Some((other, setting)) = contended(&self.state().changed, &planned.settings) {
+            let why = format!(
+                "`{other}` has set {setting}, and `{name}` would take that for what was there before: two limits on one \
+                 disk or group cannot overlap"
+            );
+            let help = "let one start when the other has ended";
+            return Err(Trouble::new(format!("limit {whom}"), why).help(help));
+        }
         let receipt = Receipt { settings: planned.settings, ..Receipt::default() };
         Ok(Prepared { receipt, notes: planned.notes })
     }
@@ -114,6 +124,7 @@ impl Groups {
     pub async fn limit(&self, name: &str, whom: &Victims, limit: &Limit, receipt: Receipt) -> Result<Receipt, Trouble> {
         let source = self.source(whom, limit.controller(), &receipt.settings)?;
         let over = if let Limit::Memory { ramp, .. } = limit { *ramp } else { Timespan::ZERO };
+        self.state().changed.insert(name.to_owned(), receipt.settings.clone());
         for setting in &receipt.settings {
             let steps = u32::try_from(setting.ours.len()).unwrap_or(1).max(1);
             for (step, value) in setting.ours.iter().enumerate() {
@@ -144,7 +155,9 @@ impl Groups {
     /// Sets the old values again where ours are still there, the newest first.
     pub fn restore(&self, receipt: &Receipt) -> Result<(), Trouble> {
         let restored: Vec<_> = receipt.settings.iter().rev().map(cgroup::restore).collect();
-        restored.into_iter().collect()
+        restored.into_iter().collect::<Result<(), Trouble>>()?;
+        self.state().changed.retain(|_, settings| *settings != receipt.settings);
+        Ok(())
     }
 
     /// Whether they are there.
@@ -298,6 +311,18 @@ const fn controller_of(job: &Job) -> Controller {
     }
 }
 
+/// The first of these values that another fault has changed, and which.
+fn contended<'a>(
+    changed: &BTreeMap<String, Vec<GroupSetting>>,
+    settings: &'a [GroupSetting],
+) -> Option<(String, &'a GroupSetting)> {
+    let same = |one: &GroupSetting, other: &GroupSetting| (&one.file, &one.device) == (&other.file, &other.device);
+    settings.iter().find_map(|setting| {
+        let by = changed.iter().find(|(_, theirs)| theirs.iter().any(|other| same(other, setting)));
+        by.map(|(name, _)| (name.clone(), setting))
+    })
+}
+
 fn not_in_place(setting: &GroupSetting) -> Option<String> {
     match cgroup::now(setting) {
         Ok(Some(now)) if now == setting.last() => None,
@@ -312,4 +337,24 @@ fn others(setting: &GroupSetting, now: &str) -> String {
     format!(
         "somebody else set {setting} to `{now}`; we had set `{last}`, and `{before}` was there before: it is left to them"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contended;
+    use crate::model::cgroup::GroupSetting;
+
+    #[test]
+    fn a_value_that_another_fault_has_changed_is_told_with_that_fault() {
+        let of = |device: &str| GroupSetting {
+            file: "/g/io.max".into(),
+            device: Some(device.into()),
+            before: "max".into(),
+            ours: vec!["1".into()],
+        };
+        let changed = [("reads".to_owned(), vec![of("8:0")])].into();
+        let settings = [of("8:16"), of("8:0")];
+        assert_eq!(contended(&changed, &settings), Some(("reads".to_owned(), &settings[1])));
+        assert_eq!(contended(&changed, &settings[..1]), None, "another disk");
+    }
 }

@@ -203,7 +203,7 @@ impl Machine for LinuxMachine {
     async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
         match act {
             Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
-            Act::LimitGroup { whom, limit, .. } => self.groups.prepare_limit(whom, limit),
+            Act::LimitGroup { name, whom, limit } => self.groups.prepare_limit(name, whom, limit),
             Act::StartWorker { worker, job, beside: Some(whom) } => Ok(self.groups.prepare_beside(worker, whom, job)),
             Act::Run { command, check, .. } => commands::prepare(command, check.as_ref()).await,
             Act::StartService { .. }

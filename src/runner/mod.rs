@@ -8,6 +8,7 @@ mod active;
 mod baseline;
 mod catch;
 mod commands;
+mod contention;
 mod ears;
 mod emitter;
 mod groups;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::active::Begun;
+use super::contention::apart;
 use super::ears::{Heard, Watched};
 use super::hands::Undone;
 use super::put_back::LONGEST_UNDO;
@@ -18,6 +19,7 @@ use crate::model::dose::Dose;
 use crate::model::event::EventKind;
 use crate::model::experiment::Experiment;
 use crate::model::fault::{FaultSpec, Target};
+use crate::model::target::Victim;
 use crate::model::units::Timespan;
 use crate::model::verdict::Mode;
 
@@ -145,10 +147,17 @@ impl<M: Machine> Walk<M> {
         let spec = &self.header.experiment.faults[fault];
         let Some(target) = spec.target.process() else { return Ok(Chosen::default()) };
         let chosen = self.hands.machine.choose(spec, target).await?;
+        apart(spec, &chosen.victims, self.in_place())?;
         if target.by.service().is_none() {
             self.emitter.note(told(spec, &chosen, self.header.seed));
         }
         Ok(chosen)
+    }
+
+    /// The faults that are in place, each with whom it hits.
+    fn in_place(&self) -> impl Iterator<Item = (&FaultSpec, &[Victim])> {
+        let faults = &self.header.experiment.faults;
+        self.active.begun.iter().map(|(place, begun)| (&faults[*place], begun.facts.victims.as_slice()))
     }
 
     async fn apply(&mut self, fault: usize, plan: FaultPlan, facts: Facts) -> Ended {

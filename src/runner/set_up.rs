@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::contention::apart;
 use super::hands::Undone;
 use super::transition::Ended;
 use super::walk::Walk;
@@ -10,8 +11,9 @@ use crate::journal::Owner;
 use crate::model::cgroup::Controller;
 use crate::model::event::EventKind;
 use crate::model::experiment::{Experiment, Proxy, Service};
-use crate::model::fault::Target;
+use crate::model::fault::{FaultSpec, Target};
 use crate::model::step::{Act, Check, Receipt, Step, Undo};
+use crate::model::target::Victim;
 use crate::model::verdict::Mode;
 use crate::probe::schedule;
 
@@ -44,12 +46,16 @@ impl<M: Machine> Walk<M> {
         }
     }
 
-    /// A target that nobody matches, or one that must not be hit, is told before the baseline is measured and not after.
-    /// Whom a fault hits is looked up once more just before.
+    /// A target that nobody matches, one that must not be hit, or one that two faults would hold at once is told before the
+    /// baseline is measured and not after. Whom a fault hits is looked up once more just before.
     async fn look_at_targets(&self) -> Result<(), Trouble> {
+        let mut seen: Vec<(&FaultSpec, Vec<Victim>)> = Vec::new();
         for fault in &self.header.experiment.faults {
             if let Some(target) = fault.target.process() {
-                self.hands.machine.choose(fault, target).await?;
+                let chosen = self.hands.machine.choose(fault, target).await?;
+                let at_once = seen.iter().filter(|(other, _)| fault.contends_with(other).is_some());
+                apart(fault, &chosen.victims, at_once.map(|(other, whom)| (*other, whom.as_slice())))?;
+                seen.push((fault, chosen.victims));
             }
         }
         Ok(())

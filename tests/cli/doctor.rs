@@ -63,6 +63,20 @@ fn what_protects_the_machine_is_tried_and_told() {
 }
 
 #[test]
+fn the_kernel_is_looked_at_and_what_it_lacks_names_the_faults_that_miss_it() {
+    let sandbox = Sandbox::new();
+    let all = findings(&sandbox.chaos(["doctor", "--output", "json"]).done());
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("reads");
+    for name in ["version", "huge pages", "files without a name", "pressure stall information"] {
+        let finding = finding(&all, name);
+        assert_eq!(finding["section"], "kernel", "{finding}");
+        assert!(finding["state"] == "ok" || finding["fix"].is_string(), "what is not well says what to do: {finding}");
+    }
+    assert!(finding(&all, "version")["why"].as_str().is_some_and(|why| why.contains(release.trim())), "{all:#?}");
+    sandbox.chaos(["doctor"]).done().says("KERNEL: WHAT IT HAS THAT FAULTS USE").says(release.trim());
+}
+
+#[test]
 fn every_fault_is_looked_at() {
     let all = findings(&Sandbox::new().chaos(["doctor", "--output", "json"]).done());
     let faults: Vec<&str> =

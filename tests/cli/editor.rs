@@ -16,7 +16,7 @@ const BEYOND_A_SCHEMA: [(&str, &str); 16] = [
     ("duplicate_names", "that names are unique across entries"),
     ("fault_share", "a share of 0%, and one against another setting"),
     ("fault_times", "times against the blast radius"),
-    ("independence", "what a key means together with another"),
+    ("independence", "that names refer to something"),
     ("names", "what may stand in a name"),
     ("probe_times", "limits of lengths of time"),
     ("reference_without_list", "that a name refers to something"),

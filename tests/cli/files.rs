@@ -71,7 +71,8 @@ services:
     ready: http://${{GATEWAY}}/ask?q=chaos
 faults:
   - {{ name: crash, fault: process.kill, target: {{ process: {{ service: generator }} }}, duration: 2s }}
-{}{TIMES}",
-        ASK.replace("stop_conditions: [ask.error_rate > 90%]", "stop_conditions: [ask.p99 > 900ms for 30s]")
+{}{}",
+        ASK.replace("stop_conditions: [ask.error_rate > 90%]", "stop_conditions: [ask.p99 > 900ms for 30s]"),
+        TIMES.replace("duration: 2s", "duration: 3s")
     )
 }

@@ -42,7 +42,7 @@ fn every_step_is_told_with_its_undo_and_its_check() {
         .says("do proxy generator: toxic slow generator: delay 400ms +- 50ms")
         .says("undo proxy generator: remove toxic slow generator")
         .says("check proxy generator has no toxic slow generator")
-        .says("stops at ask.p99 > 2s for 3s")
+        .says("stops at ask.p99 > 1s for 3s")
         .says("recovery awaited for at most 15s");
 }
 

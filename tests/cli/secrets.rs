@@ -49,7 +49,7 @@ steady_state:
 const FAULT: &str = "
 faults:
   - { name: hang, fault: process.pause, target: { process: { service: demo } }, duration: 2s }
-blast_radius: { duration: 2s }
+blast_radius: { duration: 3s }
 ";
 
 const TIMES: &str = "

@@ -8,7 +8,7 @@ steady_state:
   - { name: load, probe: host, measure: load, rate: 10/s, expect: [value <= 100] }
 faults:
   - { name: f, fault: cpu.stress, target: { host: local }, load: 10%, duration: 1s }
-blast_radius: { duration: 1s }
+blast_radius: { duration: 2s }
 stop_conditions: [load.value > 200]
 baseline: 1s
 recovery: { within: 5s }

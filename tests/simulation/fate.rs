@@ -2,6 +2,7 @@
 
 use chaos::host::fake::Trials;
 use chaos::model::experiment::Experiment;
+use chaos::model::fault::FaultSpec;
 use chaos::model::units::Timespan;
 use chaos::model::verdict::Mode;
 use rand::{RngExt, SeedableRng};
@@ -148,7 +149,15 @@ fn experiment(dice: &mut ChaCha8Rng) -> Experiment {
         let duration = Timespan::millis(dice.random_range(1..6) * 700);
         support::fault(dice.random_range(0..support::WAYS), &format!("fault {place}"), start, duration)
     });
-    let mut experiment = support::experiment(faults.collect());
+    // As the files do that are accepted.
+    let apart = |mut before: Vec<FaultSpec>, fault: FaultSpec| {
+        let contends = |other: &FaultSpec| other.target == fault.target && fault.contends_with(other).is_some();
+        if !before.iter().any(contends) {
+            before.push(fault);
+        }
+        before
+    };
+    let mut experiment = support::experiment(faults.fold(Vec::new(), apart));
     if dice.random_bool(0.5) {
         experiment.stop_conditions = vec![support::stop_at_half()];
     }

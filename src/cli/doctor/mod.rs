@@ -1,7 +1,8 @@
-//! `chaos doctor`: what protects this machine, what was left behind, and which faults work here. It measures by trying,
+//! `chaos doctor`: what protects this machine, what its kernel has, what was left behind, and which faults work here. It measures by trying,
 //! and changes nothing.
 
 mod faults;
+mod kernel;
 mod left;
 mod safety;
 mod unit;
@@ -23,6 +24,7 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<u8> {
     let (trials, storage) = (Trials::perform(), Storage::look(&state));
     let mut findings: Vec<Finding> = safety::findings(&trials, &storage);
     findings.push(unit::finding());
+    findings.extend(kernel::findings());
     findings.extend(left::findings(&state));
     findings.extend(faults::findings(&trials));
     output::stdout(&match arguments.output {

@@ -2,6 +2,7 @@
 
 mod fault;
 mod group_limit;
+mod holds;
 mod limits;
 mod names;
 mod network;
@@ -41,6 +42,7 @@ pub fn experiment(decoder: &Decoder<'_>) -> Option<Experiment> {
     let faults = fault::faults(&context, &file, &names, &blast_radius);
     proxy::choose_protocols(&context, &mut proxies, &faults);
     network::need_tcp(&context, &proxies, &faults);
+    holds::are_apart(&context, &faults);
     let stop_conditions = limits::stop_conditions(&context, &file, &probes);
     let tags = file.tags.each().iter().filter_map(|tag| context.name(tag.given()?)).collect();
     context.description(&file.description);
