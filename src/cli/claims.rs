@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::run_folder;
 use crate::diagnostic::clean::clean;
 use crate::fault;
-use crate::guard::claims::{Claim, claims};
+use crate::guard::claims::{Claim, claims, of_strangers};
 use crate::guard::digest;
 use crate::host::locks::{Locks, NotTaken};
-use crate::host::{Facts, files, process, system, this_process, thread};
+use crate::host::{Facts, cgroup, files, process, system, this_process, thread};
 use crate::model::dose::ProcessState;
 use crate::model::event::RunHeader;
 use crate::model::step::{ProcessIdentity, Step};
+use crate::model::target::Victim;
 use crate::model::verdict::Mode;
 use crate::runner;
 
@@ -38,8 +39,8 @@ struct Holder {
 
 /// Takes everything that the run of this header needs for itself. An error names who has it; then nothing is held.
 pub(super) fn take(header: &RunHeader, state: &Path) -> anyhow::Result<Locks> {
-    let wanted: BTreeMap<String, Claim> =
-        claims(&steps(header)).into_iter().filter_map(|claim| Some((file_name(&claim)?, claim))).collect();
+    let all = claims(&steps(header)).into_iter().chain(of_others(header));
+    let wanted: BTreeMap<String, Claim> = all.filter_map(|claim| Some((file_name(&claim)?, claim))).collect();
     if wanted.is_empty() {
         return Ok(Locks::default());
     }
@@ -77,6 +78,19 @@ fn steps(header: &RunHeader) -> Vec<Step> {
     steps
 }
 
+/// What faults take of processes that the run does not start.
+fn of_others(header: &RunHeader) -> Vec<Claim> {
+    if header.mode != Mode::Inject {
+        return Vec::new();
+    }
+    let hierarchies = cgroup::hierarchies().unwrap_or_default();
+    let group = |victim: &Victim, controller| {
+        cgroup::place_of(victim.process.pid, &hierarchies, controller).ok().map(|place| place.folder)
+    };
+    let faults = header.experiment.faults.iter();
+    faults.flat_map(|fault| of_strangers(&fault.kind, &runner::strangers_of(fault), group)).collect()
+}
+
 /// The name of its lock. A folder that is not there is on no disk: nothing will be done to it.
 fn file_name(claim: &Claim) -> Option<String> {
     Some(match claim {
@@ -84,6 +98,10 @@ fn file_name(claim: &Claim) -> Option<String> {
         Claim::Memory => "memory".to_owned(),
         Claim::DiskOf(path) => format!("disk-{}", files::device(path).ok()?),
         Claim::Address(address) => format!("address-{address}"),
+        Claim::Group(folder, controller) => {
+            format!("group-{}", digest::name_for(&format!("{controller} {}", folder.display())))
+        }
+        Claim::Process(pid, start, what) => format!("process-{pid}-{start}-{}", digest::name_for(what)),
         Claim::Command(command) => format!("command-{}", digest::name_for(command)),
     })
 }

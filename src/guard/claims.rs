@@ -6,7 +6,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::model::cgroup::Controller;
+use crate::model::fault::FaultKind;
+use crate::model::hold::Hold;
 use crate::model::step::{Act, Job, Step};
+use crate::model::target::Victim;
 
 /// Something of the machine that only one run may use at a time. What lives inside a run (its services, the toxics of
 /// its proxies) is no claim: no other run can reach it.
@@ -20,6 +24,10 @@ pub enum Claim {
     DiskOf(PathBuf),
     /// An address that is listened on.
     Address(SocketAddr),
+    /// A limit of a control group that the run did not make: the folder of the group, and what it controls.
+    Group(PathBuf, String),
+    /// What is changed of a process that the run did not start, and put back: its pid and start, and what.
+    Process(i32, u64, String),
     /// Whatever a command of the experiment's acts on: its undo would undo what another run did with the same.
     Command(String),
 }
@@ -27,6 +35,23 @@ pub enum Claim {
 /// What these steps take. Every act says here what it needs for itself: a new one does not compile before it does.
 pub fn claims<'a>(steps: impl IntoIterator<Item = &'a Step>) -> BTreeSet<Claim> {
     steps.into_iter().flat_map(|step| of_act(&step.apply)).collect()
+}
+
+/// What a fault takes of those whom it may hit and the run did not start; `group` tells in which control group each of them
+/// is. All that match are taken, as it is not known yet who will be chosen: of two runs that keep the state of one thing, the second would
+/// take what the first one set for what was there before.
+pub fn of_strangers(
+    kind: &FaultKind,
+    victims: &[Victim],
+    group: impl Fn(&Victim, Controller) -> Option<PathBuf>,
+) -> BTreeSet<Claim> {
+    let claim = |victim: &Victim| match kind.hold()? {
+        Hold::Group(controller, _) => Some(Claim::Group(group(victim, controller)?, controller.to_string())),
+        hold @ (Hold::OpenFiles | Hold::Running) => {
+            Some(Claim::Process(victim.process.pid, victim.process.start_ticks, hold.to_string()))
+        }
+    };
+    victims.iter().filter_map(claim).collect()
 }
 
 fn of_act(act: &Act) -> Vec<Claim> {
@@ -63,6 +88,10 @@ impl fmt::Display for Claim {
             Self::Memory => f.write_str("the memory of this machine"),
             Self::DiskOf(path) => write!(f, "the disk of {}", path.display()),
             Self::Address(address) => write!(f, "the address {address}"),
+            Self::Group(folder, controller) => {
+                write!(f, "the limit of `{controller}` of the control group {}", folder.display())
+            }
+            Self::Process(pid, _, what) => write!(f, "what a fault would do to pid {pid} ({what} it)"),
             Self::Command(command) => write!(f, "what `{command}` acts on"),
         }
     }

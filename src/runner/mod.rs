@@ -34,6 +34,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use linux::LinuxMachine;
 pub use longest::longest;
 pub use set_up::steps as set_up_steps;
+pub use targets::strangers_of;
 
 use crate::host::Machine;
 use crate::host::signals::Cancel;

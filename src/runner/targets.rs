@@ -10,7 +10,7 @@ use crate::host::service::Services;
 use crate::host::{Chosen, Trouble};
 use crate::model::dose::{ProcessState, VictimReading};
 use crate::model::experiment::Scope;
-use crate::model::fault::FaultSpec;
+use crate::model::fault::{FaultSpec, Target};
 use crate::model::policy::Policy;
 use crate::model::step::ProcessIdentity;
 use crate::model::target::{ProcessTarget, Selector, Victim, Victims};
@@ -221,28 +221,46 @@ impl Targets {
 
     /// Everybody who matches now; nobody is a trouble that names near misses.
     fn find(&self, by: &Selector, all: &[Seen]) -> Result<Vec<Victim>, Trouble> {
-        let nobody = |help: String| Trouble::new(format!("find {by}"), "there is none").help(help);
-        let (pids, help) = match by {
+        match by {
             Selector::Service(name) => {
                 let service = self.service(name);
-                return service
-                    .map(|one| vec![one])
-                    .ok_or_else(|| Trouble::new(format!("find {by}"), "it does not run"));
+                let missing = || Trouble::new(format!("find {by}"), "it does not run");
+                service.map(|one| vec![one]).ok_or_else(missing)
             }
-            Selector::Name(name) => (pids_of(all, |seen| is_named(seen, name)), near_names(name, all)),
-            Selector::Command(pattern) => {
-                let fits = |seen: &Seen| pattern.matches(seen.command.join(" ").as_bytes());
-                (pids_of(all, fits), near_commands(pattern.as_str(), all))
-            }
-            Selector::Pid(pid) => (vec![*pid], format!("is {pid} the number of a process, and has it ended?")),
-            Selector::PidFile(path) => (vec![pid_in(path)?], format!("is {} of an earlier start?", path.display())),
-            Selector::Port(port) => {
-                let (pids, ports) = process::listeners(*port)?;
-                (pids, near_ports(*port, &ports))
-            }
-        };
-        let found: Vec<Victim> = all.iter().filter(|seen| pids.contains(&seen.process.pid)).map(victim).collect();
-        if found.is_empty() { Err(nobody(help)) } else { Ok(found) }
+            by => strangers(by, all),
+        }
+    }
+}
+
+/// The same of those that the run did not start; services are none of them.
+fn strangers(by: &Selector, all: &[Seen]) -> Result<Vec<Victim>, Trouble> {
+    let nobody = |help: String| Trouble::new(format!("find {by}"), "there is none").help(help);
+    let (pids, help) = match by {
+        Selector::Service(_) => (Vec::new(), String::new()),
+        Selector::Name(name) => (pids_of(all, |seen| is_named(seen, name)), near_names(name, all)),
+        Selector::Command(pattern) => {
+            let fits = |seen: &Seen| pattern.matches(seen.command.join(" ").as_bytes());
+            (pids_of(all, fits), near_commands(pattern.as_str(), all))
+        }
+        Selector::Pid(pid) => (vec![*pid], format!("is {pid} the number of a process, and has it ended?")),
+        Selector::PidFile(path) => (vec![pid_in(path)?], format!("is {} of an earlier start?", path.display())),
+        Selector::Port(port) => {
+            let (pids, ports) = process::listeners(*port)?;
+            (pids, near_ports(*port, &ports))
+        }
+    };
+    let found: Vec<Victim> = all.iter().filter(|seen| pids.contains(&seen.process.pid)).map(victim).collect();
+    if found.is_empty() { Err(nobody(help)) } else { Ok(found) }
+}
+
+/// Those of other people whose state a fault would keep and put back, before any of them is chosen; none where they cannot
+/// be found: then the fault will not be planned either.
+pub fn strangers_of(fault: &FaultSpec) -> Vec<Victim> {
+    match (&fault.target, fault.kind.hold()) {
+        (Target::Process(target), Some(_)) if target.by.service().is_none() => {
+            process::census().and_then(|all| strangers(&target.by, &all)).unwrap_or_default()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -289,3 +289,20 @@ async fn a_limit_that_somebody_else_changed_is_left_alone_and_reported() {
     assert_eq!(process::set_file_limit(&victim, 77, before), Ok(process::Limited::Set));
     assert_eq!(ended.home.chaos(&["rollback", "--all"]).code, Some(0));
 }
+
+#[tokio::test]
+async fn of_two_runs_that_would_keep_the_limit_of_one_process_the_second_is_refused() {
+    let strangers = Strangers::start(1);
+    let before = soft_limit(&strangers.children[0]);
+    let fault = |target: String| experiment("fault: fd.exhaust, leave: 3", &target, "single_instance");
+    let mut first = Home::new().start(&fault(format!("command: '{}.*'", strangers.words)));
+    first.until("the fault is in place", |events| has(events, "fault_applied")).await;
+    let second = Home::sharing_state_with(&first.home);
+    // Found in another way, it is the same process all the same.
+    let second = second.start(&fault(format!("pid: {}", strangers.children[0].id()))).ended().await;
+    assert_eq!(second.code, Some(2), "{}", second.home.told());
+    assert!(second.home.told().contains("limit the open files of"), "{}", second.home.told());
+    let first = first.ended().await;
+    assert!(!first.home.told().contains("RESIDUE"), "{}", first.home.told());
+    assert_eq!(soft_limit(&strangers.children[0]), before);
+}
