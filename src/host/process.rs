@@ -21,7 +21,7 @@ use super::linux::spawner::{self, Spawned};
 use crate::model::fault::KillSignal;
 use crate::model::step::ProcessIdentity;
 
-pub use super::linux::census::{Seen, census, listeners};
+pub use super::linux::census::{Seen, census, listeners, seen};
 pub use super::linux::child::End;
 pub use super::linux::held::Held;
 pub use super::linux::holders::holders;
