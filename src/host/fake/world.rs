@@ -279,6 +279,11 @@ impl World {
         self.groups.contains(folder)
     }
 
+    fn make_group(&mut self, folder: &Path) {
+        self.groups.insert(folder.to_owned());
+        self.groups_gone.remove(folder);
+    }
+
     /// Those that this tool made for this run: all that were made.
     pub fn groups_of(&self, run: &str, tool: &ProcessIdentity) -> Vec<PathBuf> {
         let ours = run == self.run && *tool == self.tool;
@@ -365,8 +370,7 @@ impl World {
             }
             Act::MakeGroup { .. } | Act::LimitGroup { .. } => match (&*prepared.groups, &*prepared.settings) {
                 ([folder], _) => {
-                    self.groups.insert(folder.clone());
-                    self.groups_gone.remove(folder);
+                    self.make_group(folder);
                     Thing::Group(folder.clone())
                 }
                 (_, [setting]) => self.limit(setting, stuck),
