@@ -103,7 +103,7 @@ fn example_of_fault(about: &About) -> String {
          steady_state:\n  - name: ask\n    probe: http\n    url: http://127.0.0.1:8080/health\n    rate: 50/s\n    \
          expect: [success_rate >= 99%, p95 <= 250ms]\n\
          faults:\n  - fault: {}\n    target: {target}\n{settings}    duration: 10s\n\
-         blast_radius: {{ duration: 10s }}\n\
+         blast_radius: {{ duration: 14s }}\n\
          stop_conditions: [ask.error_rate > 50%]\n",
         about.word
     )

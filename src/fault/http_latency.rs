@@ -1,6 +1,6 @@
 //! `http.latency`: requests, or their answers, wait once before they go on.
 
-use crate::fault::network_latency::strays;
+use crate::fault::network_latency::{NEVER_OVER, strays};
 use crate::fault::request::{given_up_part, http_plan, requests_part, untouched};
 use crate::fault::{FaultPlan, words};
 use crate::model::about::{About, Need};
@@ -34,7 +34,11 @@ pub(super) fn dose(settings: &HttpLatency, share: Share, toxic: &ToxicReading) -
     let HttpLatency { delay, jitter, .. } = *settings;
     let asked = if jitter == Timespan::ZERO { delay.to_string() } else { format!("{delay} +- {jitter}") };
     let mean = Timespan(toxic.mean_delay);
-    let mut parts = vec![words::part("added delay", asked, mean, mean.0.as_secs_f64()), requests_part(share, toxic)];
+    let added = match (toxic.touched, toxic.delayed) {
+        (1.., 0) => words::part("added delay", asked, NEVER_OVER, 0.0),
+        _ => words::part("added delay", asked, mean, mean.0.as_secs_f64()),
+    };
+    let mut parts = vec![added, requests_part(share, toxic)];
     parts.extend(given_up_part(toxic));
     // Clients that leave earlier were made to wait as well, only not to the end.
     let measured = (toxic.delayed > 0).then(|| strays(delay, jitter, toxic)).flatten();
@@ -78,7 +82,9 @@ mod tests {
         reading.mean_delay = Duration::from_millis(200);
         assert!(dose(&settings(), Share::ALL, &reading).ineffective.is_some());
         reading = ToxicReading { delayed: 0, given_up: 9, mean_delay: Duration::ZERO, ..reading };
-        assert_eq!(dose(&settings(), Share::ALL, &reading).ineffective, None);
+        let told = dose(&settings(), Share::ALL, &reading);
+        assert_eq!((told.ineffective, told.parts[0].measured.as_str()), (None, "longer than anybody waited"));
+        assert_eq!(told.parts.last().expect("parts").measured, "9 of 9");
         reading.given_up = 0;
         assert!(dose(&settings(), Share::ALL, &reading).ineffective.is_some());
     }

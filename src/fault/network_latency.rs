@@ -1,5 +1,6 @@
 //! `network.latency`: bytes through a proxy arrive later.
 
+use crate::fault::request::given_up_part;
 use crate::fault::toxic::{share_part, toxic_plan};
 use crate::fault::{FaultPlan, words};
 use crate::model::about::{About, Need};
@@ -37,11 +38,12 @@ pub(super) fn dose(settings: &NetworkLatency, share: Share, toxic: &ToxicReading
         delays(settings, toxic)
     };
     parts.push(share_part("connections", share, toxic));
+    parts.extend(given_up_part(toxic));
     Dose { ineffective: too_little(settings, toxic), parts }
 }
 
 /// A run that was stopped, or clients that gave up, before any delay was over: all of them waited, none to the end.
-const NEVER_OVER: &str = "longer than anybody waited";
+pub(super) const NEVER_OVER: &str = "longer than anybody waited";
 
 fn delays(settings: &NetworkLatency, toxic: &ToxicReading) -> Vec<DosePart> {
     let (mean, p99) = (Timespan(toxic.mean_delay), Timespan(toxic.p99_delay));
@@ -124,10 +126,12 @@ mod tests {
 
     #[test]
     fn a_delay_that_was_never_over_because_the_run_was_stopped_was_effective_and_says_so() {
-        let reading = ToxicReading { seen: 9, touched: 9, ..ToxicReading::default() };
+        let reading = ToxicReading { seen: 9, touched: 9, given_up: 7, ..ToxicReading::default() };
         let told = dose(&settings(), Share::ALL, &reading);
         assert_eq!(told.ineffective, None);
         assert_eq!(told.parts[0].measured, "longer than anybody waited");
+        let last = told.parts.last().expect("parts");
+        assert_eq!((last.what.as_str(), last.measured.as_str()), ("given up by the client", "7 of 9"));
     }
 
     #[test]

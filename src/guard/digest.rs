@@ -12,8 +12,6 @@ use ring::{digest, pbkdf2};
 use serde::Serialize;
 
 use crate::model::experiment::Experiment;
-use crate::model::probe::ProbeKind;
-use crate::model::secret::Secret;
 use crate::model::step::Step;
 
 /// The form of what is digested; another form makes other digests.
@@ -35,7 +33,7 @@ struct Form<'a> {
 /// # Errors
 /// None for experiments that were read from a file; a path that is no text cannot be written.
 pub fn digest(experiment: &Experiment, steps: &[Vec<Step>]) -> serde_json::Result<String> {
-    let secrets = secrets(experiment);
+    let secrets = experiment.secrets();
     let sources = secrets.iter().filter_map(|(place, secret)| Some((place.clone(), secret.source()?))).collect();
     let open = digest::digest(&digest::SHA256, &serde_json::to_vec(&Form { form: FORM, experiment, steps, sources })?);
     let written: Vec<(&str, &str)> = secrets
@@ -64,20 +62,6 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Everything that is written as `***`, with its place.
-fn secrets(experiment: &Experiment) -> Vec<(String, &Secret)> {
-    let mut secrets = Vec::new();
-    for service in &experiment.services {
-        secrets.extend(service.env.iter().map(|(name, value)| (format!("service {} {name}", service.name), value)));
-    }
-    for probe in &experiment.steady_state {
-        let ProbeKind::Http(http) = &probe.kind else { continue };
-        secrets.extend(http.headers.iter().map(|(name, value)| (format!("probe {} {name}", probe.name), value)));
-        secrets.extend(http.body.iter().map(|body| (format!("probe {}", probe.name), body)));
-    }
-    secrets
 }
 
 #[cfg(test)]

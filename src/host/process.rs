@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::linux::spawner::{self, Spawned};
 use crate::model::fault::KillSignal;
 use crate::model::step::ProcessIdentity;
 
-pub use super::linux::census::{Seen, census, listeners};
+pub use super::linux::census::{Seen, census, listeners, seen};
 pub use super::linux::child::End;
 pub use super::linux::held::Held;
 pub use super::linux::holders::holders;
@@ -236,6 +237,15 @@ pub(super) async fn start(launch: &Launch) -> Result<Spawned, Trouble> {
 /// The same in these control groups, from its first instruction on.
 pub(super) async fn start_in(launch: &Launch, groups: &[PathBuf]) -> Result<Spawned, Trouble> {
     let mut command = command(launch, Stdio::null())?;
+    cgroup::join(&mut command, groups)?;
+    spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
+}
+
+/// The same, with this as its output in place of what the launch says.
+pub(super) async fn start_into(launch: &Launch, groups: &[PathBuf], output: OwnedFd) -> Result<Spawned, Trouble> {
+    let twin = output.try_clone().map_err(|error| not_started(launch, &error))?;
+    let mut command = command(&Launch { output: Output::Discard, ..launch.clone() }, Stdio::null())?;
+    command.stdout(output).stderr(twin);
     cgroup::join(&mut command, groups)?;
     spawner::spawn(command).await.map_err(|error| not_started(launch, &error))
 }

@@ -77,6 +77,9 @@ pub trait Scene {
     /// Whether a control group is there.
     fn has_group(&self, folder: &Path) -> Result<bool, Trouble>;
 
+    /// The control groups whose names say that this tool made them for this run.
+    fn groups_of(&self, run: &str, tool: &ProcessIdentity) -> Result<Vec<PathBuf>, Trouble>;
+
     /// Removes a control group of ours, and whoever is in it; content when it is gone.
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble>;
 
@@ -152,6 +155,13 @@ impl Scene for ThisMachine {
 
     fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
         cgroup::is_there(folder)
+    }
+
+    fn groups_of(&self, run: &str, tool: &ProcessIdentity) -> Result<Vec<PathBuf>, Trouble> {
+        let namespace = process::pid_namespace().unwrap_or_default();
+        let ours = cgroup::ours(&cgroup::hierarchies()?).into_iter();
+        let of_run = ours.filter(|ours| (ours.run.as_str(), ours.namespace, &ours.tool) == (run, namespace, tool));
+        Ok(of_run.map(|ours| ours.folder).collect())
     }
 
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {

@@ -10,12 +10,14 @@ use rustix::process::Signal;
 use tokio::sync::watch;
 
 use super::Trouble;
+use super::clean_log::CleanLog;
 use super::clock::Clock;
 use super::files;
 use super::linux::child::Child;
 use super::process::{self, KILL_LIMIT, Launch, Output, resolve_program};
 use crate::model::dose::ProcessState;
 use crate::model::experiment::Service;
+use crate::model::redaction::Redaction;
 use crate::model::step::ProcessIdentity;
 
 /// How long a service may take to end by itself once it is asked to.
@@ -36,6 +38,7 @@ pub struct Services {
     clock: Clock,
     logs: PathBuf,
     this_binary: PathBuf,
+    secrets: Redaction,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     hurry: watch::Sender<bool>,
 }
@@ -49,6 +52,8 @@ struct Slot {
     /// The control groups that it is put into.
     groups: Vec<PathBuf>,
     log: PathBuf,
+    /// What is not to be in the log.
+    secrets: Redaction,
     /// Held while a process is started or stopped, so that the one cannot overtake the other.
     changing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -58,6 +63,8 @@ struct Slot {
 struct State {
     wanted: bool,
     child: Option<Arc<Child>>,
+    /// What carries its output where it does not write into the log itself.
+    output: Option<Arc<CleanLog>>,
     restarts: u64,
     /// Where in the log the output of the present process begins.
     log_start: u64,
@@ -69,7 +76,14 @@ impl Services {
     /// No services yet. Their output goes to files in `logs`, which is made when the first is started.
     pub fn new(clock: Clock, logs: PathBuf) -> Self {
         let this_binary = resolve_program("chaos");
-        Self { clock, logs, this_binary, slots: Mutex::default(), hurry: watch::Sender::new(false) }
+        let (secrets, hurry) = (Redaction::default(), watch::Sender::new(false));
+        Self { clock, logs, this_binary, secrets, slots: Mutex::default(), hurry }
+    }
+
+    /// The same, but none of these secrets gets into a log.
+    pub fn hiding(mut self, secrets: Redaction) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     /// The same, but the program word `chaos` means this file: for tests, which are not `chaos` themselves.
@@ -122,7 +136,9 @@ impl Services {
             _ = hurry.wait_for(|hurry| *hurry) => (),
             () = self.clock.sleep(GRACE) => (),
         }
-        child.kill(self.clock, KILL_LIMIT).await.map_err(|left| {
+        let killed = child.kill(self.clock, KILL_LIMIT).await;
+        slot.catch_up();
+        killed.map_err(|left| {
             let by_hand = format!("kill -KILL -- -{}", child.identity().pid);
             Trouble::new(format!("stop service {name}"), left).help(by_hand)
         })
@@ -197,6 +213,7 @@ impl Services {
             launch,
             groups,
             log,
+            secrets: self.secrets.clone(),
             changing: tokio::sync::Mutex::default(),
             state,
         })
@@ -265,19 +282,37 @@ impl Slot {
     }
 
     async fn spawn(&self) -> Result<ProcessIdentity, Trouble> {
+        self.catch_up();
         let log_start = std::fs::metadata(&self.log).map_or(0, |log| log.len());
-        let spawned = process::start_in(&self.launch, &self.groups).await;
+        let spawned = self.start().await;
         let mut state = self.state();
-        let child =
-            spawned.map(|spawned| spawned.child).inspect_err(|trouble| state.trouble = Some(trouble.clone()))?;
+        let (child, output) = spawned.inspect_err(|trouble| state.trouble = Some(trouble.clone()))?;
         let identity = child.identity().clone();
-        (state.trouble, state.log_start) = (None, log_start);
+        (state.trouble, state.log_start, state.output) = (None, log_start, output);
         if state.wanted {
             state.child = Some(Arc::new(child));
             Ok(identity)
         } else {
             // All services were dropped meanwhile; so is this one.
             Err(Trouble::new(format!("start `{}`", self.launch.program), "it is not wanted any more"))
+        }
+    }
+
+    /// A process, and what carries its output where somebody must.
+    async fn start(&self) -> Result<(Child, Option<Arc<CleanLog>>), Trouble> {
+        if self.secrets.is_empty() {
+            return Ok((process::start_in(&self.launch, &self.groups).await?.child, None));
+        }
+        let trouble = |error| Trouble::new(format!("open {}", self.log.display()), error);
+        let (end, output) = CleanLog::open(&self.log, &self.secrets).map_err(trouble)?;
+        Ok((process::start_into(&self.launch, &self.groups, end).await?.child, Some(output)))
+    }
+
+    /// Brings what the process said so far into its log.
+    fn catch_up(&self) {
+        let output = self.state().output.clone();
+        if let Some(output) = output {
+            output.catch_up();
         }
     }
 
@@ -304,6 +339,9 @@ impl Slot {
             return Some(trouble.to_string());
         }
         let end = state.child.as_ref()?.end()?;
+        if let Some(output) = &state.output {
+            output.catch_up();
+        }
         let tail = tail(&self.log, state.log_start);
         Some(if tail.is_empty() { end.to_string() } else { format!("{end}; its last words:\n{tail}") })
     }

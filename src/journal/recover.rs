@@ -1,7 +1,7 @@
 //! Undoes what a dead tool left, by its journal alone: without the experiment, by system calls, and first of all on the
 //! machine; the paper comes after. Doing it twice, or twice at once, does no harm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -211,6 +211,7 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
     let mut account = Account { damaged: remains.damaged, part_missing, ..Account::default() };
     account.notes.extend(part_told(remains));
     let deadline = scene.now() + KILL_LIMIT;
+    let mut by_name = BTreeSet::new();
     let (mut clear_looks, mut pause) = (0, PAUSE);
     while clear_looks < 2 && scene.now() < deadline {
         let stopped = remains.stopped_on(scene);
@@ -229,10 +230,15 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         let all_back = stopped.is_empty() && limited.is_empty() && values.is_empty();
         match remains.processes_on(scene) {
             Ok(left) if left.is_empty() && all_back => {
-                let groups = remains.groups_on(scene);
+                let mut groups = remains.groups_on(scene);
+                let named = remains.groups_by_name(scene);
+                let seen = named.is_ok();
+                let named = named.unwrap_or_default();
+                by_name.extend(named.iter().cloned());
+                groups.extend(named);
                 // Who was killed just now is in its group for a moment still: that is no trouble yet.
                 let removed = groups.iter().filter(|group| scene.remove_group(group).is_ok()).count();
-                (clear_looks, pause) = if groups.is_empty() {
+                (clear_looks, pause) = if groups.is_empty() && seen {
                     (clear_looks + 1, PAUSE)
                 } else {
                     (0, if removed > 0 { PAUSE } else { pause })
@@ -251,6 +257,7 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
         let freed = scene.remove_drafts_of(folder, &remains.header.run);
         account.troubles.extend(freed.err().map(|trouble| trouble.to_string()));
     }
+    tell_of_groups(scene, remains, &by_name, &mut account);
     for (entry, measure) in &remains.steps {
         if let Measure::Run(way) = measure {
             account.ran.insert(entry.number, walk(scene, way));
@@ -270,6 +277,23 @@ fn walk(scene: &impl Scene, WayBack { command, check, surroundings }: &WayBack) 
         Some(InPlace::Yes | InPlace::Ended) => {
             Err(format!("`{command}` was run, but its check says it is in place still"))
         }
+    }
+}
+
+/// What became of the control groups that nothing but their names told of.
+fn tell_of_groups(scene: &impl Scene, remains: &Remains, found: &BTreeSet<PathBuf>, account: &mut Account) {
+    match remains.groups_by_name(scene) {
+        Ok(left) => {
+            let gone = found.iter().filter(|group| !left.contains(group));
+            account
+                .notes
+                .extend(gone.map(|group| format!("{}, whose name says this run, is removed", group.display())));
+            let left = left.iter();
+            account
+                .troubles
+                .extend(left.map(|group| format!("{}, whose name says this run, is there", group.display())));
+        }
+        Err(why) => trouble(Err(why), account),
     }
 }
 

@@ -134,7 +134,17 @@ impl Remains {
         settings.flatten().filter(is_ours).cloned().collect()
     }
 
-    /// The control groups of ours that are there. What cannot be seen counts as there.
+    /// The control groups that say by their names that they are of this run, where the journal has lost what it said of
+    /// them.
+    pub(super) fn groups_by_name(&self, scene: &impl Scene) -> Result<Vec<PathBuf>, Trouble> {
+        let lost = self.part_missing || self.damaged.is_some();
+        if !lost || !self.same_boot {
+            return Ok(Vec::new());
+        }
+        scene.groups_of(&self.header.run, &self.header.owner)
+    }
+
+    /// The control groups of ours that the journal tells of and that are there. What cannot be seen counts as there.
     pub(super) fn groups_on(&self, scene: &impl Scene) -> Vec<PathBuf> {
         let groups = self.steps.iter().filter_map(|(_, measure)| match measure {
             Measure::RemoveGroups(groups) => Some(groups),
@@ -146,8 +156,9 @@ impl Remains {
     /// What is left in control groups, for people.
     pub fn in_groups(&self) -> Vec<String> {
         let values = self.values_on(&ThisMachine).into_iter().map(|setting| format!("{setting} is limited still"));
-        let groups = self.groups_on(&ThisMachine).into_iter().map(|group| format!("{} is there", group.display()));
-        values.chain(groups).collect()
+        let named = self.groups_by_name(&ThisMachine).unwrap_or_default();
+        let groups = self.groups_on(&ThisMachine).into_iter().chain(named);
+        values.chain(groups.map(|group| format!("{} is there", group.display()))).collect()
     }
 
     /// The limits that are seen to be as this run set them, or that cannot be seen.

@@ -123,7 +123,7 @@ pub struct ToxicReading {
     /// Those touched that it could do nothing to after all: too long, too short, or not to be repeated.
     #[serde(default)]
     pub spared: u64,
-    /// Those touched whose client gave up while they were held.
+    /// Those touched whose client gave up while they were held: of a TCP connection, said no more.
     #[serde(default)]
     pub given_up: u64,
     /// Bytes that it touched.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::expectation::StopCondition;
 use super::fault::FaultSpec;
-use super::probe::ProbeSpec;
+use super::probe::{ProbeKind, ProbeSpec};
+use super::redaction::Redaction;
 use super::secret::Secret;
 use super::units::{Share, Timespan};
 
@@ -46,6 +47,25 @@ impl Experiment {
     /// From the first fault's start to the last fault's end, counted from the start of the observe phase.
     pub fn fault_window(&self) -> Timespan {
         self.faults.iter().map(FaultSpec::end).max().unwrap_or_default()
+    }
+
+    /// Everything that is written as `***`, with its place.
+    pub fn secrets(&self) -> Vec<(String, &Secret)> {
+        let mut secrets = Vec::new();
+        for service in &self.services {
+            secrets.extend(service.env.iter().map(|(name, value)| (format!("service {} {name}", service.name), value)));
+        }
+        for probe in &self.steady_state {
+            let ProbeKind::Http(http) = &probe.kind else { continue };
+            secrets.extend(http.headers.iter().map(|(name, value)| (format!("probe {} {name}", probe.name), value)));
+            secrets.extend(http.body.iter().map(|body| (format!("probe {}", probe.name), body)));
+        }
+        secrets
+    }
+
+    /// What must be in no file of a run: what came from the environment or from files, and not what the experiment says.
+    pub fn redaction(&self) -> Redaction {
+        Redaction::of(self.secrets().iter().flat_map(|(_, secret)| secret.parts()))
     }
 }
 

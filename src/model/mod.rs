@@ -15,6 +15,7 @@ pub mod phase;
 pub mod policy;
 pub mod probe;
 pub mod profile;
+pub mod redaction;
 pub mod sample;
 pub mod secret;
 pub(crate) mod shape;

@@ -11,7 +11,15 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     text: Box<str>,
-    source: Option<Box<str>>,
+    /// None when the text stands in the file.
+    origin: Option<Box<Origin>>,
+}
+
+/// Where a text comes from.
+#[derive(Clone, PartialEq, Eq)]
+struct Origin {
+    source: Box<str>,
+    parts: Box<[Box<str>]>,
 }
 
 impl Secret {
@@ -20,7 +28,7 @@ impl Secret {
 
     /// Wraps a text that stands in the file.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into().into(), source: None }
+        Self { text: text.into().into(), origin: None }
     }
 
     /// The text itself, for the wire only.
@@ -31,7 +39,13 @@ impl Secret {
     /// What the file says in its place when it comes from elsewhere: `Bearer {from_env: TOKEN}`. None when the text
     /// stands in the file.
     pub fn source(&self) -> Option<&str> {
-        self.source.as_deref()
+        self.origin.as_ref().map(|origin| &*origin.source)
+    }
+
+    /// The parts of the text that come from elsewhere: of `Bearer ${TOKEN}` the token. None when the text stands in the
+    /// file, where everybody may read it.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.origin.iter().flat_map(|origin| origin.parts.iter()).map(|part| &**part)
     }
 }
 
@@ -94,11 +108,16 @@ impl<'de> Visitor<'de> for Read {
         deserializer.deserialize_str(self)
     }
 
-    /// A text from elsewhere, and what the file says in its place.
+    /// A text from elsewhere, what the file says in its place, and the parts of the text that are from elsewhere.
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Secret, A::Error> {
         let text: String = parts.next_element()?.ok_or_else(|| de::Error::missing_field("text"))?;
         let source: Option<String> = parts.next_element()?;
-        Ok(Secret { text: text.into(), source: source.map(Into::into) })
+        let mut secrets: Vec<Box<str>> = Vec::new();
+        while let Some(part) = parts.next_element::<String>()? {
+            secrets.push(part.into());
+        }
+        let origin = source.map(|source| Box::new(Origin { source: source.into(), parts: secrets.into() }));
+        Ok(Secret { text: text.into(), origin })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::host::process::{self, Finished, Launch, Output, RunError, resolve_pro
 use crate::host::{Prober, Trouble};
 use crate::model::about::ProbeAbout;
 use crate::model::probe::{CommandProbe, ProbeSpec};
+use crate::model::redaction::Redaction;
 use crate::model::sample::{Measurement, Outcome};
 
 /// What the catalogue says of it.
@@ -32,6 +33,7 @@ struct Command {
     timeout: Duration,
     exit_code: i32,
     number: Option<Number>,
+    secrets: Redaction,
 }
 
 /// Where the number stands in the standard output.
@@ -41,7 +43,11 @@ enum Number {
 }
 
 /// Prepares the probe.
-pub(super) fn prepare(spec: &ProbeSpec, command: &CommandProbe) -> Result<impl Prober + use<>, Trouble> {
+pub(super) fn prepare(
+    spec: &ProbeSpec,
+    command: &CommandProbe,
+    secrets: &Redaction,
+) -> Result<impl Prober + use<>, Trouble> {
     let Some((program, arguments)) = command.command.split_first() else {
         return Err(Trouble::new("prepare a command", "the list is empty").help("write `[program, argument, ...]`"));
     };
@@ -55,7 +61,7 @@ pub(super) fn prepare(spec: &ProbeSpec, command: &CommandProbe) -> Result<impl P
         output: Output::Capture,
     };
     let number = command.number.as_deref().map(Number::read).transpose()?;
-    Ok(Command { launch, timeout: spec.timeout.0, exit_code: command.exit_code, number })
+    Ok(Command { launch, timeout: spec.timeout.0, exit_code: command.exit_code, number, secrets: secrets.clone() })
 }
 
 /// Looks for the program as `execvp` will.
@@ -143,7 +149,7 @@ impl Command {
         };
         let stderr = String::from_utf8_lossy(&finished.stderr);
         match stderr.lines().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("{end}: {line}"),
+            Some(line) => format!("{end}: {}", self.secrets.of_text(line)),
             None => end,
         }
     }

@@ -27,6 +27,7 @@ use crate::host::clock::Clock;
 use crate::host::{Prober, Trouble};
 use crate::model::about::ProbeAbout;
 use crate::model::probe::{ProbeKind, ProbeSpec};
+use crate::model::redaction::Redaction;
 use crate::model::step::ProcessIdentity;
 
 /// The catalogue: what every probe says of itself, in the order of [`ProbeKind::WORDS`].
@@ -40,6 +41,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// The experiment's own services.
     pub service: ServiceLookup,
+    /// What no detail may show.
+    pub secrets: Redaction,
 }
 
 /// Finds one of the experiment's own services by its name; none while it has no process.
@@ -60,7 +63,7 @@ pub fn prepare(spec: &ProbeSpec, surroundings: &Surroundings) -> Result<Arc<dyn 
     Ok(match &spec.kind {
         ProbeKind::Http(http) => Arc::new(http::prepare(spec, http, surroundings)?),
         ProbeKind::Tcp(tcp) => Arc::new(tcp::prepare(spec, tcp, surroundings)?),
-        ProbeKind::Command(command) => Arc::new(command::prepare(spec, command)?),
+        ProbeKind::Command(command) => Arc::new(command::prepare(spec, command, &surroundings.secrets)?),
         ProbeKind::Process(process) => Arc::new(process::prepare(process, surroundings)),
         ProbeKind::Host(host) => Arc::new(host::prepare(host, surroundings)?),
         ProbeKind::Prometheus(prometheus) => Arc::new(prometheus::prepare(spec, prometheus, surroundings)?),

@@ -18,6 +18,7 @@ use super::{Surroundings, prepare};
 use crate::host::clock::Clock;
 use crate::host::{Prober, Trouble};
 use crate::model::probe::{OnNoData, ProbeKind, ProbeSpec};
+use crate::model::redaction::Redaction;
 use crate::model::sample::Measurement;
 use crate::model::units::Timespan;
 
@@ -120,7 +121,7 @@ pub fn hasty(kind: ProbeKind) -> ProbeSpec {
 
 /// A run on the real clock without services.
 pub fn surroundings() -> Surroundings {
-    Surroundings { clock: Clock::Real, service: Arc::new(|_| None) }
+    Surroundings { clock: Clock::Real, service: Arc::new(|_| None), secrets: Redaction::default() }
 }
 
 pub fn prepared(spec: &ProbeSpec) -> Arc<dyn Prober> {

@@ -42,7 +42,7 @@ impl Counters {
         self.spared.fetch_add(1, Relaxed);
     }
 
-    /// A client gave up on a request that is held.
+    /// A client gave up on a request or a connection that is held.
     pub(super) fn given_up(&self) {
         self.given_up.fetch_add(1, Relaxed);
     }

@@ -25,6 +25,7 @@ use super::pipe::Pipe;
 use super::queue::DelayQueue;
 use super::toxic::{Allowance, Cut, Hold};
 use super::traffic::Flow;
+use super::waiting::Waiting;
 use crate::host::clock::Clock;
 use crate::model::fault::Stream;
 
@@ -38,12 +39,14 @@ pub(super) struct End {
     pub(super) stream: TcpStream,
     /// A write to it failed. The kernel tells of a reset only once; whoever reads from it would take it for a close.
     broken: AtomicBool,
+    /// Where it is the client's: what holds something of the connection.
+    waiting: Waiting,
 }
 
 impl End {
     /// The end that is a socket.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, broken: AtomicBool::new(false) }
+        Self { stream, broken: AtomicBool::new(false), waiting: Waiting::default() }
     }
 
     /// Whether a byte, the close or an error waits to be read. Readiness alone may be a mere guess.
@@ -186,6 +189,13 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
+    fn client(&self) -> &'a End {
+        match self.stream {
+            Stream::Upstream => self.from,
+            Stream::Downstream => self.to,
+        }
+    }
+
     fn clock(&self) -> Clock {
         self.shared.clock
     }
@@ -207,6 +217,9 @@ impl<'a> Lane<'a> {
             None => Ok(None),
             Some(Piece::Data(bytes)) => {
                 self.outgoing = bytes;
+                if self.queue.is_empty() {
+                    self.client().waiting.is_over(self.stream);
+                }
                 Ok(None)
             }
             Some(Piece::Close) => Ok(Some(match SockRef::from(&self.to.stream).shutdown(Shutdown::Write) {
@@ -343,6 +356,7 @@ impl<'a> Lane<'a> {
     fn take_in(&mut self, chunk: Bytes, now: Instant) {
         let doses = self.gate.doses(chunk.len(), now);
         self.delaying = !doses.is_empty();
+        self.client().waiting.note(&doses);
         let length = chunk.len();
         self.queue.push(Piece::Data(chunk), length, now, doses);
     }
@@ -360,6 +374,9 @@ impl<'a> Lane<'a> {
     /// The source says no more; that travels behind the bytes, and as long as they do.
     fn end(&mut self, last: Piece) {
         self.open = false;
+        if self.stream == Stream::Upstream {
+            self.client().waiting.given_up();
+        }
         if self.gate.is_stale() {
             self.gate.refresh();
             self.queue.retime();

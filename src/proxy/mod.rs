@@ -38,6 +38,7 @@ mod toxics;
 mod traffic;
 mod upstream;
 mod users;
+mod waiting;
 
 #[cfg(test)]
 mod tests;

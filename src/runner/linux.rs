@@ -18,6 +18,7 @@ use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
+use crate::model::redaction::Redaction;
 use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
 use crate::model::target::Victims;
 use crate::model::traffic::{ProxyTraffic, RequestCounts};
@@ -30,6 +31,7 @@ pub struct LinuxMachine {
     proxies: ProxySet,
     workers: Workers,
     services: Arc<Services>,
+    secrets: Redaction,
     specs: BTreeMap<String, Service>,
     groups: Groups,
     targets: Arc<Targets>,
@@ -42,7 +44,8 @@ impl LinuxMachine {
         let clock = Clock::Real;
         let specs = experiment.services.iter().map(|service| (service.name.clone(), service.clone()));
         let run = run_of(&logs);
-        let services = Arc::new(Services::new(clock, logs));
+        let secrets = experiment.redaction();
+        let services = Arc::new(Services::new(clock, logs).hiding(secrets.clone()));
         let targets = Arc::new(Targets::new(Arc::clone(&services), experiment.blast_radius.scope, seed));
         Self {
             clock,
@@ -52,6 +55,7 @@ impl LinuxMachine {
             killing: Killing::new(clock, Arc::clone(&targets)),
             targets,
             services,
+            secrets,
             specs: specs.collect(),
         }
     }
@@ -60,6 +64,7 @@ impl LinuxMachine {
         let services = Arc::clone(&self.services);
         Surroundings {
             clock: self.clock,
+            secrets: self.secrets.clone(),
             service: Arc::new(move |name| {
                 let identity = services.current(name)?;
                 Some(ServiceView { identity, restarts: services.restarts(name) })

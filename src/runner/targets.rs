@@ -264,10 +264,12 @@ pub fn strangers_of(fault: &FaultSpec) -> Vec<Victim> {
     }
 }
 
-/// Everybody on the machine, where they must be looked through: a service is known by whoever started it.
+/// Everybody on the machine, where they must be looked through: a service is known by whoever started it, and a number
+/// means one process.
 fn who_may_match(target: &ProcessTarget) -> Result<Vec<Seen>, Trouble> {
     match target.by {
         Selector::Service(_) if !target.children => Ok(Vec::new()),
+        Selector::Pid(pid) if !target.children => Ok(process::seen(pid)?.into_iter().collect()),
         _ => process::census(),
     }
 }

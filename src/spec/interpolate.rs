@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::secrets::Source;
-use super::tree::{Content, NodeId, Scalar, Tree};
+use super::tree::{Content, Hidden, NodeId, Scalar, Tree};
 use super::{Secrets, Variables, suggest};
 use crate::diagnostic::Diagnostic;
 
@@ -65,7 +65,7 @@ pub fn interpolate(tree: &mut Tree, variables: &Variables) -> Outcome {
         }
         scope.filled.clear();
         match scope.expand(&scalar.text) {
-            Ok(text) if text.secret => *scalar = text.hidden(),
+            Ok(text) if text.is_secret() => *scalar = text.hidden(),
             Ok(Text { text, .. }) if text != scalar.text => {
                 (scalar.text, scalar.verbatim) = (text, None);
                 outcome.filled.push((id, std::mem::take(&mut scope.filled)));
@@ -105,16 +105,25 @@ struct Text {
     text: String,
     /// The same with names in place of secrets.
     shown: String,
-    secret: bool,
+    /// The secrets in it.
+    secrets: Vec<String>,
 }
 
 impl Text {
     fn plain(text: &str) -> Self {
-        Self { text: text.to_owned(), shown: text.to_owned(), secret: false }
+        Self { text: text.to_owned(), shown: text.to_owned(), secrets: Vec::new() }
     }
 
     fn of(source: &Source, variables: &Variables) -> Result<Self, (String, String)> {
-        Ok(Self { text: source.read(variables)?, shown: source.shown(), secret: true })
+        Ok(Self::secret(source.read(variables)?, source))
+    }
+
+    fn secret(text: String, source: &Source) -> Self {
+        Self { secrets: vec![text.clone()], text, shown: source.shown() }
+    }
+
+    fn is_secret(&self) -> bool {
+        !self.secrets.is_empty()
     }
 
     fn push(&mut self, text: &str) {
@@ -125,7 +134,7 @@ impl Text {
     fn append(&mut self, other: &Self) {
         self.text.push_str(&other.text);
         self.shown.push_str(&other.shown);
-        self.secret |= other.secret;
+        self.secrets.extend_from_slice(&other.secrets);
     }
 
     fn length(&self) -> usize {
@@ -134,7 +143,8 @@ impl Text {
 
     /// As a scalar that only places for secrets take.
     fn hidden(self) -> Scalar {
-        Scalar { text: self.text, plain: false, verbatim: None, secret: Some(self.shown) }
+        let secret = Some(Hidden { shown: self.shown, parts: self.secrets });
+        Scalar { text: self.text, plain: false, verbatim: None, secret }
     }
 }
 
@@ -267,7 +277,7 @@ impl Scope<'_> {
             _ => (default.map(Text::plain), Giver::Default),
         };
         if let Some(value) = value.as_ref().filter(|_| self.stack.is_empty()) {
-            let shown = Some(value.text.clone()).filter(|_| !value.secret);
+            let shown = Some(value.text.clone()).filter(|_| !value.is_secret());
             self.filled.push(Filled { name: name.to_owned(), value: shown, giver });
         }
         value.ok_or_else(|| vec![self.undefined(name, part)])
@@ -325,7 +335,7 @@ impl Scope<'_> {
             Secrets::Hidden => "***",
             Secrets::Read(_) => value,
         };
-        Text { text: text.to_owned(), shown: source.shown(), secret: true }
+        Text::secret(text.to_owned(), source)
     }
 
     fn undefined(&self, name: &str, part: Range<usize>) -> Problem {
@@ -362,6 +372,7 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::interpolate;
     use crate::spec::parser::parse;
+    use crate::spec::tree::Hidden;
     use crate::spec::{Secrets, Variables};
 
     fn variables(given: &[(&str, &str)], environment: &[(&str, &str)]) -> Variables {
@@ -436,7 +447,8 @@ mod tests {
             let mut tree = parse(text).expect("YAML");
             assert!(interpolate(&mut tree, &variables).errors.is_empty());
             let x = tree.scalar(tree.get(tree.root, "x").expect("x")).expect("scalar").clone();
-            assert_eq!((x.text.as_str(), x.secret.as_deref()), ("Bearer s3cret", Some("Bearer {from_env: TOKEN}")));
+            let hidden = Hidden { shown: "Bearer {from_env: TOKEN}".into(), parts: vec!["s3cret".into()] };
+            assert_eq!((x.text.as_str(), x.secret.as_ref()), ("Bearer s3cret", Some(&hidden)));
         }
     }
 

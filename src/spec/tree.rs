@@ -45,8 +45,17 @@ pub struct Scalar {
     pub plain: bool,
     /// Where the text stands byte for byte in the file; none when it was quoted with escapes or interpolated.
     pub verbatim: Option<usize>,
-    /// What to say in its place where the text is secret.
-    pub secret: Option<String>,
+    /// Where the text is secret: what is not shown.
+    pub secret: Option<Hidden>,
+}
+
+/// What makes a text secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// What to say in place of the text.
+    pub shown: String,
+    /// The parts of the text that come from elsewhere.
+    pub parts: Vec<String>,
 }
 
 /// A key and its value.

@@ -10,12 +10,13 @@ use crate::support::{Sandbox, committed, repository, skip};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/editor.py");
 
 /// Files of `tests/refused` that have the form of an experiment all the same, and why a schema cannot know better.
-const BEYOND_A_SCHEMA: [(&str, &str); 16] = [
+const BEYOND_A_SCHEMA: [(&str, &str); 17] = [
     ("blast_too_long", "600s is a limit of lengths of time: a schema sees texts"),
     ("duplicate_keys", "a key that stands there twice is lost before a schema sees it"),
     ("duplicate_names", "that names are unique across entries"),
     ("fault_share", "a share of 0%, and one against another setting"),
     ("fault_times", "times against the blast radius"),
+    ("faults_that_hold_the_same", "times and targets of several faults against each other"),
     ("independence", "that names refer to something"),
     ("names", "what may stand in a name"),
     ("probe_times", "limits of lengths of time"),

@@ -82,6 +82,11 @@ impl Planted {
         done
     }
 
+    /// What a service said in the last run.
+    fn log(&self, service: &str) -> String {
+        std::fs::read_to_string(self.sandbox.run_folder().join(format!("{service}.log"))).expect("a log")
+    }
+
     /// Where one of the forms of the secret is.
     fn found(&self, done: &Done) -> Vec<String> {
         let mut found = Vec::new();
@@ -136,6 +141,35 @@ fn a_run_to_its_end_uses_secrets_and_keeps_none() {
     assert!(recorded.matches("start_service").count() > 1, "what was searched is the journal: {recorded}");
     assert_eq!(reached.trim(), SECRET.len().to_string(), "the service got the secret without the line break");
     assert!(planted.sandbox.files().iter().any(|file| file.ends_with("out.json")), "{done}");
+}
+
+#[test]
+fn what_services_and_commands_say_of_a_secret_is_in_no_log_report_or_last_word() {
+    let says = format!(
+        "{PLANTED}{TIMES}
+  - name: teller
+    command: [sh, -c, 'echo \"A=$A\" >&2; printf %s \"$A\" | head -c 9; sleep 0.2; printf %s \"$A\" | tail -c +10; echo; exit 9']
+    env: {{ A: \"${{FILED}}\" }}
+    ready: http://${{GATEWAY}}/never
+"
+    );
+    let (head, teller) = says.split_once("  - name: teller").expect("it is there");
+    let dead = head.replacen("services:\n", &format!("services:\n  - name: teller{teller}"), 1);
+    let planted = Planted::new();
+    planted.does(&RUN, &dead).exits(2).says("its last words:").says("A=***").says("exit code 9");
+    assert_eq!(planted.log("teller"), "A=***\n***\n");
+    // Somebody who has no mark of the run any more, and left its group, is known by the pipe to the log.
+    let stray = "setsid env -i sh -c \"echo \\$$\\$$ > stray; echo \\$1; exec sleep 600\" x \"$A\" &";
+    let lives = head.replace("exec sleep 600", &format!("echo \"$A\"; {stray} exec sleep 600"));
+    let probe = "  - { name: asked, probe: command, command: [sh, -c, 'echo \"no $MY_TOKEN\" >&2; exit 1'], expect: [success_rate >= 1%] }";
+    let lives = lives.replace("\nbaseline:", &format!("\n{probe}\nbaseline:"));
+    let planted = Planted::new();
+    planted.does(&RUN, &lives).exits(3);
+    assert_eq!(planted.log("counter"), "***\n***\n");
+    let stray = std::fs::read_to_string(planted.sandbox.path("stray")).expect("it ran");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", stray.trim())).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("State:\tZ"), "it lives, and is not only to be buried: {status}");
+    assert!(planted.sandbox.events().iter().any(|event| event.to_string().contains("wanted 0: no ***")));
 }
 
 #[test]

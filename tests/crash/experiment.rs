@@ -8,6 +8,11 @@ use crate::needs;
 
 /// How many faults it has.
 pub fn faults() -> usize {
+    faults_without_stranger() + 2
+}
+
+/// How many of them act on what the run itself has.
+pub fn faults_without_stranger() -> usize {
     if has_limits() { 10 } else { 8 }
 }
 
@@ -26,6 +31,15 @@ fn limits() -> &'static str {
 "
 }
 
+/// What is done to a process that the run did not start: slowed down, and left without file descriptors.
+fn of_stranger(pid: i32) -> String {
+    format!(
+        "  - {{ name: limp, fault: process.slow, target: {{ process: {{ pid: {pid} }} }}, share: 30%, duration: LASTS }}
+  - {{ name: handles, fault: fd.exhaust, target: {{ process: {{ pid: {pid} }} }}, duration: LASTS }}
+"
+    )
+}
+
 /// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
 pub fn free_ports(count: usize) -> Vec<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
@@ -42,9 +56,10 @@ pub fn free_ports(count: usize) -> Vec<u16> {
 
 /// Every fault at once, on services of every kind: one that listens, one with children in sessions of their
 /// own, of which one empties its environment, one that
-/// is paused, one that is killed and started again.
-pub fn experiment(ports: &[u16], work: &str, faults: u64) -> String {
-    let limits = limits().replace("LASTS", &format!("{faults}ms"));
+/// is paused, one that is killed and started again; and on a stranger, where there is one.
+pub fn experiment(ports: &[u16], work: &str, faults: u64, stranger: Option<i32>) -> String {
+    let more = limits().to_owned() + &stranger.map(of_stranger).unwrap_or_default();
+    let more = more.replace("LASTS", &format!("{faults}ms"));
     let [gateway, retriever, generator, bytes, requests] = ports else { panic!("five ports") };
     format!(
         "name: everything at once
@@ -74,7 +89,7 @@ faults:
   - {{ name: full, fault: disk.fill, target: {{ host: local }}, size: 4MiB, path: '{work}', duration: {faults}ms }}
   - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
   - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
-{limits}blast_radius: {{ duration: {faults}ms }}
+{more}blast_radius: {{ duration: {faults}ms }}
 baseline: 1s
 recovery: {{ within: 5s }}
 "

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::experiment::{experiment, free_ports};
 use crate::matrix::Failure;
 use crate::oracle::{self, Seen};
+use crate::stranger::Stranger;
 
 /// Names a run in the environment of every process it starts; the tool knows nothing of it.
 pub const MARK: &str = "CRASH_HOME";
@@ -36,6 +37,7 @@ pub struct Home {
     state: PathBuf,
     /// The runtime folder and the locks of a user are the same for all of their runs.
     user: PathBuf,
+    stranger: Stranger,
 }
 
 impl Home {
@@ -65,7 +67,7 @@ impl Home {
     fn of(ports: Vec<u16>) -> Self {
         let folder = tempfile::Builder::new().prefix(&prefix()).tempdir().expect("a folder");
         let (state, user) = (folder.path().join("state"), folder.path().join("user"));
-        let home = Self { folder, ports, group: make_group(), state, user };
+        let home = Self { folder, ports, group: make_group(), state, user, stranger: Stranger::start() };
         for name in ["work", "paper", "user"] {
             fs::create_dir(home.path(name)).expect("makes a folder");
         }
@@ -109,15 +111,34 @@ impl Home {
 
     /// Writes the experiment; its faults last so many milliseconds.
     pub fn experiment(&self, faults: u64) -> PathBuf {
+        self.write(faults, Some(self.stranger.pid()))
+    }
+
+    fn write(&self, faults: u64, stranger: Option<i32>) -> PathBuf {
         let path = self.path("paper").join("experiment.yaml");
-        fs::write(&path, experiment(&self.ports, &self.path("work").display().to_string(), faults)).expect("writes");
+        let work = self.path("work").display().to_string();
+        fs::write(&path, experiment(&self.ports, &work, faults, stranger)).expect("writes");
         path
+    }
+
+    /// The process that the run did not start.
+    pub fn stranger(&self) -> &Stranger {
+        &self.stranger
     }
 
     /// The tool, about to run the experiment.
     pub fn run(&self, faults: u64) -> Command {
+        self.run_of(&self.experiment(faults))
+    }
+
+    /// The same where nobody but the run can be seen.
+    pub fn run_without_stranger(&self, faults: u64) -> Command {
+        self.run_of(&self.write(faults, None))
+    }
+
+    fn run_of(&self, experiment: &Path) -> Command {
         let mut command = self.tool(crate::binary::chaos());
-        command.args(["run", "--state-dir"]).arg(&self.state).arg(self.experiment(faults));
+        command.args(["run", "--state-dir"]).arg(&self.state).arg(experiment);
         command
     }
 

@@ -28,6 +28,7 @@ mod recovery;
 mod reuse;
 mod run;
 mod signals;
+mod stranger;
 mod table;
 mod target;
 mod together;

@@ -26,6 +26,8 @@ pub struct Seen {
     pub journals: Vec<String>,
     /// Locks that somebody holds.
     pub locks: Vec<String>,
+    /// What of the stranger is not as it was.
+    pub stranger: Option<String>,
 }
 
 /// A living process.
@@ -58,9 +60,10 @@ impl fmt::Display for Seen {
         for Process { pid, state, command } in &self.processes {
             write!(f, "pid {pid} ({state}) {command}; ")?;
         }
-        let Self { listening, files, mounts, groups, journals, locks, .. } = self;
+        let Self { listening, files, mounts, groups, journals, locks, stranger, .. } = self;
         write!(f, "ports {listening:?}, files {files:?}, mounts {mounts:?}, control groups {groups:?}, ")?;
-        write!(f, "journals in the runtime folder {journals:?}, locks {locks:?}")
+        write!(f, "journals in the runtime folder {journals:?}, locks {locks:?}, ")?;
+        f.write_str(stranger.as_deref().unwrap_or("the stranger is as it was"))
     }
 }
 
@@ -74,6 +77,7 @@ pub fn look(home: &Home) -> Seen {
         groups: groups(home),
         journals: journals(home),
         locks: locks(&home.locks()),
+        stranger: home.stranger().changed(),
     }
 }
 
@@ -82,6 +86,7 @@ pub fn nothing_but_a_guardian(home: &Home) -> bool {
     let no_process = |pids: BTreeSet<i32>| pids.into_iter().filter_map(process).all(|process| process.is_guardian());
     let fast = home.group().is_none_or(|group| no_process(in_group(group)));
     fast && listening(&home.ports).is_empty()
+        && home.stranger().changed().is_none()
         && no_process(marked(&home.mark()))
         && files(&home.path("work")).is_empty()
 }

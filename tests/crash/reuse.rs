@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
 
-use crate::experiment::faults;
+use crate::experiment::faults_without_stranger;
 use crate::home::{Home, signal, until};
 use crate::matrix::{Failure, Mode, Struck};
 use crate::oracle;
@@ -37,7 +37,8 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     let mut command = home.tool("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
     command.arg(std::env::current_exe().expect("has one")).args([COMMAND, point, &home.mark()]);
-    let run = home.run(60_000);
+    // The namespace has no stranger that the test could look at.
+    let run = home.run_without_stranger(60_000);
     command.arg(home.path("state")).arg(run.get_program()).args(run.get_args());
     let code = Run::start(&mut command).ended()?;
     if code != Some(0) {
@@ -53,7 +54,7 @@ pub fn main(words: &[&str]) -> ExitCode {
     let state = Path::new(state);
     let mut run = Run::start(Command::new(tool).args(arguments));
     let all_on = || {
-        (stored(state, "events.jsonl").matches("\"event\":\"fault_applied\"").count() == faults())
+        (stored(state, "events.jsonl").matches("\"event\":\"fault_applied\"").count() == faults_without_stranger())
             .then_some(())
             .ok_or(())
     };

@@ -19,7 +19,7 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     let home = Home::new();
     let at = tool::is_at(point);
     let mut guardian = None;
-    let followed = follow(&mut home.run(400), |call| {
+    let followed = follow(&mut home.run(tool::FAULTS_LAST), |call| {
         if !at(call) {
             return Fate::Happens;
         }

@@ -22,7 +22,7 @@ pub const MODE: Mode = Mode {
 };
 
 /// How long the faults last, in milliseconds.
-const FAULTS_LAST: u64 = 400;
+pub const FAULTS_LAST: u64 = 600;
 /// From the kill to clean. It takes tens of milliseconds; this is for machines that have much other work.
 const LIMIT: Duration = Duration::from_secs(8);
 /// Of each call no more than so many are tried, evenly spread.

@@ -8,6 +8,7 @@ use chaos::host::service::Services;
 use chaos::model::dose::ProcessState;
 use chaos::model::experiment::Service;
 use chaos::model::fault::KillSignal;
+use chaos::model::redaction::Redaction;
 use chaos::model::secret::Secret;
 use chaos::model::units::Timespan;
 use tempfile::TempDir;
@@ -81,6 +82,32 @@ async fn its_output_and_its_last_words_are_kept() {
     );
     let log = std::fs::read_to_string(services.log("victim")).expect("reads");
     assert_eq!(log, "hello\nport in\x1b[2J use\n");
+}
+
+#[tokio::test]
+async fn a_secret_is_in_no_log_and_no_last_word_although_it_comes_in_pieces_and_again_after_a_restart() {
+    let (folder, services) = home();
+    let services = services.hiding(Redaction::of(["hello"]));
+    services.start(&service("echo $WORD >&2; printf hel; sleep 0.1; echo lo; exit 3", true)).await.expect("starts");
+    until("it was started again and ended", || services.restarts("victim") > 0 && services.ended("victim").is_some())
+        .await;
+    assert_eq!(services.ended("victim").as_deref(), Some("exit code 3; its last words:\n***\n***"));
+    services.stop("victim").await.expect("stops");
+    let log = std::fs::read_to_string(services.log("victim")).expect("reads");
+    assert!(log.starts_with("***\n***\n***\n") && !log.contains("hel"), "{log}");
+    let files: Vec<_> = std::fs::read_dir(folder.path().join("logs")).expect("lists").flatten().collect();
+    assert_eq!(files.len(), 1, "the pipe has no name any more: {files:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_says_more_than_a_pipe_holds_never_waits_for_its_log() {
+    let (folder, services) = home();
+    let services = services.hiding(Redaction::of(["hello"]));
+    std::fs::create_dir(folder.path().join("logs")).expect("makes it");
+    std::os::unix::fs::symlink("/dev/full", services.log("victim")).expect("links");
+    services.start(&service("head -c 1000000 /dev/zero; exit 3", false)).await.expect("starts");
+    until("it ends", || services.ended("victim").is_some()).await;
+    assert!(services.ended("victim").is_some_and(|how| how.starts_with("exit code 3")));
 }
 
 #[tokio::test]

@@ -142,6 +142,10 @@ impl Scene for Door {
         self.inner.has_group(folder)
     }
 
+    fn groups_of(&self, run: &str, tool: &ProcessIdentity) -> Result<Vec<PathBuf>, Trouble> {
+        self.inner.groups_of(run, tool)
+    }
+
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {
         self.inner.remove_group(folder)
     }

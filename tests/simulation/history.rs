@@ -247,10 +247,9 @@ impl History {
         }
         let mut left = self.machine.leftovers();
         if part_lost && matches!(last, Some(Ok(Recovered::Undone(account))) if !account.is_clean()) {
-            // Strangers carry no mark, and groups none but their name, which a rollback with `--scan` looks for: what the
-            // lost part named nobody knows any more, and that is told as residue.
-            let of_a_group = |thing: &str| thing.ends_with(" on a group") || thing.starts_with("limit ");
-            left.retain(|thing| !thing.ends_with(" fake") && !of_a_group(thing));
+            // Strangers carry no mark: which of them the lost part named nobody knows any more, and that is told as
+            // residue. Processes of the run are known by its mark and its groups by their names, with all that was set there.
+            left.retain(|thing| !thing.ends_with(" fake"));
         }
         if !left.is_empty() {
             self.wrong.push(format!("{left:?} is left although nothing keeps it"));

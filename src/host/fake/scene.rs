@@ -163,7 +163,7 @@ impl Scene for FakeScene {
         if world.chance(fails) {
             return Err(Trouble::new(format!("read {setting}"), "no descriptors left"));
         }
-        Ok(Some(world.value(setting)))
+        Ok(world.value_there(setting))
     }
 
     fn restore_value(&self, setting: &GroupSetting) -> Result<(), Trouble> {
@@ -180,6 +180,16 @@ impl Scene for FakeScene {
     fn has_group(&self, folder: &Path) -> Result<bool, Trouble> {
         self.step()?;
         Ok(lock(&self.world).has_group(folder))
+    }
+
+    fn groups_of(&self, run: &str, tool: &ProcessIdentity) -> Result<Vec<PathBuf>, Trouble> {
+        self.step()?;
+        let mut world = lock(&self.world);
+        let fails = world.trials.look_fails;
+        if world.chance(fails) {
+            return Err(Trouble::new("look through all control groups", "no descriptors left"));
+        }
+        Ok(world.groups_of(run, tool))
     }
 
     fn remove_group(&self, folder: &Path) -> Result<(), Trouble> {

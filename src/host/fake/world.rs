@@ -61,6 +61,8 @@ pub(super) struct World {
     /// The values of control groups; what is not here was never set.
     values: BTreeMap<PathBuf, String>,
     groups: BTreeSet<PathBuf>,
+    /// Those that were removed.
+    groups_gone: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -144,6 +146,7 @@ impl World {
             harm: Vec::new(),
             values: BTreeMap::new(),
             groups: BTreeSet::new(),
+            groups_gone: BTreeSet::new(),
         }
     }
 
@@ -166,7 +169,7 @@ impl World {
                 all.iter().any(|(one, limit)| self.process(one).is_some_and(|process| process.file_limit == limit.set))
             }
             Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
-            Some(Thing::Value(setting, _)) => setting.whose(Some(&self.value(&setting))) == Whose::Ours,
+            Some(Thing::Value(setting, _)) => setting.whose(self.value_there(&setting).as_deref()) == Whose::Ours,
             Some(Thing::Group(folder)) => self.groups.contains(&folder),
             Some(Thing::Outside(_)) => true,
         }
@@ -233,6 +236,12 @@ impl World {
         true
     }
 
+    /// The value that is there now; none when its group is gone.
+    pub fn value_there(&self, setting: &GroupSetting) -> Option<String> {
+        let gone = setting.file.parent().is_some_and(|group| self.groups_gone.contains(group));
+        (!gone).then(|| self.value(setting))
+    }
+
     /// The value that is there now.
     pub fn value(&self, setting: &GroupSetting) -> String {
         self.values.get(&setting.file).cloned().unwrap_or_else(|| UNLIMITED.to_owned())
@@ -240,7 +249,7 @@ impl World {
 
     /// Restores what was before, where one of ours is there.
     pub fn restore_value(&mut self, setting: &GroupSetting) {
-        if setting.whose(Some(&self.value(setting))) == Whose::Ours {
+        if setting.whose(self.value_there(setting).as_deref()) == Whose::Ours {
             self.set_value(setting, &setting.before);
         }
     }
@@ -264,12 +273,24 @@ impl World {
 
     /// A value of this receipt that is somebody else's now.
     pub fn taken_by_others(&self, receipt: &Receipt) -> Option<PathBuf> {
-        let others = |setting: &&GroupSetting| matches!(setting.whose(Some(&self.value(setting))), Whose::Others(_));
+        let others =
+            |setting: &&GroupSetting| matches!(setting.whose(self.value_there(setting).as_deref()), Whose::Others(_));
         receipt.settings.iter().find(others).map(|setting| setting.file.clone())
     }
 
     pub fn has_group(&self, folder: &Path) -> bool {
         self.groups.contains(folder)
+    }
+
+    fn make_group(&mut self, folder: &Path) {
+        self.groups.insert(folder.to_owned());
+        self.groups_gone.remove(folder);
+    }
+
+    /// Those that this tool made for this run: all that were made.
+    pub fn groups_of(&self, run: &str, tool: &ProcessIdentity) -> Vec<PathBuf> {
+        let ours = run == self.run && *tool == self.tool;
+        self.groups.iter().filter(|_| ours).cloned().collect()
     }
 
     /// Refused as long as a process of its service is there.
@@ -278,7 +299,10 @@ impl World {
         if self.is_there(&format!("service {name}")) {
             return Err(Trouble::new(format!("remove {}", folder.display()), "somebody is in it"));
         }
-        self.groups.remove(folder);
+        if self.groups.remove(folder) {
+            self.groups_gone.insert(folder.to_owned());
+            self.values.retain(|file, _| !file.starts_with(folder));
+        }
         Ok(())
     }
 
@@ -289,7 +313,9 @@ impl World {
                 Receipt { groups: vec![Path::new(GROUPS).join(service)], ..Receipt::default() }
             }
             Act::LimitGroup { name, whom, limit } => {
-                let file = Path::new(GROUPS).join(whom.target.to_string()).join(limit.controller().to_string());
+                // A service has a group of its own.
+                let whose = whom.target.by.service().map_or_else(|| whom.target.to_string(), ToOwned::to_owned);
+                let file = Path::new(GROUPS).join(whose).join(limit.controller().to_string());
                 let ours = ["half of", "all of"].map(|part| format!("{part} {name}")).to_vec();
                 let mut setting = GroupSetting { file, device: None, before: String::new(), ours };
                 setting.before = self.value(&setting);
@@ -351,7 +377,7 @@ impl World {
             }
             Act::MakeGroup { .. } | Act::LimitGroup { .. } => match (&*prepared.groups, &*prepared.settings) {
                 ([folder], _) => {
-                    self.groups.insert(folder.clone());
+                    self.make_group(folder);
                     Thing::Group(folder.clone())
                 }
                 (_, [setting]) => self.limit(setting, stuck),
@@ -561,5 +587,6 @@ impl World {
         self.things.retain(|_, thing| matches!(thing, Thing::Outside(_)));
         self.values.clear();
         self.groups.clear();
+        self.groups_gone.clear();
     }
 }

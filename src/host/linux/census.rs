@@ -38,6 +38,15 @@ pub fn census() -> Result<Vec<Seen>, Trouble> {
     Ok(all)
 }
 
+/// The process of this number; none when there is none.
+pub fn seen(pid: i32) -> Result<Option<Seen>, Trouble> {
+    match Process::new(pid).and_then(|process| look(&process)) {
+        Ok(seen) => Ok(seen),
+        Err(ProcError::NotFound(_) | ProcError::PermissionDenied(_)) => Ok(None),
+        Err(error) => Err(Trouble::new(format!("look at process {pid}"), error)),
+    }
+}
+
 fn look(process: &Process) -> ProcResult<Option<Seen>> {
     let stat = process.stat()?;
     // The identity is read last: what was seen before belongs to it only if it is older.

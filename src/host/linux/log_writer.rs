@@ -17,10 +17,11 @@ fn goes_to_log(pid: i32, stream: u8, run: &str) -> bool {
     to.is_ok_and(|file| is_log(&file, run)) && info().is_ok_and(|info| is_written(&info))
 }
 
-/// A log lies in the folder that is named for its run.
+/// A log, or the pipe to it, lies in the folder that is named for its run, or did: the pipe has lost its name.
 fn is_log(file: &Path, run: &str) -> bool {
     let folder = file.parent().and_then(Path::file_name);
-    folder.is_some_and(|folder| folder == run) && file.extension().is_some_and(|end| end == "log")
+    let ends = ["log", "log (deleted)"];
+    folder.is_some_and(|folder| folder == run) && file.extension().is_some_and(|end| ends.iter().any(|log| end == *log))
 }
 
 /// By the flags of an open file, which are octal.
@@ -40,6 +41,7 @@ mod tests {
     fn only_a_log_in_the_folder_of_the_run_is_a_log_of_the_run() {
         let is = |file: &str| is_log(Path::new(file), "a-run");
         assert!(is("/state/runs/a-run/demo.log"));
+        assert!(is("/state/runs/a-run/demo.pipe.log (deleted)"));
         for other in ["/runs/a-run/events.jsonl", "/runs/a-run-too/demo.log", "/a-run.log", "pipe:[7]", "/dev/null"] {
             assert!(!is(other), "{other}");
         }

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::{Rig, latency, noise, soon};
 use crate::host::clock::Clock;
+use crate::model::dose::ToxicReading;
 use crate::model::fault::Stream;
 
 /// Sends a byte and waits for it on the other side.
@@ -105,6 +106,36 @@ async fn removal_delivers_what_is_held_at_once_and_in_order() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert!(heard == sent);
     assert!(rig.reading().mean_delay < Duration::from_secs(20), "what it really added is told, not what was asked");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_it_is_held_gave_up_and_one_that_waits_did_not() {
+    for stream in [Stream::Downstream, Stream::Upstream] {
+        let rig = Rig::new(1).await;
+        rig.set.add_toxic("p", &latency(60_000, 0, stream)).expect("adds");
+        let ((mut leaves, mut one), (mut waits, mut other)) = (rig.pair().await, rig.pair().await);
+        for end in [&mut leaves, &mut one, &mut waits, &mut other] {
+            end.write_all(b"x").await.expect("writes");
+        }
+        until(&rig, |reading| reading.bytes == 2).await;
+        drop(leaves);
+        until(&rig, |reading| reading.given_up == 1).await;
+        assert_eq!((rig.reading().touched, rig.reading().delayed), (2, 0), "nothing was delivered yet");
+        rig.set.remove_toxic("p", "slow").expect("removes");
+        soon(waits.read_u8()).await.expect("reads");
+        drop(waits);
+        soon(other.read_to_end(&mut Vec::new())).await.expect("reads to the end");
+        assert_eq!(rig.reading().given_up, 1, "who had all of it did not give up");
+    }
+}
+
+async fn until(rig: &Rig, so: impl Fn(ToxicReading) -> bool) {
+    soon(async {
+        while !so(rig.reading()) {
+            Clock::Real.sleep(Duration::from_micros(200)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -65,7 +65,11 @@ impl<'de> Value<'_, 'de> {
     fn secret<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         let scalar = self.scalar().ok_or_else(|| self.mismatch(&visitor))?;
         match &scalar.secret {
-            Some(source) => visitor.visit_seq(SeqDeserializer::new([scalar.text.as_str(), source].into_iter())),
+            Some(hidden) => {
+                let parts = hidden.parts.iter().map(String::as_str);
+                let texts = [scalar.text.as_str(), &hidden.shown].into_iter().chain(parts);
+                visitor.visit_seq(SeqDeserializer::new(texts))
+            }
             None => visitor.visit_newtype_struct(self),
         }
     }
