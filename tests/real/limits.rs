@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use chaos::host::dice;
+use chaos::model::cgroup::Controller;
 use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
 use crate::guardian::guardian_of;
 use crate::run::{Ended, Home, Run};
-use crate::{until, without_control_groups};
+use crate::{skip, until, without_control_groups};
 
 /// Every control group that is named for a run.
 fn groups_of(run: &str) -> Vec<PathBuf> {
@@ -256,4 +258,93 @@ async fn the_guardian_takes_off_what_a_killed_tool_limited() {
     run.ended().await;
     until("the guardian has removed the groups", || groups_of(&id).is_empty()).await;
     until("the guardian is gone", || test_kill_process(guardian).is_err()).await;
+}
+
+/// A process that no run started, alone in a control group that no run made.
+struct Stranger {
+    process: std::process::Child,
+    group: PathBuf,
+}
+
+impl Stranger {
+    /// None, which is said, where this process may not make such a group.
+    #[allow(clippy::disallowed_methods, reason = "somebody else and the group of somebody else")]
+    fn start() -> Option<Self> {
+        let hierarchies = chaos::host::cgroup::hierarchies().expect("hierarchies");
+        let us = std::process::id().cast_signed();
+        let place = chaos::host::cgroup::place_of(us, &hierarchies, Controller::Pids).expect("a group");
+        let group = place.folder.join(format!("stranger-{us}-{}", dice::random_seed()));
+        std::fs::create_dir(&group).expect("makes a group");
+        if !group.join("pids.max").exists() {
+            std::fs::remove_dir(&group).expect("removes it");
+            skip("a group below ours has no pids.max");
+            return None;
+        }
+        let process = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+        std::fs::write(group.join("cgroup.procs"), process.id().to_string()).expect("moves it");
+        Some(Self { process, group })
+    }
+
+    fn most(&self) -> String {
+        read(&self.group.join("pids.max"))
+    }
+
+    fn limited(&self, seconds: u32) -> String {
+        let target = format!("target: {{ process: {{ pid: {} }} }}", self.process.id());
+        let fault = format!("  - {{ name: few, fault: pids.limit, {target}, max: 5, duration: {seconds}s }}\n");
+        experiment("sleep 1000", &fault, seconds)
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir(&self.group);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_on_the_group_of_a_stranger_is_the_runs_alone_and_is_restored_by_whoever_is_left() {
+    if without_control_groups() {
+        return;
+    }
+    let Some(stranger) = Stranger::start() else { return };
+    let run = applied(Home::new(), &stranger.limited(50)).await;
+    assert_eq!(stranger.most(), "5");
+    let second = Home::sharing_state_with(&run.home).start(&stranger.limited(1)).ended().await;
+    assert_eq!(second.code, Some(2), "{}", second.home.told());
+    let group = stranger.group.display().to_string();
+    assert!(second.home.told().contains(&format!("of the control group {group} is taken by run")));
+    let guardian = guardian_of(run.pid());
+    run.signal(Signal::KILL);
+    let _ended = run.ended().await;
+    until("the guardian has restored the limit", || stranger.most() == "max").await;
+    until("the guardian is gone", || test_kill_process(guardian).is_err()).await;
+    let again = Home::new().start(&stranger.limited(1)).ended().await;
+    assert_eq!(again.report["doses"][0]["fault"], "few", "{:#}", again.report["doses"]);
+    assert_eq!(stranger.most(), "max");
+    assert!(stranger.group.exists(), "it is none of ours to remove");
+}
+
+#[tokio::test]
+async fn groups_are_found_by_their_names_where_the_part_of_the_journal_that_told_of_them_is_lost() {
+    if without_control_groups() {
+        return;
+    }
+    let faults = on_target("cpu.limit", "quota: 20%", 50);
+    let run = applied(Home::new(), &experiment("sleep 1000", &faults, 50)).await;
+    let id = run_of(&run.home);
+    let guardian = guardian_of(run.pid());
+    kill_process(guardian, Signal::STOP).expect("lives");
+    run.signal(Signal::KILL);
+    kill_process(guardian, Signal::KILL).expect("lives");
+    let ended = run.ended().await;
+    let part = ended.home.path("chaos").join(format!("{id}.jsonl"));
+    assert!(part.exists() && !groups_of(&id).is_empty(), "{}", part.display());
+    #[allow(clippy::disallowed_methods, reason = "somebody who tidies up")]
+    std::fs::remove_file(&part).expect("removes it");
+    let said = ended.home.chaos(&["rollback", "--all"]);
+    assert_eq!(groups_of(&id), Vec::<PathBuf>::new(), "{said:?}");
+    assert!(said.stdout.contains("whose name says this run"), "{said:?}");
 }
