@@ -8,7 +8,7 @@ use super::run_folder::RunFolder;
 use super::{REFUSED, RESIDUE};
 use crate::diagnostic::clean::shell_word;
 use crate::host::process::{self, Marked};
-use crate::host::{Trouble, files, storage};
+use crate::host::{Trouble, files, room, storage};
 use crate::journal::scan::{self, Cleared, Fate, Strays};
 use crate::journal::scan_groups;
 
@@ -18,7 +18,7 @@ pub(super) fn scan(state: &Path) -> anyhow::Result<u8> {
     let folders = storage::places_of_drafts(states.chain([state.to_owned()]));
     let mut told: Vec<Told> = found.iter().map(|strays| one(strays, state)).collect();
     told.extend(groups()?);
-    told.extend(folders.iter().flat_map(|folder| files::forgotten_drafts(folder)).map(|draft| remove(&draft)));
+    told.extend(folders.iter().flat_map(|folder| room::forgotten_drafts(folder)).map(|draft| remove(&draft)));
     Ok(rollback::tell(&told, "nothing of ours is left: no process carries the mark of a dead run"))
 }
 

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod output;
 pub mod process;
 pub mod pulse;
+pub mod room;
 pub mod runtime_folder;
 pub mod scene;
 pub mod service;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::durable_log::DurableLog;
 use super::process::{self, Limited, Signal};
-use super::{Trouble, cgroup, command, files, system, thread};
+use super::{Trouble, cgroup, command, files, room, system, thread};
 use crate::model::cgroup::GroupSetting;
 use crate::model::dose::{InPlace, ProcessState};
 use crate::model::step::{CommandLine, ProcessIdentity, SoftLimit, Surroundings};
@@ -138,11 +138,11 @@ impl Scene for ThisMachine {
     }
 
     fn drafts_of(&self, folder: &Path, run: &str) -> io::Result<Vec<PathBuf>> {
-        files::drafts_of(folder, run)
+        room::drafts_of(folder, run)
     }
 
     fn remove_drafts_of(&self, folder: &Path, run: &str) -> Result<(), Trouble> {
-        files::remove_drafts_of(folder, run)
+        room::remove_drafts_of(folder, run)
     }
 
     fn value(&self, setting: &GroupSetting) -> Result<Option<String>, Trouble> {

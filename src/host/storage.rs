@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use procfs::process::Process;
 
-use super::{files, system, thread};
+use super::{room, system, thread};
 
 /// What a folder is like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Storage {
     pub fn look(folder: &Path) -> Self {
         let asked = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let nearest = asked.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-        let direct = held(nearest).and_then(|folder| files::nameless(&folder, true)).map(drop);
+        let direct = held(nearest).and_then(|folder| room::nameless(&folder, true)).map(drop);
         Self {
             folder: nearest.to_owned(),
             exists: nearest == asked,
@@ -52,11 +52,11 @@ impl Storage {
 
 /// A state folder may well be reached through links.
 fn held(folder: &Path) -> std::io::Result<OwnedFd> {
-    files::hold_folder(&folder.canonicalize()?)
+    room::hold_folder(&folder.canonicalize()?)
 }
 
 fn write_durably(folder: &Path) -> std::io::Result<Duration> {
-    let mut file = files::nameless(&held(folder)?, false)?;
+    let mut file = room::nameless(&held(folder)?, false)?;
     let began = thread::now();
     file.write_all(&[0; 4096])?;
     file.sync_data()?;

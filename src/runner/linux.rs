@@ -12,7 +12,7 @@ use crate::host::clock::Clock;
 use crate::host::process::{self, Signal};
 use crate::host::service::Services;
 use crate::host::workers::Workers;
-use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble, files};
+use crate::host::{Checked, Chosen, Facts, Machine, Prepared, Prober, Trouble, room};
 use crate::model::dose::{Meter, ProcessState, Reading};
 use crate::model::experiment::{Experiment, Protocol, Service};
 use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
@@ -141,7 +141,7 @@ impl LinuxMachine {
         if !self.workers.gone(worker) {
             return no("its process is still there");
         }
-        match process::run_of_children().map_or(Ok(Vec::new()), |run| files::drafts_of(folder, run)) {
+        match process::run_of_children().map_or(Ok(Vec::new()), |run| room::drafts_of(folder, run)) {
             Ok(left) => left.first().map_or(Checked::Yes, |left| no(format!("{} is still there", left.display()))),
             Err(error) => unknown(format!("{} cannot be looked at: {error}", folder.display())),
         }
@@ -260,7 +260,7 @@ impl Machine for LinuxMachine {
             Undo::StopWorker { worker } => self.workers.stop(worker).await,
             Undo::EndFill { worker, folder } => {
                 self.workers.stop(worker).await?;
-                process::run_of_children().map_or(Ok(()), |run| files::remove_drafts_of(folder, run))
+                process::run_of_children().map_or(Ok(()), |run| room::remove_drafts_of(folder, run))
             }
             Undo::RemoveGroup { service } => self.groups.remove_own(service, receipt),
             Undo::RestoreGroup { .. } => self.groups.restore(receipt),

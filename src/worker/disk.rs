@@ -16,7 +16,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use crate::host::{Trouble, files, system, thread};
+use crate::host::{Trouble, room, system, thread};
 use crate::model::profile::Profile;
 use crate::model::units::{Bytes, Rate, Share};
 
@@ -70,7 +70,7 @@ pub fn load(folder: &Path, plan: Plan) -> Result<(Duration, Counters), Trouble> 
         let why = format!("its blocks of {} do not fit", Bytes(plan.block_size));
         return Err(Trouble::new(format!("load a file of {}", Bytes(plan.file_size)), why));
     }
-    let held = files::hold_folder(folder)
+    let held = room::hold_folder(folder)
         .map_err(|error| Trouble::new(format!("make a file in {}", folder.display()), error))?;
     leave_the_floor(folder, &held, plan.file_size)?;
     let target = Arc::new(prepare(&held, plan).map_err(|error| {
@@ -110,17 +110,17 @@ struct Target {
 
 /// Makes the file; past the page cache if one write of a block shows that this works here.
 fn prepare(folder: &OwnedFd, plan: Plan) -> io::Result<Target> {
-    let direct = files::nameless(folder, true).and_then(|file| make(file, plan, true));
+    let direct = room::nameless(folder, true).and_then(|file| make(file, plan, true));
     match direct {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            files::nameless(folder, false).and_then(|file| make(file, plan, false))
+            room::nameless(folder, false).and_then(|file| make(file, plan, false))
         }
         done => done,
     }
 }
 
 fn make(file: File, plan: Plan, direct: bool) -> io::Result<Target> {
-    files::allocate(&file, plan.file_size)?;
+    room::allocate(&file, plan.file_size)?;
     let mut block = Block::new(plan.block_size as usize);
     block.fill(&mut SmallRng::seed_from_u64(1));
     file.write_all_at(block.bytes(), 0)?;
@@ -140,7 +140,7 @@ impl Target {
         let offset = dice.random_range(0..(file_size / block_size).max(1)) * block_size;
         if dice.random_bool(read.0.clamp(0.0, 1.0)) {
             if !self.direct {
-                files::forget_cached(&self.file, offset, block_size)?;
+                room::forget_cached(&self.file, offset, block_size)?;
             }
             self.file.read_exact_at(block.bytes_mut(), offset)
         } else {
@@ -224,7 +224,7 @@ mod tests {
     use rand::rngs::SmallRng;
 
     use super::{ALIGNMENT, Block, Pace, Plan, Target, load, make, prepare, threads_for};
-    use crate::host::files;
+    use crate::host::room;
     use crate::model::profile::Profile;
     use crate::model::units::{Rate, Share, Timespan};
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn held(folder: &tempfile::TempDir) -> std::os::fd::OwnedFd {
-        files::hold_folder(folder.path()).expect("holds it")
+        room::hold_folder(folder.path()).expect("holds it")
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn a_file_system_is_loaded_through_the_page_cache_where_there_is_no_other_way() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = files::nameless(&held(&folder), false).expect("makes it");
+        let file = room::nameless(&held(&folder), false).expect("makes it");
         operate_for_a_while(&make(file, SMALL, false).expect("makes it"));
     }
 

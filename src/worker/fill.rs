@@ -8,7 +8,7 @@ use std::path::Path;
 use rand::Rng;
 
 use crate::host::system::{DiskInfo, Inodes};
-use crate::host::{Trouble, files, process, system};
+use crate::host::{Trouble, process, room, system};
 use crate::model::dose::RoomReading;
 use crate::model::fault::Amount;
 use crate::model::units::{Bytes, Share};
@@ -43,13 +43,13 @@ pub struct Taken {
 pub fn fill(folder: &Path, plan: Plan) -> Result<Taken, Trouble> {
     let what = || format!("take room of {}", folder.display());
     let told = |error: io::Error| Trouble::new(what(), error);
-    let held = files::hold_folder(folder).map_err(told)?;
+    let held = room::hold_folder(folder).map_err(told)?;
     let disk = system::disk_of(&held).map_err(told)?;
     let floor = floor(disk.total, journal_is_on(&held));
     let asked = to_take(plan, disk, floor).and_then(|asked| leave_memory(&held, asked));
     let asked = asked.and_then(|asked| leave_inodes(system::inodes_of(&held).ok(), asked));
     let asked = asked.map_err(|why| Trouble::new(what(), why).help("ask for less, or for another folder"))?;
-    let file = files::nameless(&held, false).map_err(told)?;
+    let file = room::nameless(&held, false).map_err(told)?;
     take(&file, &held, asked, floor).map_err(told)?;
     let taken = Taken { file, folder: held, asked, free_before: disk.available };
     // Somebody else may have taken room at the same time.
@@ -64,7 +64,7 @@ impl Taken {
     /// What it has on the disk, and what is free.
     pub fn room(&self) -> io::Result<RoomReading> {
         let free_now = system::disk_of(&self.folder)?.available;
-        let taken = files::room_of(&self.file)?;
+        let taken = room::room_of(&self.file)?;
         Ok(RoomReading { asked: self.asked, taken, free_before: self.free_before, free_now })
     }
 }
@@ -72,7 +72,7 @@ impl Taken {
 /// Whether our run keeps its journal on the file system of this folder; where we cannot know, it does.
 fn journal_is_on(folder: &OwnedFd) -> bool {
     let in_a_run = process::run_of_us().is_some();
-    in_a_run && process::state_folder().is_none_or(|state| files::is_on(folder, &state))
+    in_a_run && process::state_folder().is_none_or(|state| room::is_on(folder, &state))
 }
 
 /// What always stays free. Where the run keeps its journal, more: nothing that it writes may fail for want of room.
@@ -128,7 +128,7 @@ fn leave_inodes(inodes: Option<Inodes>, size: u64) -> Result<u64, String> {
 
 /// Takes room ahead; where a file system cannot do that, by writing what can be neither compressed nor shared.
 fn take(file: &File, folder: &OwnedFd, size: u64, floor: u64) -> io::Result<()> {
-    match files::take_room(file, size) {
+    match room::take_room(file, size) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => write(file, folder, size, floor),
         done => done,
     }
@@ -149,7 +149,7 @@ fn write(mut file: &File, folder: &OwnedFd, size: u64, floor: u64) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::{FOR_THE_RUN, Plan, fill, floor, leave_inodes, to_take, write};
-    use crate::host::files;
+    use crate::host::room;
     use crate::host::system::{DiskInfo, Inodes};
     use crate::model::fault::Amount;
     use crate::model::units::{Bytes, Share};
@@ -205,9 +205,9 @@ mod tests {
     #[test]
     fn where_room_cannot_be_taken_ahead_it_is_written() {
         let folder = tempfile::tempdir().expect("a folder");
-        let held = files::hold_folder(folder.path()).expect("holds it");
-        let file = files::nameless(&held, false).expect("makes it");
+        let held = room::hold_folder(folder.path()).expect("holds it");
+        let file = room::nameless(&held, false).expect("makes it");
         write(&file, &held, 3 * MIB + 5, 0).expect("writes");
-        assert!(files::room_of(&file).expect("reads") >= 3 * MIB);
+        assert!(room::room_of(&file).expect("reads") >= 3 * MIB);
     }
 }

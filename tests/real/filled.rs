@@ -7,36 +7,19 @@ use std::process::Command;
 use chaos::host::clock::Clock;
 use chaos::host::process::{self, Signal};
 use chaos::host::workers::Workers;
-use chaos::host::{files, system};
+use chaos::host::{files, room, system};
 use chaos::model::fault::{Amount, KillSignal};
 use chaos::model::step::Job;
 use chaos::model::units::{Bytes, Share};
-use rustix::process::{Signal as Raw, geteuid, kill_process};
+use rustix::process::{Signal as Raw, kill_process};
 
+use crate::alone::{Own, alone};
 use crate::guardian::{guardian_of, open, said};
 use crate::outside::{Seen, look};
 use crate::run::{Home, Run, free_ports};
 use crate::{binary, until};
 
-/// Set in the inner one of two copies of this program.
-const INSIDE: &str = "CHAOS_TEST_INSIDE";
 const MIB: u64 = 1 << 20;
-
-/// True in a mount namespace of our own. Elsewhere it runs the test there, and says false.
-#[allow(clippy::disallowed_methods, reason = "a tool that is not ours makes the namespace")]
-fn alone(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let user: &[&str] = if geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] };
-    let mut command = Command::new("unshare");
-    command.args(user).args(["--mount", "--propagation", "private"]).arg(std::env::current_exe().expect("us"));
-    command.args(["--exact", &format!("filled::{test}"), "--nocapture"]).env(INSIDE, "1");
-    let output = command.output().expect("unshare");
-    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success() && told[0].contains("1 passed"), "{}{}", told[0], told[1]);
-    false
-}
 
 /// A file system in memory; it goes with the namespace.
 #[allow(clippy::disallowed_methods, reason = "a tool that is not ours mounts")]
@@ -61,7 +44,7 @@ fn workers() -> Workers {
 
 #[tokio::test]
 async fn a_disk_is_filled_to_the_byte_and_free_again_when_its_worker_is_killed() {
-    if !alone("a_disk_is_filled_to_the_byte_and_free_again_when_its_worker_is_killed") {
+    if !alone(Own::Mounts, "filled::a_disk_is_filled_to_the_byte_and_free_again_when_its_worker_is_killed") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -90,7 +73,7 @@ async fn a_disk_is_filled_to_the_byte_and_free_again_when_its_worker_is_killed()
 
 #[tokio::test]
 async fn the_floor_of_room_and_of_files_is_never_taken() {
-    if !alone("the_floor_of_room_and_of_files_is_never_taken") {
+    if !alone(Own::Mounts, "filled::the_floor_of_room_and_of_files_is_never_taken") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -105,7 +88,7 @@ async fn the_floor_of_room_and_of_files_is_never_taken() {
         workers.start("w", &fill(&disk, Some(Amount::Available(Share::ALL)), None)).await.expect_err("too much");
     assert!(refused.to_string().contains("at most 192MiB can be taken"), "{refused}");
     mounted(&crowded, "size=512M,nr_inodes=100");
-    while system::inodes_of(&files::hold_folder(&crowded).expect("holds it")).expect("reads").available > 1 {
+    while system::inodes_of(&room::hold_folder(&crowded).expect("holds it")).expect("reads").available > 1 {
         let name = files::list(&crowded).expect("lists").len().to_string();
         files::create_new(&crowded.join(name)).expect("makes it");
     }
@@ -136,7 +119,10 @@ baseline: 1s
 
 #[tokio::test]
 async fn the_disk_of_the_journal_keeps_room_for_the_run_and_is_free_again_when_the_tool_is_killed() {
-    if !alone("the_disk_of_the_journal_keeps_room_for_the_run_and_is_free_again_when_the_tool_is_killed") {
+    if !alone(
+        Own::Mounts,
+        "filled::the_disk_of_the_journal_keeps_room_for_the_run_and_is_free_again_when_the_tool_is_killed",
+    ) {
         return;
     }
     let run = full_disk_of_the_journal().await;
@@ -151,7 +137,7 @@ async fn the_disk_of_the_journal_keeps_room_for_the_run_and_is_free_again_when_t
 
 #[tokio::test]
 async fn a_file_that_has_a_name_after_all_is_removed_by_the_journal_of_its_run() {
-    if !alone("a_file_that_has_a_name_after_all_is_removed_by_the_journal_of_its_run") {
+    if !alone(Own::Mounts, "filled::a_file_that_has_a_name_after_all_is_removed_by_the_journal_of_its_run") {
         return;
     }
     let run = full_disk_of_the_journal().await;

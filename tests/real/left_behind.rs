@@ -8,39 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::alone::{Own, alone};
 use crate::guardian::{AT_WORK, abandoned, experiment, guardian_of, in_full_swing, open, said};
 use crate::outside::processes;
 use crate::run::{Home, free_ports};
 use crate::{binary, installed, until};
 
-/// Set in the inner one of two copies of this program.
-const INSIDE: &str = "CHAOS_TEST_INSIDE";
 const NOTHING: &str = "nothing of ours is left: no process carries the mark of a dead run\n";
 /// A run that never was.
 const RUN: &str = "01a1fc08-8999-710d-a0a1-cb0d5a1f2584";
-
-/// True in a pid namespace that holds nothing but this test. Elsewhere it runs the test there, and says false.
-#[allow(clippy::disallowed_methods, reason = "a tool that is not ours makes the namespace")]
-fn alone(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let user: &[&str] = if geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] };
-    let mut command = Command::new("unshare");
-    command
-        .args(user)
-        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
-        .arg(std::env::current_exe().expect("us"));
-    command.args(["--exact", &format!("left_behind::{test}"), "--nocapture"]).env(INSIDE, "1");
-    let output = command.output().expect("unshare");
-    let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success() && told[0].contains("1 passed"), "{}{}", told[0], told[1]);
-    chaos::host::output::stderr(&told[1]);
-    false
-}
 
 #[allow(clippy::disallowed_methods, reason = "the binary under test is started as a stranger would")]
 fn chaos<S: AsRef<OsStr>>(state: &Path, words: impl IntoIterator<Item = S>) -> (Option<i32>, String) {
@@ -94,7 +73,7 @@ fn processes_are(home: &Home, count: usize) -> bool {
 
 #[tokio::test]
 async fn what_was_killed_with_its_guardian_is_listed_cleared_and_then_gone() {
-    if !alone("what_was_killed_with_its_guardian_is_listed_cleared_and_then_gone") {
+    if !alone(Own::Processes, "left_behind::what_was_killed_with_its_guardian_is_listed_cleared_and_then_gone") {
         return;
     }
     let home = abandoned().await;
@@ -113,7 +92,7 @@ async fn what_was_killed_with_its_guardian_is_listed_cleared_and_then_gone() {
 
 #[tokio::test]
 async fn without_a_journal_the_marks_tell_what_is_left_and_a_scan_ends_it() {
-    if !alone("without_a_journal_the_marks_tell_what_is_left_and_a_scan_ends_it") {
+    if !alone(Own::Processes, "left_behind::without_a_journal_the_marks_tell_what_is_left_and_a_scan_ends_it") {
         return;
     }
     let home = abandoned_without_journal().await;
@@ -134,7 +113,7 @@ async fn without_a_journal_the_marks_tell_what_is_left_and_a_scan_ends_it() {
 
 #[tokio::test]
 async fn a_scan_finds_the_journal_that_processes_name_wherever_it_is() {
-    if !alone("a_scan_finds_the_journal_that_processes_name_wherever_it_is") {
+    if !alone(Own::Processes, "left_behind::a_scan_finds_the_journal_that_processes_name_wherever_it_is") {
         return;
     }
     let home = abandoned().await;
@@ -147,7 +126,7 @@ async fn a_scan_finds_the_journal_that_processes_name_wherever_it_is() {
 
 #[tokio::test]
 async fn two_scans_at_once_do_no_harm() {
-    if !alone("two_scans_at_once_do_no_harm") {
+    if !alone(Own::Processes, "left_behind::two_scans_at_once_do_no_harm") {
         return;
     }
     for home in [abandoned().await, abandoned_without_journal().await] {
@@ -163,7 +142,7 @@ async fn two_scans_at_once_do_no_harm() {
 
 #[tokio::test]
 async fn a_run_under_way_is_never_harmed_by_a_scan() {
-    if !alone("a_run_under_way_is_never_harmed_by_a_scan") {
+    if !alone(Own::Processes, "left_behind::a_run_under_way_is_never_harmed_by_a_scan") {
         return;
     }
     let run = in_full_swing().await;
@@ -181,7 +160,7 @@ async fn a_run_under_way_is_never_harmed_by_a_scan() {
 
 #[tokio::test]
 async fn what_a_guardian_has_yet_to_put_back_is_left_to_it() {
-    if !alone("what_a_guardian_has_yet_to_put_back_is_left_to_it") {
+    if !alone(Own::Processes, "left_behind::what_a_guardian_has_yet_to_put_back_is_left_to_it") {
         return;
     }
     let run = in_full_swing().await;
@@ -200,7 +179,7 @@ async fn what_a_guardian_has_yet_to_put_back_is_left_to_it() {
 
 #[tokio::test]
 async fn who_only_looks_similar_is_not_touched() {
-    if !alone("who_only_looks_similar_is_not_touched") {
+    if !alone(Own::Processes, "left_behind::who_only_looks_similar_is_not_touched") {
         return;
     }
     let home = Home::new();
@@ -217,7 +196,7 @@ async fn who_only_looks_similar_is_not_touched() {
 
 #[tokio::test]
 async fn processes_of_other_users_are_told_and_not_touched() {
-    if !alone("processes_of_other_users_are_told_and_not_touched") {
+    if !alone(Own::Processes, "left_behind::processes_of_other_users_are_told_and_not_touched") {
         return;
     }
     let many = std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.trim_end().ends_with(" 1"));
@@ -245,7 +224,7 @@ async fn processes_of_other_users_are_told_and_not_touched() {
 
 #[tokio::test]
 async fn a_file_of_ours_that_kept_its_name_is_told_and_removed() {
-    if !alone("a_file_of_ours_that_kept_its_name_is_told_and_removed") {
+    if !alone(Own::Processes, "left_behind::a_file_of_ours_that_kept_its_name_is_told_and_removed") {
         return;
     }
     let home = Home::new();
@@ -273,7 +252,10 @@ fn unreadable(home: &Home) -> PathBuf {
 
 #[tokio::test]
 async fn an_unreadable_journal_of_which_nothing_is_left_is_set_aside_and_runs_begin_again() {
-    if !alone("an_unreadable_journal_of_which_nothing_is_left_is_set_aside_and_runs_begin_again") {
+    if !alone(
+        Own::Processes,
+        "left_behind::an_unreadable_journal_of_which_nothing_is_left_is_set_aside_and_runs_begin_again",
+    ) {
         return;
     }
     let home = Home::new();
@@ -299,7 +281,7 @@ async fn an_unreadable_journal_of_which_nothing_is_left_is_set_aside_and_runs_be
 
 #[tokio::test]
 async fn an_unreadable_journal_stays_while_a_process_of_its_run_lives() {
-    if !alone("an_unreadable_journal_stays_while_a_process_of_its_run_lives") {
+    if !alone(Own::Processes, "left_behind::an_unreadable_journal_stays_while_a_process_of_its_run_lives") {
         return;
     }
     let home = abandoned().await;

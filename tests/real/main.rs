@@ -1,5 +1,6 @@
 //! The real machine: processes, signals, workers. Everything started here is gone at the end of each test.
 
+mod alone;
 #[path = "../binary/mod.rs"]
 mod binary;
 mod breach;

@@ -14,8 +14,8 @@ use chaos::model::target::{Victim, Victims};
 use chaos::model::units::{Share, Timespan};
 use chaos::runner::LinuxMachine;
 
-/// In a private pid namespace, where the next pid can be chosen.
-const INSIDE: &str = "targets::inside_a_pid_namespace";
+use crate::alone::{Own, alone};
+
 /// So many forced swaps.
 const SWAPS: usize = 20;
 
@@ -35,30 +35,9 @@ fn end(mut child: Child) {
 
 #[test]
 fn a_pid_that_names_somebody_else_by_now_is_never_signalled() {
-    let test = std::env::current_exe().expect("this test");
-    let in_namespace = ["--kill-child", "-pf", "--mount-proc"];
-    let private = command("unshare").args(in_namespace).arg("true").status().is_ok_and(|status| status.success());
-    if !private {
-        assert!(
-            std::env::var_os("CHAOS_SKIP_NOTHING").is_none(),
-            "a pid namespace needs root, and nothing may be skipped"
-        );
-        chaos::host::output::stderr("\n!!! SKIPPED: swapped pids were not tested: a pid namespace needs root\n");
+    if !alone(Own::Processes, "targets::a_pid_that_names_somebody_else_by_now_is_never_signalled") {
         return;
     }
-    let inside = command("unshare").args(in_namespace).arg(test).args([INSIDE, "--exact", "--ignored"]).output();
-    let inside = inside.expect("starts");
-    let told = String::from_utf8_lossy(&inside.stdout);
-    assert!(
-        inside.status.success() && told.contains("1 passed"),
-        "{told}\n{}",
-        String::from_utf8_lossy(&inside.stderr)
-    );
-}
-
-#[test]
-#[ignore = "started by a_pid_that_names_somebody_else_by_now_is_never_signalled"]
-fn inside_a_pid_namespace() {
     for _ in 0..SWAPS {
         let first = sleeper();
         let meant = process::identity(first.id().cast_signed()).expect("an identity");

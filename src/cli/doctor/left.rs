@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::run_folder::{self, RunFolder};
 use crate::diagnostic::clean::shell_word;
 use crate::host::process::{self, Marked};
-use crate::host::{Trouble, files, storage};
+use crate::host::{Trouble, files, room, storage};
 use crate::journal::recover::{Recovery, names};
 use crate::journal::scan::{self, Fate, Strays};
 use crate::journal::scan_groups;
@@ -203,7 +203,7 @@ fn named(stray: &Marked) -> String {
 
 fn drafts(state: &Path) -> Vec<Finding> {
     let found =
-        storage::places_of_drafts([state.to_owned()]).into_iter().flat_map(|folder| files::forgotten_drafts(&folder));
+        storage::places_of_drafts([state.to_owned()]).into_iter().flat_map(|folder| room::forgotten_drafts(&folder));
     let finding = |draft: std::path::PathBuf| {
         about(draft.display().to_string(), "a file of ours that should have no name any more")
             .but(State::Problem, "remove it")
