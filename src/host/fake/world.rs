@@ -362,12 +362,7 @@ impl World {
             }
             Act::Pause { whom } => {
                 let victims = self.living(act, whom)?;
-                for victim in &victims {
-                    if let Some(process) = self.process(victim) {
-                        process.stopped = true;
-                        process.stuck |= stuck;
-                    }
-                }
+                self.stop(&victims, stuck);
                 Thing::Stopped(victims)
             }
             Act::Kill { whom, .. } => {
@@ -406,6 +401,15 @@ impl World {
         self.things.insert(name, thing);
         let address = if let Act::OpenProxy { proxy } = act { Some(proxy.listen) } else { None };
         Ok(Receipt { process, address, ..prepared.clone() })
+    }
+
+    fn stop(&mut self, victims: &[ProcessIdentity], stuck: bool) {
+        for victim in victims {
+            if let Some(process) = self.process(victim) {
+                process.stopped = true;
+                process.stuck |= stuck;
+            }
+        }
     }
 
     /// Undoes one thing, as the runner does it.
