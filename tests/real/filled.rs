@@ -20,13 +20,26 @@ use crate::run::{Home, Run, free_ports};
 use crate::{binary, until};
 
 const MIB: u64 = 1 << 20;
+/// Where the disk of a journal is mounted, in a namespace of our own: nothing that the test needs is below it.
+const DISK: &str = "/mnt";
 
-/// A file system in memory; it goes with the namespace.
+/// A file system in memory. Unmounted when dropped, so that the folder it is on can be removed.
+#[must_use = "it is unmounted when this is dropped"]
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    #[allow(clippy::disallowed_methods, reason = "a tool that is not ours mounts")]
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "a tool that is not ours mounts")]
-fn mounted(at: &Path, options: &str) {
+fn mounted(at: &Path, options: &str) -> Mounted {
     files::create_dir_all(at).expect("makes a folder");
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at).status();
     assert!(mounted.expect("mount").success(), "mounts {options}");
+    Mounted(at.to_owned())
 }
 
 /// What is free there, in bytes.
@@ -49,7 +62,7 @@ async fn a_disk_is_filled_to_the_byte_and_free_again_when_its_worker_is_killed()
     }
     let folder = tempfile::tempdir().expect("a folder");
     let disk = folder.path().join("disk");
-    mounted(&disk, "size=512M");
+    let _mounted = mounted(&disk, "size=512M");
     let (workers, before) = (workers(), free(&disk));
     assert_eq!(before, 512 * MIB);
     for (size, leave_free, left) in [
@@ -78,7 +91,7 @@ async fn the_floor_of_room_and_of_files_is_never_taken() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let (disk, crowded) = (folder.path().join("disk"), folder.path().join("crowded"));
-    mounted(&disk, "size=256M");
+    let _mounted = mounted(&disk, "size=256M");
     let workers = workers();
     workers.start("w", &fill(&disk, None, Some(0))).await.expect("starts");
     assert_eq!(free(&disk), 64 * MIB);
@@ -87,7 +100,7 @@ async fn the_floor_of_room_and_of_files_is_never_taken() {
     let refused =
         workers.start("w", &fill(&disk, Some(Amount::Available(Share::ALL)), None)).await.expect_err("too much");
     assert!(refused.to_string().contains("at most 192MiB can be taken"), "{refused}");
-    mounted(&crowded, "size=512M,nr_inodes=100");
+    let _mounted_too = mounted(&crowded, "size=512M,nr_inodes=100");
     while system::inodes_of(&room::hold_folder(&crowded).expect("holds it")).expect("reads").available > 1 {
         let name = files::list(&crowded).expect("lists").len().to_string();
         files::create_new(&crowded.join(name)).expect("makes it");
@@ -100,7 +113,8 @@ async fn the_floor_of_room_and_of_files_is_never_taken() {
 
 /// A run that fills the file system that its journal is on, as far as it may.
 async fn full_disk_of_the_journal() -> Run {
-    mounted(Path::new("/tmp"), "size=1G,mode=1777");
+    // It goes with the namespace: nothing on this machine is below it.
+    std::mem::forget(mounted(Path::new(DISK), "size=1G,mode=1777"));
     let [port] = free_ports();
     let experiment = format!(
         "name: full
@@ -112,7 +126,7 @@ blast_radius: {{ duration: 60s }}
 baseline: 1s
 "
     );
-    let mut run = Home::new().start(&experiment);
+    let mut run = Home::inside(Path::new(DISK)).start(&experiment);
     run.until("it is full", |events| events.iter().any(|event| event["event"] == "fault_applied")).await;
     run
 }
@@ -126,11 +140,11 @@ async fn the_disk_of_the_journal_keeps_room_for_the_run_and_is_free_again_when_t
         return;
     }
     let run = full_disk_of_the_journal().await;
-    let left = free(Path::new("/tmp"));
+    let left = free(Path::new(DISK));
     assert!((310 * MIB..=320 * MIB).contains(&left), "64 MiB, and 256 MiB for the run: {} MiB", left / MIB);
     run.signal(Raw::KILL);
     let home = run.ended().await.home;
-    until("all is free again", || free(Path::new("/tmp")) > 1000 * MIB).await;
+    until("all is free again", || free(Path::new(DISK)) > 1000 * MIB).await;
     until("its guardian has written it down", || open(&home) == 0).await;
     assert_eq!(look(&home, &[]), Seen::default());
 }
@@ -158,7 +172,7 @@ async fn a_file_that_has_a_name_after_all_is_removed_by_the_journal_of_its_run()
     assert!(text.contains("no file of the run is in "), "{text}");
     let left = files::list(&home.path("work")).expect("lists");
     assert_eq!(left, [home.path("work").join(notes)], "and nothing that is not ours was touched");
-    until("all is free again", || free(Path::new("/tmp")) > 1000 * MIB).await;
+    until("all is free again", || free(Path::new(DISK)) > 1000 * MIB).await;
 }
 
 #[allow(clippy::disallowed_methods, reason = "the binary under test is started as a stranger would")]

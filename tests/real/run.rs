@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,12 @@ pub struct Home {
 impl Home {
     /// With a state folder of its own.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::inside(&std::env::temp_dir())
+    }
+
+    /// The same inside of this folder.
+    pub fn inside(folder: &Path) -> Self {
+        let folder = tempfile::tempdir_in(folder).expect("a folder");
         let (state, locks) = (folder.path().join("state"), folder.path().join("locks"));
         Self::of(folder, state, locks)
     }
