@@ -139,7 +139,7 @@ async fn take(mut sample: InFlight, prober: Arc<dyn Prober>, timeout: Duration) 
     let measurement = tokio::select! {
         biased;
         measurement = prober.take() => measurement,
-        () = clock.patience_until(deadline + GRACE) => Measurement::failed(Outcome::Timeout, "no answer"),
+        () = clock.sleep_until(deadline + GRACE) => Measurement::failed(Outcome::Timeout, "no answer"),
     };
     sample.finish(measurement, deadline);
 }
