@@ -102,8 +102,8 @@ fn told(ended: Ended) -> InPlace {
 
 fn ended_here(line: &CommandLine, at: &Surroundings) -> Ended {
     let program = line.words.first().ok_or("there is no command")?;
-    let file = process::find_program(program, Some(&at.directory), Some(at.path.as_ref()));
-    let file = file.ok_or_else(|| format!("there is no program `{program}` in {}", at.path))?;
+    let file = process::require_program(program, Some(&at.directory), Some(at.path.as_ref()));
+    let file = file.map_err(|trouble| trouble.to_string())?;
     let mut child = command(file, line, at).spawn().map_err(|error| error.to_string())?;
     let deadline = thread::now() + line.timeout.0;
     let status = loop {
@@ -136,8 +136,12 @@ fn command(file: PathBuf, line: &CommandLine, at: &Surroundings) -> Command {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{look, look_here, run, run_here, surroundings};
-    use crate::model::dose::InPlace;
+    use crate::host::clock::Clock;
+    use crate::host::process;
+    use crate::model::dose::{InPlace, ProcessState};
     use crate::model::step::{CommandLine, Surroundings};
     use crate::model::units::Timespan;
 
@@ -180,8 +184,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_takes_too_long_is_killed_with_its_children() {
-        let slow = CommandLine { timeout: Timespan::millis(50), ..line(&["sh", "-c", "sleep 300 & wait"]) };
-        assert!(run(&slow, &here()).await.expect_err("slow").to_string().contains("within 50ms"));
-        assert!(run_here(&slow, &here()).expect_err("slow").to_string().contains("within 50ms"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = Surroundings { directory: folder.path().to_owned(), ..here() };
+        for (name, here) in [("tool", false), ("guardian", true)] {
+            let words = ["sh", "-c", &format!("sleep 300 & echo $! > {name}; wait")];
+            let slow = CommandLine { timeout: Timespan::millis(500), ..line(&words) };
+            let ended = if here { run_here(&slow, &at) } else { run(&slow, &at).await };
+            assert!(ended.expect_err("slow").to_string().contains("within 500ms"), "{name}");
+            let child = std::fs::read_to_string(folder.path().join(name)).expect("it had started");
+            let child = child.trim().parse().expect("a pid");
+            while process::identity(child).is_some_and(|one| process::state(&one) != ProcessState::Gone) {
+                Clock::Real.sleep(Duration::from_millis(1)).await;
+            }
+        }
     }
 }

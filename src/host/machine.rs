@@ -14,7 +14,7 @@ use crate::model::dose::{Meter, Reading};
 use crate::model::fault::FaultSpec;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Measurement;
-use crate::model::step::{Act, Check, Receipt, Undo};
+use crate::model::step::{Act, Check, Receipt, Step, Undo};
 use crate::model::target::{ProcessTarget, Victim};
 use crate::model::traffic::ProxyTraffic;
 
@@ -139,7 +139,7 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Looks at what an act is about to change, so that its undo is known before. Changes nothing. An error says that the
     /// act cannot or must not be done.
-    fn prepare(&self, act: &Act) -> impl Future<Output = Result<Prepared, Trouble>> + Send;
+    fn prepare(&self, step: &Step) -> impl Future<Output = Result<Prepared, Trouble>> + Send;
 
     /// Does something. `receipt` is what [`Self::prepare`] found and is in the journal; what comes back replaces it.
     fn apply(&self, act: &Act, receipt: Receipt) -> impl Future<Output = Result<Receipt, Trouble>> + Send;

@@ -168,6 +168,14 @@ pub fn find_program(word: &str, directory: Option<&Path>, path: Option<&OsStr>) 
     std::env::split_paths(path?).find_map(|folder| program(plain(&from.join(folder).join(word))))
 }
 
+/// The same; a trouble says that there is none, and what to try.
+pub fn require_program(word: &str, directory: Option<&Path>, path: Option<&OsStr>) -> Result<PathBuf, Trouble> {
+    find_program(word, directory, path).ok_or_else(|| {
+        let trouble = Trouble::new(format!("find the program `{word}`"), "there is no such executable file");
+        trouble.help("is it installed, and its folder in PATH?")
+    })
+}
+
 /// Without `.` and `..`, as the kernel walks it: a `..` after a link leads out of where the link leads to.
 fn plain(path: &Path) -> PathBuf {
     let climbs = path.components().any(|part| part == Component::ParentDir);

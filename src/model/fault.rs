@@ -752,7 +752,7 @@ pub struct ProcessExec {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub check: Option<Vec<String>>,
-    /// How long each of them may take; then it is killed with its children. 100 ms to 60 s.
+    /// How long each of them may take; then it is killed with its children. 100 ms to 15 s.
     #[serde(default = "ten_seconds")]
     pub within: Timespan,
 }

@@ -2,14 +2,11 @@
 //! from what it prints.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
-use rustix::fs::Access;
-
 use super::failure::one_line;
-use crate::host::process::{self, Finished, Launch, Output, RunError, resolve_program};
+use crate::host::process::{self, Finished, Launch, Output, RunError};
 use crate::host::{Prober, Trouble};
 use crate::model::about::ProbeAbout;
 use crate::model::probe::{CommandProbe, ProbeSpec};
@@ -51,7 +48,7 @@ pub(super) fn prepare(
     let Some((program, arguments)) = command.command.split_first() else {
         return Err(Trouble::new("prepare a command", "the list is empty").help("write `[program, argument, ...]`"));
     };
-    find(program)?;
+    process::require_program(program, None, std::env::var_os("PATH").as_deref())?;
     let launch = Launch {
         program: program.clone(),
         arguments: arguments.to_vec(),
@@ -62,25 +59,6 @@ pub(super) fn prepare(
     };
     let number = command.number.as_deref().map(Number::read).transpose()?;
     Ok(Command { launch, timeout: spec.timeout.0, exit_code: command.exit_code, number, secrets: secrets.clone() })
-}
-
-/// Looks for the program as `execvp` will.
-fn find(program: &str) -> Result<(), Trouble> {
-    let path = resolve_program(program);
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut places: Box<dyn Iterator<Item = PathBuf>> = match path.components().count() {
-        1 if !program.contains('/') => Box::new(std::env::split_paths(&folders).map(|folder| folder.join(&path))),
-        _ => Box::new(std::iter::once(path.clone())),
-    };
-    if places.any(|place| executable(&place)) {
-        return Ok(());
-    }
-    let trouble = Trouble::new(format!("find the program `{program}`"), "there is no such executable file");
-    Err(trouble.help("is it installed, and its folder in PATH?"))
-}
-
-fn executable(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, Access::EXEC_OK).is_ok()
 }
 
 impl Number {

@@ -1,36 +1,65 @@
 //! The commands of `process.exec`: run, undone and asked for.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::host::{Checked, Prepared, Trouble, command, process};
 use crate::model::dose::InPlace;
-use crate::model::step::{CommandLine, Receipt, Surroundings};
-use crate::model::units::Timespan;
+use crate::model::step::{CommandLine, Receipt, Step, Surroundings, Undo};
 
-/// How long a check may keep the way back waiting: what it says is worth less than that.
-const PATIENCE: Timespan = Timespan(Duration::from_secs(1));
+/// What is known of the commands of one run.
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    /// The faults whose undo ended with exit code 0.
+    undone: Mutex<BTreeSet<String>>,
+}
 
-/// Sees to it that the programs are there and nothing of it is in place: what somebody else did must not be undone.
-pub(super) async fn prepare(line: &CommandLine, check: Option<&CommandLine>) -> Result<Prepared, Trouble> {
+impl Commands {
+    /// Runs the undo of a fault.
+    pub async fn undo(&self, name: &str, line: &CommandLine, receipt: &Receipt) -> Result<(), Trouble> {
+        run(line, receipt).await?;
+        self.undone().insert(name.to_owned());
+        Ok(())
+    }
+
+    /// Whether the undo of a fault did what it is for: its check says so, or, where there is none, its exit code did.
+    pub async fn not_in_place(&self, name: &str, check: Option<&CommandLine>, receipt: &Receipt) -> Checked {
+        let Some(check) = check else {
+            let because = "its undo did not end with exit code 0, and nothing else tells".to_owned();
+            return if self.undone().contains(name) { Checked::Yes } else { Checked::Unknown { because } };
+        };
+        let in_place = match at(receipt) {
+            Ok(at) => command::look(check, at).await,
+            Err(trouble) => InPlace::Unknown(trouble.to_string()),
+        };
+        match in_place {
+            InPlace::No => Checked::Yes,
+            InPlace::Unknown(because) => Checked::Unknown { because },
+            InPlace::Yes | InPlace::Ended => {
+                Checked::No { because: format!("`{check}` says that it is in place still") }
+            }
+        }
+    }
+
+    fn undone(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.undone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sees to it that the programs are there, that of the undo above all, and that nothing of it is in place: what somebody
+/// else did must not be undone.
+pub(super) async fn prepare(step: &Step, line: &CommandLine, check: Option<&CommandLine>) -> Result<Prepared, Trouble> {
     let surroundings = command::surroundings()?;
-    for line in [Some(line), check].into_iter().flatten() {
-        is_there(line, &surroundings)?;
+    let undo = if let Undo::Run { command, .. } = &step.undo { Some(command) } else { None };
+    for line in [Some(line), undo, check].into_iter().flatten() {
+        let word = line.words.first().map_or("", String::as_str);
+        process::require_program(word, Some(&surroundings.directory), Some(surroundings.path.as_ref()))?;
     }
     if let Some(check) = check {
         absent(line, check, command::look(check, &surroundings).await)?;
     }
     let receipt = Receipt { surroundings: Some(surroundings), ..Receipt::default() };
     Ok(Prepared { receipt, notes: Vec::new() })
-}
-
-fn is_there(line: &CommandLine, at: &Surroundings) -> Result<(), Trouble> {
-    let program = line.words.first().map_or("", String::as_str);
-    let found = process::find_program(program, Some(&at.directory), Some(at.path.as_ref()));
-    let missing = || {
-        let trouble = Trouble::new(format!("find the program `{program}`"), "there is no such executable file");
-        trouble.help("is it installed, and its folder in PATH?")
-    };
-    found.map(drop).ok_or_else(missing)
 }
 
 fn absent(line: &CommandLine, check: &CommandLine, in_place: InPlace) -> Result<(), Trouble> {
@@ -47,30 +76,16 @@ fn absent(line: &CommandLine, check: &CommandLine, in_place: InPlace) -> Result<
 
 /// Runs a command or its undo.
 pub(super) async fn run(line: &CommandLine, receipt: &Receipt) -> Result<(), Trouble> {
-    command::run(line, &at(receipt)?).await
+    command::run(line, at(receipt)?).await
 }
 
-fn at(receipt: &Receipt) -> Result<Surroundings, Trouble> {
-    receipt.surroundings.clone().map_or_else(command::surroundings, Ok)
+fn at(receipt: &Receipt) -> Result<&Surroundings, Trouble> {
+    let lost = || Trouble::new("run a command", "the journal does not say what it is to be run in");
+    receipt.surroundings.as_ref().ok_or_else(lost)
 }
 
-/// Whether an undo did what it is for.
-pub(super) async fn not_in_place(check: Option<&CommandLine>, receipt: &Receipt) -> Checked {
-    let Some(check) = check else { return Checked::Yes };
-    let because = match at(receipt) {
-        Err(trouble) => return Checked::Unknown { because: trouble.to_string() },
-        Ok(at) => match command::look(check, &at).await {
-            InPlace::No => return Checked::Yes,
-            InPlace::Unknown(because) => return Checked::Unknown { because },
-            InPlace::Yes | InPlace::Ended => format!("`{check}` says that it is in place still"),
-        },
-    };
-    Checked::No { because }
-}
-
-/// Whether a command is in place just before its undo, which waits no longer than a second for it.
+/// Whether a command is in place just before its undo. It is run where we are: the tool never leaves its folder.
 pub(super) async fn read(check: Option<&CommandLine>) -> Result<InPlace, Trouble> {
     let Some(check) = check else { return Ok(InPlace::Ended) };
-    let check = CommandLine { timeout: check.timeout.min(PATIENCE), ..check.clone() };
-    Ok(command::look(&check, &command::surroundings()?).await)
+    Ok(command::look(check, &command::surroundings()?).await)
 }

@@ -49,7 +49,7 @@ impl<M: Machine> Hands<M> {
         let prepared = tokio::select! {
             biased;
             _ = self.cancel.wait() => return Err(Undone::Cancelled),
-            prepared = tokio::time::timeout(LONGEST_ACT, self.machine.prepare(&step.apply)) => {
+            prepared = tokio::time::timeout(LONGEST_ACT, self.machine.prepare(&step)) => {
                 prepared.unwrap_or_else(|_| Err(Trouble::new(what.clone(), format!("not prepared within {LONGEST_ACT:?}"))))
             }
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::commands::Commands;
 use super::groups::Groups;
 use super::killing::Killing;
 use super::targets::Targets;
@@ -19,7 +20,7 @@ use crate::model::fault::{FaultSpec, KillSignal, ProcessTarget};
 use crate::model::policy::Policy;
 use crate::model::probe::ProbeSpec;
 use crate::model::redaction::Redaction;
-use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Undo};
+use crate::model::step::{Act, Check, Job, ProcessIdentity, Receipt, Step, Undo};
 use crate::model::target::Victims;
 use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::probe::{ServiceView, Surroundings, prepare};
@@ -32,6 +33,7 @@ pub struct LinuxMachine {
     workers: Workers,
     services: Arc<Services>,
     secrets: Redaction,
+    commands: Commands,
     specs: BTreeMap<String, Service>,
     groups: Groups,
     targets: Arc<Targets>,
@@ -56,6 +58,7 @@ impl LinuxMachine {
             targets,
             services,
             secrets,
+            commands: Commands::default(),
             specs: specs.collect(),
         }
     }
@@ -205,12 +208,12 @@ impl Machine for LinuxMachine {
         self.targets.choose(fault, target)
     }
 
-    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
-        match act {
+    async fn prepare(&self, step: &Step) -> Result<Prepared, Trouble> {
+        match &step.apply {
             Act::MakeGroup { service, controllers, needed } => self.groups.prepare_own(service, controllers, *needed),
             Act::LimitGroup { name, whom, limit } => self.groups.prepare_limit(name, whom, limit),
             Act::StartWorker { worker, job, beside: Some(whom) } => Ok(self.groups.prepare_beside(worker, whom, job)),
-            Act::Run { command, check, .. } => commands::prepare(command, check.as_ref()).await,
+            Act::Run { command, check, .. } => commands::prepare(step, command, check.as_ref()).await,
             Act::StartService { .. }
             | Act::OpenProxy { .. }
             | Act::AddToxic { .. }
@@ -270,7 +273,7 @@ impl Machine for LinuxMachine {
                 Ok(())
             }
             Undo::RestoreOpenFiles { whom, limits } => limits::restore(whom, limits),
-            Undo::Run { command, .. } => commands::run(command, receipt).await,
+            Undo::Run { name, command } => self.commands.undo(name, command, receipt).await,
             Undo::ReviveService { service } => self.revive(service).await,
             Undo::None { .. } => Ok(()),
         }
@@ -288,7 +291,7 @@ impl Machine for LinuxMachine {
             Check::Running { whom } => self.go_on(whom),
             Check::KillingStopped { whom } => yes_if(!self.killing.goes_on(&whom.target), "it goes on"),
             Check::OpenFilesRestored { whom, limits } => limits::restored(whom, limits),
-            Check::NotInPlace { check, .. } => commands::not_in_place(check.as_ref(), receipt).await,
+            Check::NotInPlace { name, check } => self.commands.not_in_place(name, check.as_ref(), receipt).await,
             Check::ServiceReady { service } => self.ready(service).await,
             Check::Nothing => Checked::Yes,
         }

@@ -151,3 +151,22 @@ async fn a_command_that_takes_too_long_is_killed_and_undone() {
     assert!(!is_there(&flag.file()));
     assert_eq!(look(&ended.home, &[]), Seen::default());
 }
+
+#[tokio::test]
+async fn an_undo_that_fails_is_residue_also_where_no_check_tells() {
+    let flag = Flag::new();
+    let file = flag.file();
+    let fault = format!("command: [touch, '{}'], undo: ['false']", file.display());
+    let ended = Home::new().start(&experiment(&fault)).ended().await;
+    assert_eq!(ended.code, Some(7), "{}", ended.home.told());
+    assert!(is_there(&file) && ended.home.told().contains("exit code 1"), "{}", ended.home.told());
+}
+
+#[tokio::test]
+async fn without_the_program_of_its_undo_no_command_is_run() {
+    let flag = Flag::new();
+    let ended = Home::new().start(&experiment(&flag.fault("[no-such-program]"))).ended().await;
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.home.told().contains("find the program `no-such-program`"), "{}", ended.home.told());
+    assert!(!is_there(&flag.file()));
+}

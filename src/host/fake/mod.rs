@@ -22,7 +22,7 @@ use crate::model::dose::{
 use crate::model::fault::{FaultSpec, ProcessTarget};
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
-use crate::model::step::{Act, Check, ProcessIdentity, Receipt, SoftLimit, Undo};
+use crate::model::step::{Act, Check, ProcessIdentity, Receipt, SoftLimit, Step, Undo};
 use crate::model::target::{Victim, Victims};
 use crate::model::traffic::ProxyTraffic;
 
@@ -270,9 +270,9 @@ impl Machine for FakeMachine {
         }
     }
 
-    async fn prepare(&self, act: &Act) -> Result<Prepared, Trouble> {
+    async fn prepare(&self, step: &Step) -> Result<Prepared, Trouble> {
         self.step().await;
-        Ok(Prepared { receipt: self.world().prepare(act), notes: Vec::new() })
+        Ok(Prepared { receipt: self.world().prepare(&step.apply), notes: Vec::new() })
     }
 
     async fn apply(&self, act: &Act, prepared: Receipt) -> Result<Receipt, Trouble> {

@@ -162,8 +162,8 @@ fn settings(context: &Context<'_, '_>, node: NodeId, kind: &FaultKind) {
             for (key, words) in kind.commands() {
                 check_program(context, words.clone(), &context.place(node, key));
             }
-            let right = (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&fault.within.0);
-            refuse(!right, "within", "a way back must come to its end soon", "write 100ms to 60s");
+            let right = (Duration::from_millis(100)..=Duration::from_secs(15)).contains(&fault.within.0);
+            refuse(!right, "within", "a way back must come to its end soon", "write 100ms to 15s");
         }
         _ => request::settings(context, node, kind),
     }
