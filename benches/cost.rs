@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 const CHAOS: &str = env!("CARGO_BIN_EXE_chaos");
 const PROBES: u64 = 10;
+/// The probes of a run are spread over their interval by it, and so is the bare load.
+const GOLDEN: f64 = 0.618_033_988_749_895;
 const INTERVAL: Duration = Duration::from_millis(5);
 /// The beginning is not measured: connections are made, memory is taken for the first time.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -87,14 +89,16 @@ fn free_port() -> u16 {
 
 /// The share of a core that the same requests take, and the memory.
 fn bare_load(url: &str, time: Duration) -> (f64, u64) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
     runtime.block_on(async {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        for _ in 0..PROBES {
+        let first = tokio::time::Instant::now();
+        for probe in 0..PROBES {
             let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a client");
             let url = url.to_owned();
             tokio::spawn(async move {
-                let mut schedule = tokio::time::interval(INTERVAL);
+                let offset = INTERVAL.mul_f64((probe as f64 * GOLDEN).fract());
+                let mut schedule = tokio::time::interval_at(first + offset, INTERVAL);
                 loop {
                     schedule.tick().await;
                     let request = client.get(&url).timeout(Duration::from_secs(1)).send();

@@ -1,4 +1,5 @@
-//! CPU time asked and taken: the mean error of windows of a second, and how windows of a tenth stray.
+//! CPU time asked and taken: the mean error of windows of a second, and how windows of a tenth stray. Beside it what the
+//! hypervisor gave to others in that time, of all cores together: a machine that is stolen from shows it here.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use chaos::model::profile::Profile;
 use chaos::model::step::Job;
 use chaos::model::units::Share;
 
-use crate::outside::Clocks;
+use crate::outside::{Clocks, stolen};
 use crate::{mean_and_deviation, peer, workers};
 
 const LOADS: [u32; 5] = [10, 30, 50, 70, 90];
@@ -18,13 +19,13 @@ const TENTHS: usize = 30;
 
 pub async fn measure(cores: usize) {
     println!("\nCPU, {cores} core(s): points of a core, over {} s", TENTHS / 10);
-    println!("{:>6} {:>32} {:>32}", "", "chaos", "stress-ng");
-    let head = "1 s: |error|  100 ms: mean, sd";
-    println!("{:>6} {head:>32} {head:>32}", "asked");
+    println!("{:>6} {:>42} {:>42}", "", "chaos", "stress-ng");
+    let head = "1 s: |error|  100 ms: mean, sd  stolen";
+    println!("{:>6} {head:>42} {head:>42}", "asked");
     for load in LOADS {
         let ours = ours(load, cores).await;
         let theirs = theirs(load, cores).unwrap_or_else(|| "-".to_owned());
-        println!("{:>5}% {ours:>32} {theirs:>32}", load);
+        println!("{:>5}% {ours:>42} {theirs:>42}", load);
     }
 }
 
@@ -55,16 +56,18 @@ fn theirs(load: u32, cores: usize) -> Option<String> {
 /// Looks at so many tenths of a second.
 fn look(pid: i32, load: f64, cores: usize) -> String {
     std::thread::sleep(SETTLE);
-    let mut clocks = Clocks::of(pid);
+    let clocks = Clocks::of(pid);
     thread::wake_exactly();
     let mut at = thread::now() + TENTH;
     thread::sleep_until(at);
+    let before = stolen();
     let mut looks = vec![(thread::now(), clocks.seconds())];
     for _ in 0..TENTHS {
         at += TENTH;
         thread::sleep_until(at);
         looks.push((thread::now(), clocks.seconds()));
     }
+    let stolen = 100.0 * (stolen() - before) / (TENTHS / 10) as f64;
     let points = |from: usize, to: usize| {
         let ((from, before), (to, after)) = (looks[from], looks[to]);
         100.0 * (after - before) / (to - from).as_secs_f64() / cores as f64
@@ -73,5 +76,5 @@ fn look(pid: i32, load: f64, cores: usize) -> String {
     let errors: Vec<f64> =
         (0..TENTHS / 10).map(|place| (points(place * 10, place * 10 + 10) - 100.0 * load).abs()).collect();
     let (mean, deviation) = mean_and_deviation(&tenths);
-    format!("{:>6.2} {mean:>12.2} {deviation:>6.2}", mean_and_deviation(&errors).0)
+    format!("{:>6.2} {mean:>12.2} {deviation:>6.2} {stolen:>8.2}", mean_and_deviation(&errors).0)
 }

@@ -1,7 +1,7 @@
 //! The doses of workers on this machine, and those of `stress-ng` and `fio` where they are installed, in one run.
 //!
 //! Workers run in processes of their own (this program with the word `__worker`) and are looked at from outside: CPU time
-//! by the task clocks of `perf_event_open`, which are exact at any moment (ticks of `/proc/stat` are not), memory by
+//! by the CPU clocks of processes, which are exact at any moment (ticks of `/proc/stat` are not), memory by
 //! `/proc/PID/statm`. Operations of a disk are counted by whoever does them.
 //!
 //!     cargo bench --bench resources                     # everything, about four minutes

@@ -1,28 +1,20 @@
 //! What a process uses, looked at from outside.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::FromRawFd;
-
 use procfs::process::{Process, all_processes};
+use procfs::{CurrentSI, KernelStats};
 
-/// The task clocks of all threads of a process and its descendants, as they are when this is made.
-pub struct Clocks(Vec<File>);
+/// The CPU clocks of a process and its descendants, as they are when this is made. They are exact at any moment, and count
+/// as the scheduler, `top` and control groups do: time for which the hypervisor ran somebody else is left out.
+pub struct Clocks(Vec<libc::clockid_t>);
 
 impl Clocks {
     pub fn of(pid: i32) -> Self {
-        Self(family(pid).into_iter().flat_map(threads).map(task_clock).collect())
+        Self(family(pid).into_iter().map(cpu_clock).collect())
     }
 
-    /// CPU time of all of them since this was made, in seconds.
-    pub fn seconds(&mut self) -> f64 {
-        let mut sum = 0;
-        for clock in &mut self.0 {
-            let mut nanos = [0; 8];
-            clock.read_exact(&mut nanos).expect("a counter");
-            sum += u64::from_ne_bytes(nanos);
-        }
-        sum as f64 / 1e9
+    /// CPU time of all of them, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.0.iter().map(|clock| read(*clock)).sum()
     }
 }
 
@@ -49,23 +41,26 @@ pub fn resident(pid: i32) -> u64 {
     pages.sum::<u64>() * procfs::page_size()
 }
 
-fn threads(pid: i32) -> Vec<i32> {
-    let tasks = Process::new(pid).and_then(|process| process.tasks());
-    tasks.map(|tasks| tasks.filter_map(|task| task.ok().map(|task| task.tid)).collect()).unwrap_or_default()
+/// Time of cores that the hypervisor gave to somebody else since the machine started, in seconds.
+pub fn stolen() -> f64 {
+    let total = KernelStats::current().expect("/proc/stat").total;
+    total.steal.unwrap_or_default() as f64 / procfs::ticks_per_second() as f64
 }
 
-/// `perf_event_open` with `PERF_COUNT_SW_TASK_CLOCK`: nanoseconds on a core, exact while the thread runs. Needs root, or
-/// `perf_event_paranoid` of 1.
 #[allow(unsafe_code)]
-fn task_clock(thread: i32) -> File {
-    const SOFTWARE: u32 = 1;
-    const TASK_CLOCK: u64 = 1;
-    let mut attributes = [0_u64; 8];
-    attributes[0] = u64::from(SOFTWARE) | (64 << 32);
-    attributes[1] = TASK_CLOCK;
-    // SAFETY: the attributes are 64 bytes as the first version of `perf_event_attr` has them, and outlive the call.
-    let descriptor = unsafe { libc::syscall(libc::SYS_perf_event_open, attributes.as_ptr(), thread, -1, -1, 0_u64) };
-    assert!(descriptor >= 0, "perf_event_open: {}", std::io::Error::last_os_error());
-    // SAFETY: the kernel just gave us this descriptor, and nobody else has it.
-    unsafe { File::from_raw_fd(descriptor as i32) }
+fn cpu_clock(pid: i32) -> libc::clockid_t {
+    let mut clock = 0;
+    // SAFETY: the kernel's answer goes to a number that outlives the call.
+    let failed = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    assert!(failed == 0, "process {pid} has no clock: error {failed}");
+    clock
+}
+
+#[allow(unsafe_code)]
+fn read(clock: libc::clockid_t) -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the time goes to a place that outlives the call.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    assert!(failed == 0, "clock_gettime: {}", std::io::Error::last_os_error());
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

@@ -8,12 +8,16 @@ use crate::model::dose::Dose;
 use crate::model::event::{Event, EventKind, RunHeader, StopCause};
 use crate::model::experiment::Experiment;
 use crate::model::phase::Phase;
+use crate::model::probe::ProbeSpec;
 use crate::model::sample::Sample;
 use crate::model::traffic::{ProxyTraffic, RequestCounts};
 use crate::model::verdict::Mode;
 
 /// So many different things that samples said are remembered, to be kept once.
 const WORDS: usize = 16;
+
+/// Room for more samples than this is not made beforehand.
+const MOST_FORESEEN: usize = 1 << 23;
 
 /// Everything that happened in a run. Times count from its start.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,10 +242,14 @@ impl Run {
 
     fn new(header: RunHeader) -> Self {
         let faults = vec![FaultRecord::default(); header.experiment.faults.len()];
+        let mut samples = Vec::new();
+        // Grown step by step, a list of a million would be copied while both copies are in memory. Room that is not
+        // used costs nothing; without it, it does grow.
+        let _ = samples.try_reserve_exact(foreseen(&header.experiment));
         Self {
             header,
             phases: Vec::new(),
-            samples: Vec::new(),
+            samples,
             faults,
             late: BTreeSet::new(),
             words: VecDeque::new(),
@@ -364,6 +372,15 @@ impl Run {
             step.undone = Some(at);
         }
     }
+}
+
+/// How many samples a run of this experiment takes when everything goes as long as it may.
+fn foreseen(experiment: &Experiment) -> usize {
+    let watched = experiment.baseline.0 + experiment.fault_window().0.max(experiment.baseline.0);
+    let watched = watched + experiment.recovery.within.0 + experiment.recovery.watch.unwrap_or_default().0;
+    let of = |probe: &ProbeSpec| watched.as_nanos().div_ceil(probe.interval.0.as_nanos().max(1));
+    let all: u128 = experiment.steady_state.iter().map(of).sum();
+    usize::try_from(all).unwrap_or(usize::MAX).min(MOST_FORESEEN)
 }
 
 #[cfg(test)]

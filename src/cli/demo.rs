@@ -7,7 +7,7 @@ use crate::host::clock::Clock;
 use crate::host::{output, signals};
 
 pub(super) fn demo(arguments: &DemoArguments) -> anyhow::Result<u8> {
-    runtime()?.block_on(async {
+    runtime(2)?.block_on(async {
         let cancel = signals::listen()?;
         let running = demo::start(settings(arguments), Clock::Real).await?;
         let all = [("gateway", running.gateway), ("retriever", running.retriever), ("generator", running.generator)];

@@ -18,7 +18,7 @@ pub(super) fn proxy(arguments: &ProxyArguments) -> anyhow::Result<u8> {
         .as_deref()
         .map(|path| files::read(path).with_context(|| format!("cannot read {}: nothing was started", path.display())));
     let config = config.transpose()?;
-    runtime()?.block_on(async {
+    runtime(2)?.block_on(async {
         let cancel = signals::listen()?;
         let seed = arguments.seed.unwrap_or_else(dice::random_seed);
         let proxies = Arc::new(ProxySet::new(Clock::Real, seed));

@@ -1,6 +1,7 @@
 //! The only door to the machine: processes, files, clock, dice, signals. `linux/` is the real one, `fake.rs` a machine
 //! made of memory; [`Machine`] is what the runner asks of either. Floor 1.
 
+pub mod beat;
 mod clean_log;
 pub mod clock;
 pub mod command;

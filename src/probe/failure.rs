@@ -22,7 +22,7 @@ pub(super) async fn within<T>(
     tokio::select! {
         biased;
         done = work => done,
-        () = clock.sleep_until(deadline) => Err(Measurement::failed(Outcome::Timeout, "no answer")),
+        () = clock.patience_until(deadline) => Err(Measurement::failed(Outcome::Timeout, "no answer")),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::in_flight::InFlight;
 use super::recorder::Recorder;
 use crate::host::Prober;
+use crate::host::beat::Beat;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::{Measurement, Outcome};
 
@@ -100,12 +101,13 @@ struct Schedule {
 impl Schedule {
     async fn run(self, mut stopped: oneshot::Receiver<()>) {
         let mut in_flight = JoinSet::new();
+        let beat = Beat::new(self.recorder.clock, self.first, self.interval);
         for number in 0.. {
             let intended = self.intended(number);
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
-                () = self.recorder.clock.sleep_until(intended) => self.send(intended, &mut in_flight),
+                () = beat.reach(intended) => self.send(intended, &mut in_flight),
             }
             // While it catches up nothing above has to wait: let the samples run, too.
             coop::consume_budget().await;
@@ -139,7 +141,7 @@ async fn take(mut sample: InFlight, prober: Arc<dyn Prober>, timeout: Duration) 
     let measurement = tokio::select! {
         biased;
         measurement = prober.take() => measurement,
-        () = clock.sleep_until(deadline + GRACE) => Measurement::failed(Outcome::Timeout, "no answer"),
+        () = clock.patience_until(deadline + GRACE) => Measurement::failed(Outcome::Timeout, "no answer"),
     };
     sample.finish(measurement, deadline);
 }

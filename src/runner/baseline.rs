@@ -3,7 +3,7 @@
 use super::ears::Heard;
 use super::transition::Ended;
 use super::walk::Walk;
-use crate::analysis::baseline_problems;
+use crate::analysis::{RecoveryWatch, baseline_problems};
 use crate::guard::StopWatch;
 use crate::host::Machine;
 use crate::model::event::EventKind;
@@ -23,6 +23,8 @@ impl<M: Machine> Walk<M> {
             problems.push(format!("`{}` would stop the run already: {}", fired.condition, fired.measured));
         }
         let steady = problems.is_empty();
+        // What is good is known now; the samples, of which there may be a million, are needed no more.
+        self.ears.good = Some(RecoveryWatch::new(experiment, &std::mem::take(&mut self.ears.baseline)));
         self.emitter.emit_at(judged_at, EventKind::BaselineJudged { problems });
         if steady { Ended::Well } else { Ended::Failed }
     }

@@ -28,6 +28,8 @@ const TICK: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 /// How long whoever starts a target again has to do so before the run ends for want of it: then both can be named.
 const TO_BE_REPLACED: Duration = Duration::from_millis(200);
+/// Thousands of samples a second are not worth a wake-up each: after some were heard, others gather for so long.
+const GATHER: Duration = Duration::from_millis(10);
 /// How often the counters of the proxies are told.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -44,8 +46,10 @@ pub(super) struct Ears<M> {
     pub(super) under_way: UnderWay,
     /// What faults act on that must not end, by the fault's place.
     pub(super) targets: BTreeMap<usize, Watched>,
-    /// The samples of the baseline that were known when it was judged. What was under way then may show the fault.
+    /// The samples of the baseline, until it is judged. What was under way then may show the fault.
     pub(super) baseline: Vec<Sample>,
+    /// What will see the steady state again, once the baseline was judged.
+    pub(super) good: Option<RecoveryWatch>,
     /// Whether the baseline is still being measured.
     pub(super) measuring: bool,
     /// What ends the faults; none where nothing is to be ended, or once it fired.
@@ -57,6 +61,8 @@ pub(super) struct Ears<M> {
     gone_since: Option<Duration>,
     /// How many users were told to be affected, and when.
     users_told: (u64, Duration),
+    /// Samples are not waited for before this.
+    gathered: Instant,
     /// When the counters of the proxies are told next.
     next_look: Instant,
 }
@@ -101,12 +107,14 @@ impl<M: Machine> Ears<M> {
             under_way,
             targets: BTreeMap::new(),
             baseline,
+            good: None,
             measuring: true,
             stop,
             recovery,
             interruption_told: false,
             gone_since: None,
             users_told: (0, Duration::ZERO),
+            gathered: clock.now(),
             next_look: clock.now(),
         }
     }
@@ -129,7 +137,7 @@ impl<M: Machine> Ears<M> {
                 heard = self.tick();
             }
             if heard.is_none() {
-                heard = self.hear_one(moment.min(next_tick)).await;
+                heard = self.hear_some(moment.min(next_tick)).await;
             }
             if let Some(heard) = heard {
                 return heard;
@@ -137,15 +145,33 @@ impl<M: Machine> Ears<M> {
         }
     }
 
-    /// Waits for a signal, a sample or a moment, whatever comes first.
-    async fn hear_one(&mut self, moment: Instant) -> Option<Heard> {
-        let cancel = self.cancel.clone();
+    /// Waits for a signal, samples or a moment, whatever comes first.
+    async fn hear_some(&mut self, moment: Instant) -> Option<Heard> {
+        let (cancel, clock, gathered) = (self.cancel.clone(), self.clock, self.gathered);
+        let sample = async {
+            clock.sleep_until(gathered).await;
+            self.samples.recv().await
+        };
         tokio::select! {
             biased;
             _ = cancel.wait() => self.signal(),
-            Some(sample) = self.samples.recv() => self.see(sample),
-            () = self.clock.sleep_until(moment) => None,
+            Some(sample) = sample => {
+                self.gathered = clock.now() + GATHER;
+                self.see(sample).or_else(|| self.see_what_came())
+            }
+            () = clock.sleep_until(moment) => None,
         }
+    }
+
+    /// Everything that was said up to now, unless something of it asks to end.
+    fn see_what_came(&mut self) -> Option<Heard> {
+        while let Ok(sample) = self.samples.try_recv() {
+            let heard = self.see(sample);
+            if heard.is_some() {
+                return heard;
+            }
+        }
+        None
     }
 
     fn signal(&mut self) -> Option<Heard> {
@@ -188,11 +214,9 @@ impl<M: Machine> Ears<M> {
 
     /// What is due by the clock, after everything that was said before: a backlog of samples is not silence.
     fn tick(&mut self) -> Option<Heard> {
-        while let Ok(sample) = self.samples.try_recv() {
-            let heard = self.see(sample);
-            if heard.is_some() {
-                return heard;
-            }
+        let heard = self.see_what_came();
+        if heard.is_some() {
+            return heard;
         }
         self.look_at_traffic();
         let users = self.machine.affected_users();

@@ -20,7 +20,9 @@ impl<M: Machine> Walk<M> {
         let undone = self.emitter.elapsed();
         // What was sent before the undo was read back still belongs to the fault.
         self.ears.drain_samples();
-        let watch = RecoveryWatch::new(&self.header.experiment, &self.ears.baseline);
+        // A baseline that was cut short was not judged.
+        let learn = || RecoveryWatch::new(&self.header.experiment, &self.ears.baseline);
+        let watch = self.ears.good.take().unwrap_or_else(learn);
         let within = self.header.experiment.recovery.within.0;
         // It takes samples, and so time, to be sure of a recovery that was in time.
         let asked = self.header.experiment.recovery.watch.map(|watch| watch.0);

@@ -28,6 +28,9 @@ use crate::runner::{self, Ending, LinuxMachine};
 
 /// Version of the event format.
 const EVENT_FORMAT: u32 = 1;
+/// One thread takes all samples: with two, each sample wakes the other one to see whether there is something to do for
+/// it, which costs more than the sample. Whatever may block goes elsewhere.
+const PROBING: usize = 1;
 
 /// An experiment that was let through, about to be run.
 pub(super) struct Admitted<'a> {
@@ -96,7 +99,7 @@ fn guarded(
     let (handle, cancel) = Cancel::manual();
     let lost = handle.clone();
     guardian.watch(move || lost.lose_guardian())?;
-    let done = runtime()
+    let done = runtime(PROBING)
         .and_then(|runtime| runtime.block_on(perform(header, folder, machine, journal, (handle, cancel), quiet)));
     guardian.dismiss();
     locks.release();
@@ -104,8 +107,9 @@ fn guarded(
 }
 
 /// A runtime whose threads live as long as the process: workers die with the thread that made them.
-pub(in crate::cli) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start threads")
+pub(in crate::cli) fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    threads.context("cannot start threads")
 }
 
 /// Runs it and listens.
