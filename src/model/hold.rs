@@ -86,7 +86,9 @@ impl FaultSpec {
 mod tests {
     use super::Hold;
     use crate::model::cgroup::Controller;
-    use crate::model::fault::{CpuLimit, FaultKind, FaultSpec, FdExhaust, IoLimit, ProcessExec, ProcessPause, ProcessSlow, Target};
+    use crate::model::fault::{
+        CpuLimit, FaultKind, FaultSpec, FdExhaust, IoLimit, ProcessExec, ProcessPause, ProcessSlow, Target,
+    };
     use crate::model::units::{Rate, Share, Timespan};
 
     fn fault(kind: FaultKind, start: u64, duration: u64) -> FaultSpec {
