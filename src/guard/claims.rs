@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::model::cgroup::Controller;
 use crate::model::fault::FaultKind;
 use crate::model::hold::Hold;
-use crate::model::step::{Act, Job, Step};
+use crate::model::step::{Act, Job, Step, Undo};
 use crate::model::target::Victim;
 
 /// Something of the machine that only one run may use at a time. What lives inside a run (its services, the toxics of
@@ -34,7 +34,7 @@ pub enum Claim {
 
 /// What these steps take. Every act says here what it needs for itself: a new one does not compile before it does.
 pub fn claims<'a>(steps: impl IntoIterator<Item = &'a Step>) -> BTreeSet<Claim> {
-    steps.into_iter().flat_map(|step| of_act(&step.apply)).collect()
+    steps.into_iter().flat_map(|step| of_act(&step.apply).into_iter().chain(of_undo(&step.undo))).collect()
 }
 
 /// What a fault takes of those whom it may hit and the run did not start; `group` tells in which control group each of them
@@ -50,6 +50,8 @@ pub fn of_strangers(
         hold @ (Hold::OpenFiles | Hold::Running) => {
             Some(Claim::Process(victim.process.pid, victim.process.start_ticks, hold.to_string()))
         }
+        // It is about no process; its step says what it takes.
+        Hold::UndoneBy(_) => None,
     };
     victims.iter().filter_map(claim).collect()
 }
@@ -70,6 +72,12 @@ fn of_act(act: &Act) -> Vec<Claim> {
         | Act::TakeCharge { .. }
         | Act::LimitOpenFiles { .. } => Vec::new(),
     }
+}
+
+/// What one command takes away, several may have done.
+fn of_undo(undo: &Undo) -> Option<Claim> {
+    let Undo::Run { command, .. } = undo else { return None };
+    Some(Claim::Command(command.to_string()))
 }
 
 fn of_job(job: &Job) -> Vec<Claim> {
@@ -102,9 +110,9 @@ mod tests {
     use super::{Claim, claims};
     use crate::model::experiment::{Protocol, Proxy};
     use crate::model::profile::Profile;
-    use crate::model::step::{Act, Check, Job, Step, Undo};
+    use crate::model::step::{Act, Check, CommandLine, Job, Step, Undo};
     use crate::model::testing::whom;
-    use crate::model::units::{Bytes, Share};
+    use crate::model::units::{Bytes, Share, Timespan};
 
     fn step(apply: Act) -> Step {
         Step { apply, undo: Undo::None { because: String::new() }, verify: Check::Nothing }
@@ -135,6 +143,15 @@ mod tests {
     fn an_address_is_claimed_unless_the_kernel_chooses_it() {
         let found = claims(&[proxy(0), proxy(9102)]);
         assert!(found.iter().eq(&[Claim::Address(([127, 0, 0, 1], 9102).into())]), "{found:?}");
+    }
+
+    #[test]
+    fn what_a_command_does_and_what_its_undo_takes_away_is_claimed() {
+        let line = |word: &str| CommandLine { words: vec![word.into()], timeout: Timespan::seconds(1) };
+        let apply = Act::Run { name: "f".into(), command: line("do"), check: Some(line("check")) };
+        let undo = Undo::Run { name: "f".into(), command: line("undo") };
+        let found = claims(&[Step { undo, ..step(apply) }]);
+        assert!(found.iter().eq(&[Claim::Command("do".into()), Claim::Command("undo".into())]), "{found:?}");
     }
 
     #[test]

@@ -13,8 +13,9 @@ use super::{Contents, Entry, Header, Journal, State, read};
 use crate::host::Trouble;
 use crate::host::process::Signal;
 use crate::host::scene::{Paper, Scene, ThisMachine};
+use crate::model::after_undo::judge;
 use crate::model::cgroup::{GroupSetting, Whose};
-use crate::model::dose::{InPlace, ProcessState};
+use crate::model::dose::ProcessState;
 use crate::model::fault::KillSignal;
 use crate::model::step::{ProcessIdentity, SoftLimit};
 
@@ -269,15 +270,8 @@ fn on_the_machine(scene: &impl Scene, remains: &Remains) -> Account {
 /// Runs a command of the experiment's that undoes another one, and asks whether it did.
 fn walk(scene: &impl Scene, WayBack { command, check, surroundings }: &WayBack) -> Result<String, String> {
     let at = surroundings.as_ref().ok_or("the journal does not say what the command is to be run in")?;
-    scene.run(command, at).map_err(|trouble| trouble.to_string())?;
-    match check.as_ref().map(|check| scene.look(check, at)) {
-        None => Ok(format!("`{command}` ended with exit code 0")),
-        Some(InPlace::No) => Ok(format!("`{command}` ended with exit code 0, and its check says that it is undone")),
-        Some(InPlace::Unknown(why)) => Err(format!("`{command}` was run, but {why}")),
-        Some(InPlace::Yes | InPlace::Ended) => {
-            Err(format!("`{command}` was run, but its check says it is in place still"))
-        }
-    }
+    let ended = scene.run(command, at).map_err(|trouble| trouble.to_string());
+    judge(ended, check.as_ref().map(|check| scene.look(check, at))).result()
 }
 
 /// What became of the control groups that nothing but their names told of.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::cgroup::{Controller, Limit};
 use super::fault::{FaultKind, FaultSpec};
+use super::step::AsShell;
 
 /// What a fault changes on its target and puts back as it found it. A second that held the same at the same time would take
 /// what the first one set for what was there before.
@@ -16,6 +17,8 @@ pub enum Hold {
     OpenFiles,
     /// Whether it runs or is stopped.
     Running,
+    /// What a command of the experiment's takes away again, by the words of that command.
+    UndoneBy(Vec<String>),
 }
 
 impl Hold {
@@ -26,6 +29,15 @@ impl Hold {
                 "the second would take what the first set for what was there before, and restore that"
             }
             Self::Running => "whichever lets go first lets go for both",
+            Self::UndoneBy(_) => "whichever is undone first takes both away, and the other is in place no more",
+        }
+    }
+
+    /// What to do about it, other than to have one after the other.
+    pub const fn way_out(&self) -> &'static str {
+        match self {
+            Self::UndoneBy(_) => "give each an undo that takes away its own only",
+            Self::Group(..) | Self::OpenFiles | Self::Running => "leave one of them out",
         }
     }
 }
@@ -40,6 +52,7 @@ impl fmt::Display for Hold {
             }
             Self::OpenFiles => f.write_str("limit the open files of"),
             Self::Running => f.write_str("stop"),
+            Self::UndoneBy(words) => write!(f, "are undone by `{}` on", AsShell(words)),
         }
     }
 }
@@ -50,6 +63,8 @@ impl FaultKind {
         match self {
             Self::FdExhaust(_) => Some(Hold::OpenFiles),
             Self::ProcessPause(_) | Self::ProcessSlow(_) => Some(Hold::Running),
+            // The folder and the variables that it is run with are those of the run, and so the same.
+            Self::ProcessExec(exec) => Some(Hold::UndoneBy(exec.undo.clone())),
             kind => kind.limit().map(|limit| {
                 let controller = limit.controller();
                 let Limit::Io { path, .. } = limit else { return Hold::Group(controller, None) };
@@ -71,7 +86,9 @@ impl FaultSpec {
 mod tests {
     use super::Hold;
     use crate::model::cgroup::Controller;
-    use crate::model::fault::{CpuLimit, FaultKind, FaultSpec, FdExhaust, IoLimit, ProcessPause, ProcessSlow, Target};
+    use crate::model::fault::{
+        CpuLimit, FaultKind, FaultSpec, FdExhaust, IoLimit, ProcessExec, ProcessPause, ProcessSlow, Target,
+    };
     use crate::model::units::{Rate, Share, Timespan};
 
     fn fault(kind: FaultKind, start: u64, duration: u64) -> FaultSpec {
@@ -110,5 +127,19 @@ mod tests {
         assert!(!contend(files(), limit()));
         assert!(contend(of_disk("/a"), of_disk("/a")));
         assert!(!contend(of_disk("/a"), of_disk("/b")), "which may be one disk: the run looks");
+    }
+    #[test]
+    fn commands_contend_when_one_undo_would_take_both_away_however_they_were_done() {
+        let exec = |command: &str, undo: &[&str], within| {
+            let undo = undo.iter().map(ToString::to_string).collect();
+            let within = Timespan::seconds(within);
+            FaultKind::ProcessExec(ProcessExec { command: vec![command.into()], undo, check: None, within })
+        };
+        let first = fault(exec("a", &["rm", "-f", "/flag"], 1), 0, 5);
+        let against = |undo: &[&str], start| fault(exec("b", undo, 2), start, 5).contends_with(&first);
+        let held = against(&["rm", "-f", "/flag"], 4).expect("they are there at the same time");
+        assert_eq!(held.to_string(), "are undone by `rm -f /flag` on");
+        assert_eq!(against(&["rm", "-f", "/flag"], 5), None, "one after the other");
+        assert_eq!(against(&["rm", "-f /flag"], 4), None, "other words");
     }
 }

@@ -1,6 +1,7 @@
 //! The nouns and units of chaos engineering as this tool speaks them. Floor 0: no I/O, no clock, no other room.
 
 pub mod about;
+pub mod after_undo;
 pub mod cgroup;
 pub mod dose;
 pub mod event;

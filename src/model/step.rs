@@ -490,10 +490,18 @@ pub struct Receipt {
 }
 
 impl fmt::Display for CommandLine {
-    /// As a shell takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        AsShell(&self.words).fmt(f)
+    }
+}
+
+/// The words of a command as a shell takes them.
+pub(super) struct AsShell<'a>(pub(super) &'a [String]);
+
+impl fmt::Display for AsShell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-        for (place, word) in self.words.iter().enumerate() {
+        for (place, word) in self.0.iter().enumerate() {
             let space = if place == 0 { "" } else { " " };
             match !word.is_empty() && word.chars().all(plain) {
                 true => write!(f, "{space}{word}")?,

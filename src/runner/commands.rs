@@ -1,47 +1,48 @@
 //! The commands of `process.exec`: run, undone and asked for.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::host::{Checked, Prepared, Trouble, command, process};
+use crate::model::after_undo::{AfterUndo, judge};
 use crate::model::dose::InPlace;
 use crate::model::step::{CommandLine, Receipt, Step, Surroundings, Undo};
 
 /// What is known of the commands of one run.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
-    /// The faults whose undo ended with exit code 0.
-    undone: Mutex<BTreeSet<String>>,
+    /// How the last try to undo each fault ended.
+    undone: Mutex<BTreeMap<String, Result<(), String>>>,
 }
 
 impl Commands {
     /// Runs the undo of a fault.
     pub async fn undo(&self, name: &str, line: &CommandLine, receipt: &Receipt) -> Result<(), Trouble> {
-        run(line, receipt).await?;
-        self.undone().insert(name.to_owned());
-        Ok(())
+        // What an earlier try came to counts no more, also where this one is broken off.
+        self.undone().insert(name.to_owned(), Err("its undo did not come to its end".to_owned()));
+        let ended = run(line, receipt).await;
+        self.undone().insert(name.to_owned(), ended.as_ref().map(drop).map_err(ToString::to_string));
+        ended
     }
 
-    /// Whether the undo of a fault did what it is for: its check says so, or, where there is none, its exit code did.
+    /// Whether the undo of a fault did what it is for.
     pub async fn not_in_place(&self, name: &str, check: Option<&CommandLine>, receipt: &Receipt) -> Checked {
-        let Some(check) = check else {
-            let because = "its undo did not end with exit code 0, and nothing else tells".to_owned();
-            return if self.undone().contains(name) { Checked::Yes } else { Checked::Unknown { because } };
+        let in_place = match check {
+            None => None,
+            Some(check) => Some(match at(receipt) {
+                Ok(at) => command::look(check, at).await,
+                Err(trouble) => InPlace::Unknown(trouble.to_string()),
+            }),
         };
-        let in_place = match at(receipt) {
-            Ok(at) => command::look(check, at).await,
-            Err(trouble) => InPlace::Unknown(trouble.to_string()),
-        };
-        match in_place {
-            InPlace::No => Checked::Yes,
-            InPlace::Unknown(because) => Checked::Unknown { because },
-            InPlace::Yes | InPlace::Ended => {
-                Checked::No { because: format!("`{check}` says that it is in place still") }
-            }
+        let ended = self.undone().get(name).cloned().unwrap_or_else(|| Err("its undo was not run".to_owned()));
+        match judge(ended, in_place) {
+            AfterUndo::Undone(_) => Checked::Yes,
+            AfterUndo::InPlace(because) => Checked::No { because },
+            AfterUndo::Unknown(because) => Checked::Unknown { because },
         }
     }
 
-    fn undone(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn undone(&self) -> MutexGuard<'_, BTreeMap<String, Result<(), String>>> {
         self.undone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,8 +17,10 @@ use chaos::model::verdict::Mode as RunMode;
 use chaos::runner::{self, LinuxMachine};
 use chaos::spec::{self, Variables};
 
-use crate::home::Home;
+use crate::experiment::FLAG;
+use crate::home::{Home, until};
 use crate::matrix::{Effort, Failure, Mode, Struck};
+use crate::oracle::Seen;
 use crate::run::Run;
 
 /// The hidden words that make this test binary the bad tool: the experiment and the state folder follow.
@@ -28,17 +30,32 @@ pub const MODE: Mode = Mode {
     name: "known-bad",
     what: "SIGKILL of a tool that records after the acts, marks nothing and has no guardian",
     missing: || None,
-    points: |effort: &mut Effort| effort.moments(4, 150..1500).iter().map(ToString::to_string).collect(),
+    points,
     strike,
     must_leak: true,
     figure: None,
 };
 
-fn strike(point: &str) -> Result<Struck, Failure> {
-    let home = Home::new();
+/// The point at which the command of the experiment's was run. No process keeps what it did, and none shows it.
+const COMMAND_RUN: &str = "command";
+
+fn points(effort: &mut Effort) -> Vec<String> {
+    let moments = effort.moments(4, 150..1500);
+    moments.iter().map(ToString::to_string).chain([COMMAND_RUN.to_owned()]).collect()
+}
+
+fn start(home: &Home) -> Run {
     let us = std::env::current_exe().expect("has one");
     let mut command = home.tool(us.to_str().expect("a plain path"));
-    let mut run = Run::start(command.arg(COMMAND).arg(home.experiment(60_000)).arg(home.path("state")));
+    Run::start(command.arg(COMMAND).arg(home.experiment(60_000)).arg(home.path("state")))
+}
+
+fn strike(point: &str) -> Result<Struck, Failure> {
+    let home = Home::new();
+    let mut run = start(&home);
+    if point == COMMAND_RUN {
+        return what_its_command_leaves(&home, run);
+    }
     std::thread::sleep(Duration::from_millis(point.parse().expect("milliseconds")));
     run.signal(libc::SIGKILL);
     if run.ended()?.is_some() {
@@ -51,6 +68,20 @@ fn strike(point: &str) -> Result<Struck, Failure> {
     }
     let clean = home.clean_within(Duration::from_secs(5))?;
     Ok(Struck::Clean(Some(clean - began)))
+}
+
+/// Whatever else leaks, what the command did must be seen by itself.
+fn what_its_command_leaves(home: &Home, mut run: Run) -> Result<Struck, Failure> {
+    let done = || if home.path("work").join(FLAG).exists() { Ok(()) } else { Err(Failure::Wrong(home.told())) };
+    until(done)?;
+    run.signal(libc::SIGKILL);
+    run.ended()?;
+    home.said_by_rollback();
+    home.nothing_left_but(|seen| {
+        let files = std::mem::take(&mut seen.files);
+        *seen = Seen { files: files.into_iter().filter(|file| file == FLAG).collect(), ..Seen::default() };
+    })?;
+    Err(Failure::Wrong("nobody took back what the command did, and the oracle does not see it".to_owned()))
 }
 
 pub fn main(experiment: &str, state: &str) -> ExitCode {

@@ -29,12 +29,14 @@ struct Part {
     records: u64,
 }
 
-/// The steps of the run; all of them die with the boot. Each has four records.
+/// The steps of the run that die with the boot. Each has four records.
 const STEPS: u64 = 13;
+/// Those that outlive it: the command.
+const LASTING: u64 = 1;
 const PARTS: [Part; 3] = [
     // The two headers, that the volatile part is begun, and what is intended first; and that it is finished.
-    Part { name: "", before_any_act: 4, records: 4 + 4 * STEPS },
-    Part { name: "persistent ", before_any_act: 2, records: 3 },
+    Part { name: "", before_any_act: 4, records: 4 + 4 * (STEPS + LASTING) },
+    Part { name: "persistent ", before_any_act: 2, records: 3 + 4 * LASTING },
     Part { name: "volatile ", before_any_act: 2, records: 1 + 4 * STEPS },
 ];
 

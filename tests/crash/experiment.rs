@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::needs;
 
+/// The file that a command of the experiment's makes in the work folder, and its undo removes.
+pub const FLAG: &str = "flag";
+
 /// How many faults it has.
 pub fn faults() -> usize {
     faults_without_stranger() + 2
@@ -13,7 +16,7 @@ pub fn faults() -> usize {
 
 /// How many of them act on what the run itself has.
 pub fn faults_without_stranger() -> usize {
-    if has_limits() { 10 } else { 8 }
+    if has_limits() { 11 } else { 9 }
 }
 
 /// Whether the control group of `family` is limited, too.
@@ -89,6 +92,8 @@ faults:
   - {{ name: full, fault: disk.fill, target: {{ host: local }}, size: 4MiB, path: '{work}', duration: {faults}ms }}
   - {{ name: hold, fault: process.pause, target: {{ process: {{ service: held }} }}, duration: {faults}ms }}
   - {{ name: crash, fault: process.kill, target: {{ process: {{ service: crashes }} }}, duration: {faults}ms }}
+  - {{ name: command, fault: process.exec, target: {{ host: local }}, command: [touch, {FLAG}], undo: [rm, -f, {FLAG}],
+      check: [test, -e, {FLAG}], duration: {faults}ms }}
 {more}blast_radius: {{ duration: {faults}ms }}
 baseline: 1s
 recovery: {{ within: 5s }}

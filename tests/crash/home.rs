@@ -236,7 +236,8 @@ impl Home {
         self.nothing_left_but(|seen| seen.journals.clear())
     }
 
-    fn nothing_left_but(&self, overlook: impl Fn(&mut Seen)) -> Result<(), Failure> {
+    /// Nothing but what is overlooked here.
+    pub fn nothing_left_but(&self, overlook: impl Fn(&mut Seen)) -> Result<(), Failure> {
         let look = || match self.look_but(&overlook) {
             seen if seen.is_nothing() => Ok(()),
             seen => Err(Failure::Leak(format!("there is left: {seen}"))),

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use chaos::host::files;
 use chaos::host::process::{self, Signal};
+use chaos::model::dose::ProcessState;
 use chaos::model::fault::KillSignal;
 use rustix::process::Signal as Raw;
 use serde_json::Value;
 
+use crate::one_at_a_time::locks_of;
 use crate::outside::{Seen, look};
 use crate::run::{Ended, Home, Run};
 use crate::until;
@@ -169,4 +171,55 @@ async fn without_the_program_of_its_undo_no_command_is_run() {
     assert_ne!(ended.code, Some(0));
     assert!(ended.home.told().contains("find the program `no-such-program`"), "{}", ended.home.told());
     assert!(!is_there(&flag.file()));
+}
+
+/// Whoever an undo left running, by what they wrote down.
+struct Daemons {
+    list: PathBuf,
+}
+
+impl Daemons {
+    fn pids(&self) -> Vec<i32> {
+        let list = std::fs::read_to_string(&self.list).unwrap_or_default();
+        list.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+}
+
+impl Drop for Daemons {
+    fn drop(&mut self) {
+        for daemon in self.pids().into_iter().filter_map(process::identity) {
+            let _ = process::send_signal(&daemon, Signal::Kill(KillSignal::Kill));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_undo_of_the_guardian_leaves_running_holds_nothing_of_the_run() {
+    let flag = Flag::new();
+    let daemons = Daemons { list: flag.folder.path().join("daemons") };
+    let script = flag.folder.path().join("undo");
+    let text = format!(
+        "setsid sh -c 'echo $$ >> {}; exec sleep 120' > /dev/null 2>&1 &\nrm -f '{}'\n",
+        daemons.list.display(),
+        flag.file().display()
+    );
+    files::write_atomic(&script, text.as_bytes()).expect("written");
+    let fault = flag.fault(&format!("[sh, '{}']", script.display()));
+    let run = in_place(&fault).await;
+    let id = run.home.run_folders()[0].file_name().expect("a name").to_string_lossy().into_owned();
+    let guardian = chaos::journal::scan::guardian_of(&id).expect("a look").expect("it lives");
+    assert_ne!(locks_of(guardian.pid, &run.home), Vec::<String>::new(), "it holds what the run took for itself");
+    run.signal(Raw::KILL);
+    let ended = run.ended().await;
+    until("the guardian has done its work", || process::state(&guardian) == ProcessState::Gone).await;
+    until("the daemon is there", || daemons.pids().len() == 1).await;
+    assert!(!is_there(&flag.file()));
+    let daemon = daemons.pids()[0];
+    assert!(process::identity(daemon).is_some(), "it goes on, as it left the session of the undo");
+    assert_eq!(locks_of(daemon, &ended.home), Vec::<String>::new());
+    let open = std::fs::read_dir(format!("/proc/{daemon}/fd")).expect("lists").count();
+    assert_eq!(open, 3, "its standard streams and nothing else");
+    let mut again = Home::sharing_state_with(&ended.home).start(&experiment(&fault));
+    again.until("nobody refuses the next run", applied).await;
+    assert_eq!(again.ended().await.code, Some(0));
 }

@@ -39,7 +39,7 @@ fn refused(ended: &Ended) -> String {
 }
 
 /// The locks that a process has open, by their names.
-fn locks_of(pid: i32, home: &Home) -> Vec<String> {
+pub fn locks_of(pid: i32, home: &Home) -> Vec<String> {
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("lists");
     let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
     let names =

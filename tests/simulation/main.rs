@@ -84,6 +84,7 @@ fn every_known_mistake_is_caught_soon() {
         Bad::OverwritesOthers,
         Bad::IgnoresTheBoot,
         Bad::IgnoresALostPart,
+        Bad::IgnoresExitCodes,
         Bad::IgnoresWriteErrors,
         Bad::DeafGuardian,
         Bad::NobodyRecovers,

@@ -90,8 +90,8 @@ pub fn experiment(faults: Vec<FaultSpec>) -> Experiment {
 
 /// The ways in which faults are undone: by a toxic, a worker, a signal, a restart; and of strangers by a signal, a limit that
 /// is restored, a worker and a signal; by a value that is set back; and
-/// by a command.
-pub const WAYS: usize = 9;
+/// by a command, with a check of its own and without.
+pub const WAYS: usize = 10;
 
 /// A fault that is undone in this way.
 pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> FaultSpec {
@@ -109,10 +109,10 @@ pub fn fault(way: usize, name: &str, start: Timespan, duration: Timespan) -> Fau
         4 => (FaultKind::ProcessPause(ProcessPause {}), strangers()),
         5 => (FaultKind::FdExhaust(FdExhaust { leave: 1 }), strangers()),
         6 => (FaultKind::ProcessSlow(ProcessSlow { share: Share(0.5), period: Timespan::millis(100) }), strangers()),
-        7 => {
+        way @ 7..=8 => {
             let words = |word: &str| vec![word.to_owned(), name.to_owned()];
-            let within = Timespan::seconds(10);
-            let exec = ProcessExec { command: words("do"), undo: words("undo"), check: Some(words("check")), within };
+            let (check, within) = ((way == 7).then(|| words("check")), Timespan::seconds(10));
+            let exec = ProcessExec { command: words("do"), undo: words("undo"), check, within };
             (FaultKind::ProcessExec(exec), Target::Host)
         }
         _ => (FaultKind::CpuLimit(CpuLimit { quota: Share(0.5), cores: 1 }), Target::service("demo")),

@@ -311,7 +311,7 @@ impl Machine for FakeMachine {
             if world.chance(trials.undo_refused) {
                 return Err(Trouble::new(undo.to_string(), "refused this time"));
             }
-            if world.chance(trials.undo_lies) {
+            if world.chance(trials.undo_lies) && world.may_lie_of(&thing) {
                 return Ok(());
             }
             world.unmake(&thing)

@@ -40,6 +40,16 @@ impl FakeScene {
 
     /// Something that may be refused, or said to be done and is not.
     fn act(&self, what: &str, act: impl Fn(&mut World) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        self.act_on(None, what, act)
+    }
+
+    /// The same to this thing, of which may be said only what is so where nothing else would tell.
+    fn act_on(
+        &self,
+        thing: Option<&str>,
+        what: &str,
+        act: impl Fn(&mut World) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
         self.step()?;
         let done = {
             let mut world = lock(&self.world);
@@ -47,7 +57,7 @@ impl FakeScene {
             if world.chance(trials.signal_refused) {
                 return Err(Trouble::new(what, "refused this time"));
             }
-            let lies = world.chance(trials.signal_lies);
+            let lies = world.chance(trials.signal_lies) && thing.is_none_or(|thing| world.may_lie_of(thing));
             if lies { Ok(()) } else { act(&mut world) }
         };
         self.step()?;
@@ -197,7 +207,8 @@ impl Scene for FakeScene {
     }
 
     fn run(&self, command: &CommandLine, _: &Surroundings) -> Result<(), Trouble> {
-        self.act("run a command", |world| world.unmake(&undone_by(command)))
+        let thing = undone_by(command);
+        self.act_on(Some(&thing), "run a command", |world| world.unmake(&thing))
     }
 
     fn look(&self, check: &CommandLine, _: &Surroundings) -> InPlace {

@@ -99,8 +99,13 @@ enum Thing {
     Group(PathBuf),
     /// These processes have these limits.
     Limited(Vec<(ProcessIdentity, SoftLimit)>),
-    /// Nobody knows where: it outlives the tool and the boot; true when it cannot be undone now.
-    Outside(bool),
+    /// Nobody knows where: it outlives the tool and the boot.
+    Outside {
+        /// Whether it cannot be undone now.
+        stuck: bool,
+        /// Whether more tells of it than the exit code of its undo.
+        checked: bool,
+    },
 }
 
 impl World {
@@ -171,8 +176,14 @@ impl World {
             Some(Thing::Stopped(all)) => all.iter().any(|one| self.process(one).is_some_and(|process| process.stopped)),
             Some(Thing::Value(setting, _)) => setting.whose(self.value_there(&setting).as_deref()) == Whose::Ours,
             Some(Thing::Group(folder)) => self.groups.contains(&folder),
-            Some(Thing::Outside(_)) => true,
+            Some(Thing::Outside { .. }) => true,
         }
+    }
+
+    /// Whether an undo may say that it took a thing away and leave it there: where nothing but the exit code of a command
+    /// tells, nobody could know better.
+    pub fn may_lie_of(&self, thing: &str) -> bool {
+        !matches!(self.things.get(thing), Some(Thing::Outside { checked: false, .. }))
     }
 
     /// The processes of the run that live or are stopped, by their identities.
@@ -379,7 +390,7 @@ impl World {
                 _ => return Err(Trouble::new(act.to_string(), "nothing was prepared")),
             },
             Act::KeepKilling { .. } => Thing::InTool(stuck),
-            Act::Run { .. } => Thing::Outside(stuck),
+            Act::Run { check, .. } => Thing::Outside { stuck, checked: check.is_some() },
             Act::TakeCharge { whom } => Thing::Stopped(self.living(act, whom)?),
             Act::LimitOpenFiles { whom, limits, .. } => {
                 let victims = self.living(act, whom)?;
@@ -416,8 +427,8 @@ impl World {
     pub fn unmake(&mut self, name: &str) -> Result<(), Trouble> {
         let Some(thing) = self.things.get(name).cloned() else { return Ok(()) };
         match thing {
-            Thing::InTool(true) | Thing::Outside(true) => {}
-            Thing::Outside(false) => drop(self.things.remove(name)),
+            Thing::InTool(true) | Thing::Outside { stuck: true, .. } => {}
+            Thing::Outside { stuck: false, .. } => drop(self.things.remove(name)),
             Thing::InTool(false) => drop(self.things.remove(name)),
             Thing::Processes(all) => all.iter().for_each(|one| self.end(one)),
             Thing::Value(setting, _) => self.restore_value(&setting),
@@ -578,7 +589,7 @@ impl World {
     pub fn heal(&mut self) {
         self.processes.values_mut().for_each(|process| process.stuck = false);
         for thing in self.things.values_mut() {
-            if let Thing::Value(_, stuck) | Thing::Outside(stuck) = thing {
+            if let Thing::Value(_, stuck) | Thing::Outside { stuck, .. } = thing {
                 *stuck = false;
             }
         }
@@ -588,7 +599,7 @@ impl World {
     pub fn restart(&mut self) {
         self.boot += 1;
         self.processes.clear();
-        self.things.retain(|_, thing| matches!(thing, Thing::Outside(_)));
+        self.things.retain(|_, thing| matches!(thing, Thing::Outside { .. }));
         self.values.clear();
         self.groups.clear();
         self.groups_gone.clear();
