@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -313,6 +314,16 @@ pub enum Check {
     },
     /// Nothing can be checked, as nothing can be undone.
     Nothing,
+}
+
+impl Check {
+    /// How long it may take beside what a look at the machine takes: what a command of the experiment's is given.
+    pub fn takes(&self) -> Duration {
+        match self {
+            Self::NotInPlace { check: Some(check), .. } => check.timeout.0,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// A disturbance that a proxy applies to what passes.

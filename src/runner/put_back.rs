@@ -26,7 +26,7 @@ enum Stays {
 /// A service that is started again may take its time to be ready.
 const PATIENT: Patience = Patience { whole: Duration::from_secs(25), one: Duration::from_secs(20) };
 /// No undo takes longer, its last try and that one's read-back included.
-pub(super) const LONGEST_UNDO: Duration = Duration::from_secs(50);
+pub(super) const LONGEST_UNDO: Duration = Duration::from_secs(65);
 const HURRIED: Patience = Patience { whole: Duration::from_secs(3), one: Duration::from_secs(2) };
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -119,7 +119,7 @@ impl<M: Machine> Hands<M> {
         };
         // The read-back decides, not what the undo said: it may have failed because there was nothing left to undo.
         let check = self.machine.check(&entry.step.verify, &entry.receipt);
-        match tokio::time::timeout(HURRIED.one, check).await {
+        match tokio::time::timeout(HURRIED.one + entry.step.verify.takes(), check).await {
             Ok(Checked::Yes) => Ok(()),
             Ok(Checked::No { because } | Checked::Unknown { because }) => Err(Stays::Yet(refused.unwrap_or(because))),
             Ok(Checked::Others { because }) => Err(Stays::ForGood(because)),

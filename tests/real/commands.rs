@@ -115,6 +115,18 @@ async fn a_command_is_undone_by_a_rollback_from_another_folder_when_nobody_is_le
 }
 
 #[tokio::test]
+async fn a_check_that_takes_its_time_is_waited_for() {
+    let flag = Flag::new();
+    let file = flag.file();
+    let file = file.display();
+    let slow = format!("check: [sh, -c, 'test -e \"{file}\" || {{ sleep 2.4; exit 1; }}'], within: 8s");
+    let fault = format!("command: [touch, '{file}'], undo: [rm, -f, '{file}'], {slow}");
+    let ended = Home::new().start(&experiment(&fault)).ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.home.told());
+    assert_eq!(ended.report["residue"], serde_json::json!([]), "{:#}", ended.report["residue"]);
+}
+
+#[tokio::test]
 async fn what_somebody_else_did_already_is_not_undone() {
     let flag = Flag::new();
     files::write_atomic(&flag.file(), b"theirs").expect("written");
