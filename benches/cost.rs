@@ -14,6 +14,8 @@
 )]
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+use chaos::host::beat::Beat;
+use chaos::host::clock::Clock;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -55,14 +57,18 @@ fn main() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let url = format!("http://{}/health", hosts[0]);
-    let bare = bare_load(&url, Duration::from_secs(seconds.min(60)));
+    let time = Duration::from_secs(seconds.min(60));
+    let loose = bare_load(&url, time, false);
+    let bare = bare_load(&url, time, true);
     let tool = run(&url, seconds);
     let percent = |share: f64| share * 100.0;
     println!(
-        "CPU, of one core: load alone {:.1}%, chaos run {:.1}%: the tool {:.1}%",
+        "CPU, of one core: load alone {:.1}% (sent up to 1 ms late: {:.1}%), chaos run {:.1}%: the tool {:.1}% ({:.1}%)",
         percent(bare.0),
+        percent(loose.0),
         percent(tool.cpu),
-        percent(tool.cpu - bare.0)
+        percent(tool.cpu - bare.0),
+        percent(tool.cpu - loose.0)
     );
     println!(
         "memory, MiB: load alone {:.1}, chaos run {:.1} when settled, {:.1} at its peak, report included: the tool {:.1}",
@@ -88,7 +94,7 @@ fn free_port() -> u16 {
 }
 
 /// The share of a core that the same requests take, and the memory.
-fn bare_load(url: &str, time: Duration) -> (f64, u64) {
+fn bare_load(url: &str, time: Duration, in_time: bool) -> (f64, u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
     runtime.block_on(async {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -98,9 +104,15 @@ fn bare_load(url: &str, time: Duration) -> (f64, u64) {
             let url = url.to_owned();
             tokio::spawn(async move {
                 let offset = INTERVAL.mul_f64((probe as f64 * GOLDEN).fract());
-                let mut schedule = tokio::time::interval_at(first + offset, INTERVAL);
-                loop {
-                    schedule.tick().await;
+                let first = first + offset;
+                let mut coarse = tokio::time::interval_at(first, INTERVAL);
+                let exact = Beat::new(Clock::Real, first, INTERVAL);
+                for number in 0.. {
+                    if in_time {
+                        exact.reach(first + INTERVAL * number).await;
+                    } else {
+                        coarse.tick().await;
+                    }
                     let request = client.get(&url).timeout(Duration::from_secs(1)).send();
                     tokio::spawn(async move {
                         let _ = request.await.expect("an answer").bytes().await;

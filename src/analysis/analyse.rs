@@ -23,21 +23,28 @@ use crate::model::phase::Phase;
 use crate::model::probe::ProbeSpec;
 use crate::model::sample::Sample;
 
-/// One probe with the samples of each phase.
+/// One probe, and what it saw in each phase.
 pub(super) struct Seen<'a> {
+    run: &'a Run,
     pub(super) place: usize,
     pub(super) probe: &'a ProbeSpec,
     pub(super) bad: BadEvents,
     pub(super) baseline: Tally,
     pub(super) fault: Tally,
     pub(super) after: Tally,
-    /// The samples behind `baseline` and `fault`, in their order.
-    pub(super) samples: [Vec<&'a Sample>; 2],
+    /// When the samples behind `baseline` and `fault` were to be taken.
+    windows: [Vec<Window>; 2],
     /// The rates at which samples were taken before and during, a second.
     pub(super) rates: [f64; 2],
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// The samples behind `baseline` and `fault`, in their order. They are looked up each time: to keep a list of a million
+    /// of them would take as much memory as a third of the samples themselves.
+    pub(super) fn samples(&self) -> [Vec<&'a Sample>; 2] {
+        samples(self.run, self.place, &self.windows)
+    }
+
     /// The load was not the same before and during, as far as that can be told.
     pub(super) fn drifted(&self) -> bool {
         let enough = self.baseline.total >= 30 && self.fault.total >= 30;
@@ -101,16 +108,19 @@ fn look<'a>(run: &'a Run, baseline: Option<Window>, bad: Vec<BadEvents>, recover
     let after: Vec<Window> = window::recovery(run).map(|window| settled_since(window, recovery)).into_iter().collect();
     let probes = run.experiment().steady_state.iter().zip(bad).enumerate();
     let seconds = |windows: &[Window]| windows.iter().map(|window| window.length().as_secs_f64()).sum::<f64>();
+    let windows = [baseline, fault];
     let look = |(place, (probe, bad)): (usize, (&'a ProbeSpec, BadEvents))| {
-        let samples: [Vec<&'a Sample>; 2] =
-            [run.baseline_in(place, &baseline).collect(), samples_in(&run.samples, place, &fault).collect()];
-        let rates = [(&samples[0], &baseline), (&samples[1], &fault)]
-            .map(|(samples, windows)| samples.len() as f64 / seconds(windows));
+        let samples = samples(run, place, &windows);
+        let rates = [0, 1].map(|phase: usize| samples[phase].len() as f64 / seconds(&windows[phase]));
         let [before, during] = [0, 1].map(|phase: usize| Tally::of(probe, samples[phase].iter().copied()));
         let after = Tally::of(probe, samples_in(&run.samples, place, &after));
-        Seen { place, probe, bad, baseline: before, fault: during, after, samples, rates }
+        Seen { run, place, probe, bad, baseline: before, fault: during, after, windows: windows.clone(), rates }
     };
     probes.map(look).collect()
+}
+
+fn samples<'a>(run: &'a Run, place: usize, [baseline, fault]: &[Vec<Window>; 2]) -> [Vec<&'a Sample>; 2] {
+    [run.baseline_in(place, baseline).collect(), samples_in(&run.samples, place, fault).collect()]
 }
 
 /// What counts as "after": from the recovery on; all of it where there was none.
@@ -121,7 +131,8 @@ fn settled_since(window: Window, recovery: &RecoveryFindings) -> Window {
 fn findings(seen: &Seen<'_>) -> ProbeFindings {
     let mut expectations: Vec<ExpectationFindings> =
         seen.probe.expect.iter().map(|expectation| row(seen, expectation)).collect();
-    let phases = Phases { baseline: &seen.samples[0], fault: &seen.samples[1] };
+    let [baseline, fault] = seen.samples();
+    let phases = Phases { baseline: &baseline, fault: &fault };
     impact::rows(seen.probe, &mut expectations, phases, seen.drifted());
     ProbeFindings {
         name: seen.probe.name.clone(),

@@ -17,6 +17,7 @@ use super::run::Run;
 use super::tally::Tally;
 use super::{impact, verdict};
 use crate::model::expectation::Expectation;
+use crate::model::sample::Sample;
 use crate::model::verdict::{Verdict, worst_code};
 
 /// What runs of one experiment say together.
@@ -84,13 +85,13 @@ fn probes(first: &Run, runs: &[&Run]) -> Vec<PooledProbe> {
 }
 
 fn row(expectation: &Expectation, blocks: &[&Seen<'_>]) -> PooledRow {
+    let samples: Vec<[Vec<&Sample>; 2]> = blocks.iter().map(|seen| seen.samples()).collect();
     let [before, during] = [0, 1].map(|phase: usize| {
         let runs: Vec<&Tally> = blocks.iter().map(|seen| [&seen.baseline, &seen.fault][phase]).collect();
-        let samples = blocks.iter().flat_map(|seen| seen.samples[phase].iter().copied());
-        judge_runs(expectation, &together(Tally::of(blocks[0].probe, samples), &runs), &runs)
+        let all = samples.iter().flat_map(|samples| samples[phase].iter().copied());
+        judge_runs(expectation, &together(Tally::of(blocks[0].probe, all), &runs), &runs)
     });
-    let phases: Vec<Phases<'_>> =
-        blocks.iter().map(|seen| Phases { baseline: &seen.samples[0], fault: &seen.samples[1] }).collect();
+    let phases: Vec<Phases<'_>> = samples.iter().map(|[baseline, fault]| Phases { baseline, fault }).collect();
     let drifted = blocks.iter().any(|seen| seen.drifted());
     let alone: Vec<_> = blocks.iter().map(|seen| super::judge::judge(expectation, &seen.fault)).collect();
     PooledRow {

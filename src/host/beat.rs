@@ -75,9 +75,14 @@ fn spec(time: Duration) -> std::io::Result<Timespec> {
 
 async fn heard(timer: &AsyncFd<OwnedFd>) -> std::io::Result<()> {
     let mut ready = timer.readable().await?;
-    let read = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0; 8])?));
-    // Another wait heard it: it comes again.
-    read.map_or(Ok(()), |read| read.map(drop))
+    match ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0; 8])?)) {
+        // One read takes all that was to be heard: another one need not be tried to know that.
+        Ok(Ok(_)) => ready.clear_ready(),
+        Ok(Err(error)) => return Err(error),
+        // Another wait heard it: it comes again.
+        Err(_) => {}
+    }
+    Ok(())
 }
 
 #[cfg(test)]

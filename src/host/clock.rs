@@ -10,6 +10,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+/// Deadlines that are further away than this cost least.
+const TURN: Duration = Duration::from_millis(50);
+
 /// A source of time. Copies share the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
@@ -50,11 +53,20 @@ impl Clock {
         }
     }
 
-    /// Waits for a moment that most likely never comes to matter, such as the end of somebody's patience: up to two
+    /// Waits for a moment at which nothing has to happen in time, such as the end of somebody's patience: up to two
     /// milliseconds late, and for a tenth of the price, as nobody is woken for one that was given up. Cancel-safe.
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn patience_until(self, deadline: Instant) {
         tokio::time::sleep_until(deadline).await;
+    }
+
+    /// Never ends, and makes [`Clock::patience_until`] cheap as long as it is awaited: a wheel that has nothing on it, or only
+    /// what comes later, wakes its runtime by two system calls for each deadline that it is given (tokio 1.54,
+    /// `runtime/time/mod.rs`, `reregister`).
+    pub async fn turn_the_wheel(self) {
+        loop {
+            self.patience_until(self.now() + TURN).await;
+        }
     }
 
     /// Waits for a length of time.

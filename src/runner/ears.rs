@@ -137,7 +137,7 @@ impl<M: Machine> Ears<M> {
                 heard = self.tick();
             }
             if heard.is_none() {
-                heard = self.hear_some(moment.min(next_tick)).await;
+                heard = self.hear_some(moment, next_tick).await;
             }
             if let Some(heard) = heard {
                 return heard;
@@ -145,13 +145,16 @@ impl<M: Machine> Ears<M> {
         }
     }
 
-    /// Waits for a signal, samples or a moment, whatever comes first.
-    async fn hear_some(&mut self, moment: Instant) -> Option<Heard> {
+    /// Waits for a signal, samples, a moment or a tick, whatever comes first.
+    async fn hear_some(&mut self, moment: Instant, tick: Instant) -> Option<Heard> {
         let (cancel, clock, gathered) = (self.cancel.clone(), self.clock, self.gathered);
         let sample = async {
-            clock.sleep_until(gathered).await;
+            clock.patience_until(gathered).await;
             self.samples.recv().await
         };
+        // Phases begin and end in time; that a tick is late hurts nobody.
+        let time =
+            async { if moment <= tick { clock.sleep_until(moment).await } else { clock.patience_until(tick).await } };
         tokio::select! {
             biased;
             _ = cancel.wait() => self.signal(),
@@ -159,7 +162,7 @@ impl<M: Machine> Ears<M> {
                 self.gathered = clock.now() + GATHER;
                 self.see(sample).or_else(|| self.see_what_came())
             }
-            () = clock.sleep_until(moment) => None,
+            () = time => None,
         }
     }
 

@@ -122,6 +122,7 @@ async fn perform(
     quiet: bool,
 ) -> anyhow::Result<(Ending, Option<Run>)> {
     this_process::allow_many_open_files();
+    tokio::spawn(Clock::Real.turn_the_wheel());
     let stop = folder.stop_request();
     let name = move |signal| if signal == "SIGTERM" && stop.exists() { "chaos stop" } else { signal };
     signals::listen_for(handle, name).context("cannot listen to signals")?;
