@@ -107,8 +107,13 @@ mod tests {
 
     #[test]
     fn values_are_set_back_as_the_intent_knew_them_already() {
-        let setting =
-            GroupSetting { file: "/g/pids.max".into(), device: None, before: "max".into(), ours: vec!["5".into()] };
+        let setting = GroupSetting {
+            file: "/g/pids.max".into(),
+            device: None,
+            key: None,
+            before: "max".into(),
+            ours: vec!["5".into()],
+        };
         let mut limited = entry(Undo::RestoreGroup { name: "few".into() }, None);
         limited.receipt.settings = vec![setting.clone()];
         limited.state = State::Intent;

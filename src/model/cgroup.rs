@@ -134,6 +134,9 @@ pub struct GroupSetting {
     /// The device, where the file has a line for each: `254:0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The one number, where the device has several in one line that can be set one by one: `rbps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What was there, as the kernel wrote it.
     pub before: String,
     /// What we set, as the kernel writes it: one after the other, the last of which stays.
@@ -164,6 +167,11 @@ impl GroupSetting {
         }
     }
 
+    /// Whether this is about the same value as another.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        (&self.file, &self.device, &self.key) == (&other.file, &other.device, &other.key)
+    }
+
     /// The value that stays.
     pub fn last(&self) -> &str {
         self.ours.last().unwrap_or(&self.before)
@@ -171,14 +179,19 @@ impl GroupSetting {
 
     /// What is written into the file for a value.
     pub fn line(&self, value: &str) -> String {
-        self.device.as_ref().map_or_else(|| value.to_owned(), |device| format!("{device} {value}"))
+        let value = self.key.as_ref().map_or_else(|| value.to_owned(), |key| format!("{key}={value}"));
+        self.device.as_ref().map_or_else(|| value.clone(), |device| format!("{device} {value}"))
     }
 }
 
 impl fmt::Display for GroupSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let device = self.device.as_ref().map(|device| format!(" ({device})")).unwrap_or_default();
-        write!(f, "{}{device}", self.file.display())
+        write!(f, "{}", self.file.display())?;
+        match (&self.device, &self.key) {
+            (Some(device), Some(key)) => write!(f, " ({device} {key})"),
+            (Some(one), None) | (None, Some(one)) => write!(f, " ({one})"),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -192,6 +205,7 @@ mod tests {
         let setting = GroupSetting {
             file: "/g/memory.max".into(),
             device: None,
+            key: None,
             before: "max".into(),
             ours: vec!["8".into(), "4".into()],
         };

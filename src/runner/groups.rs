@@ -125,6 +125,8 @@ impl Groups {
         let source = self.source(whom, limit.controller(), &receipt.settings)?;
         let over = if let Limit::Memory { ramp, .. } = limit { *ramp } else { Timespan::ZERO };
         self.state().changed.insert(name.to_owned(), receipt.settings.clone());
+        // Version 2 kills whoever must make room before it says that the limit is set.
+        let before = Counters::read(&source);
         for setting in &receipt.settings {
             let steps = u32::try_from(setting.ours.len()).unwrap_or(1).max(1);
             for (step, value) in setting.ours.iter().enumerate() {
@@ -134,7 +136,7 @@ impl Groups {
                 self.set(setting, value).await?;
             }
         }
-        let (since, then) = (self.clock.now(), Counters::read(&source));
+        let (since, then) = (self.clock.now(), Counters::read(&source).with_kills_since(&before));
         let limited = Limited { whom: whom.clone(), source, settings: receipt.settings.clone(), since, then };
         self.state().limited.insert(name.to_owned(), limited);
         Ok(receipt)
@@ -208,7 +210,16 @@ impl Groups {
                 let mut groups = vec![place.folder];
                 groups.extend(self.account(whom, controller));
                 groups.dedup();
-                Prepared { receipt: Receipt { groups, ..Receipt::default() }, ..Prepared::default() }
+                let together = cgroup::dies_together(&groups[0]).filter(|_| controller == Controller::Memory);
+                let notes = together.map(|group| {
+                    format!(
+                        "memory.oom.group of {} is 1: should memory end there, the kernel kills {whom} and all others in it \
+                         with {worker}",
+                        group.display()
+                    )
+                });
+                let notes = notes.into_iter().collect();
+                Prepared { receipt: Receipt { groups, ..Receipt::default() }, notes }
             }
             Err(trouble) => Prepared {
                 notes: vec![format!("{worker} is felt by the whole machine, and not by {whom} alone: {}", trouble.why)],
@@ -229,13 +240,15 @@ impl Groups {
     pub fn killed_beside(&self, worker: &str) -> Option<String> {
         let (source, then) = self.state().beside.get(worker).cloned()?;
         let killed = Counters::read(&source).since(&then).killed;
-        (killed > 0).then(|| {
-            format!(
-                "its control group {} came to its limit of memory, and the worker was the first to be killed there, before \
-                 the target",
-                source.place.folder.display()
-            )
-        })
+        let group = &source.place.folder;
+        let how = match cgroup::dies_together(group) {
+            None => "the worker was the first to be killed there, before the target".to_owned(),
+            Some(together) => format!(
+                "all that were in {} were killed together, the target, too, as its memory.oom.group says ({killed} killed)",
+                together.display()
+            ),
+        };
+        (killed > 0).then(|| format!("its control group {} came to its limit of memory, and {how}", group.display()))
     }
 
     /// The one group of these for a controller: one that we made, or one that nobody else is in.
@@ -316,7 +329,7 @@ fn contended<'a>(
     changed: &BTreeMap<String, Vec<GroupSetting>>,
     settings: &'a [GroupSetting],
 ) -> Option<(String, &'a GroupSetting)> {
-    let same = |one: &GroupSetting, other: &GroupSetting| (&one.file, &one.device) == (&other.file, &other.device);
+    let same = |one: &GroupSetting, other: &GroupSetting| one.is_of_same(other);
     settings.iter().find_map(|setting| {
         let by = changed.iter().find(|(_, theirs)| theirs.iter().any(|other| same(other, setting)));
         by.map(|(name, _)| (name.clone(), setting))
@@ -349,6 +362,7 @@ mod tests {
         let of = |device: &str| GroupSetting {
             file: "/g/io.max".into(),
             device: Some(device.into()),
+            key: None,
             before: "max".into(),
             ours: vec!["1".into()],
         };

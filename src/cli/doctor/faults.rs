@@ -73,7 +73,8 @@ const fn help(need: Need) -> &'static str {
         Need::Cores | Need::Memory => "is /proc mounted?",
         Need::Disk => "name another folder as its `path`",
         Need::Group(_) => {
-            "run as root, or in a control group that was handed to you: systemd-run --user --scope -p Delegate=yes"
+            "under systemd, run it in a group that hands all on: as root `systemd-run --scope -p Delegate=yes chaos …`, as a \
+             user `systemd-run --user --scope -p Delegate=yes chaos …`"
         }
         Need::Signals => "Linux 5.3 or newer is needed",
         Need::Limits => "does a security module forbid prlimit?",

@@ -328,7 +328,7 @@ impl World {
                 let whose = whom.target.by.service().map_or_else(|| whom.target.to_string(), ToOwned::to_owned);
                 let file = Path::new(GROUPS).join(whose).join(limit.controller().to_string());
                 let ours = ["half of", "all of"].map(|part| format!("{part} {name}")).to_vec();
-                let mut setting = GroupSetting { file, device: None, before: String::new(), ours };
+                let mut setting = GroupSetting { file, device: None, key: None, before: String::new(), ours };
                 setting.before = self.value(&setting);
                 Receipt { settings: vec![setting], ..Receipt::default() }
             }

@@ -71,6 +71,11 @@ impl Counters {
         counters
     }
 
+    /// The same, but those killed are counted from an earlier moment on.
+    pub const fn with_kills_since(self, earlier: &Self) -> Self {
+        Self { killed: earlier.killed, ..self }
+    }
+
     /// What came since then.
     pub fn since(&self, then: &Self) -> GroupReading {
         let both = |now: [u64; 2], then: [u64; 2]| [now[0].saturating_sub(then[0]), now[1].saturating_sub(then[1])];
@@ -163,6 +168,14 @@ mod tests {
         assert_eq!((reading.memory, reading.memory_hits, reading.killed), (4096, 1, 2));
         assert_eq!((reading.bytes, reading.operations), ([100, 200], [3, 4]));
         assert_eq!(reading.refused, 0);
+    }
+
+    #[test]
+    fn who_is_killed_while_a_limit_is_lowered_counts() {
+        let before = Counters { killed: 1, memory_hits: 2, ..Counters::default() };
+        let after = Counters { killed: 3, memory_hits: 9, ..Counters::default() };
+        let reading = after.since(&after.with_kills_since(&before));
+        assert_eq!((reading.killed, reading.memory_hits), (2, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::value::read;
 use super::{Hierarchy, Place, place};
 use crate::host::Trouble;
 use crate::host::linux::identity;
@@ -19,6 +20,9 @@ const PREFIX: &str = "chaos-";
 const RUN: usize = 36;
 /// Groups are not looked for deeper than this.
 const DEEPEST: u32 = 16;
+
+/// Why a group does not list its processes.
+const THREADED: &str = "it is a threaded group, which has threads and no processes: those belong to a group above it";
 
 /// A group of ours that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +112,10 @@ fn parent(ours: &Place) -> Result<PathBuf, String> {
             let file = parent.join("cgroup.subtree_control");
             return Err(format!("{} does not hand the controller {name} on to groups below it", file.display()));
         }
+        // Who moves from one group to another must be let by the one above both.
+        let list = parent.join("cgroup.procs");
+        super::hierarchy::may_change(&list)
+            .map_err(|why| format!("{}: {why}, so nobody can be moved below it", list.display()))?;
     }
     super::hierarchy::may_write(parent).map_err(|why| format!("{}: {why}", parent.display()))?;
     Ok(parent.to_owned())
@@ -140,7 +148,11 @@ pub fn join(command: &mut Command, groups: &[PathBuf]) -> Result<(), Trouble> {
 
 /// Who is in a group and in those below it.
 pub fn members(folder: &Path) -> Result<Vec<i32>, Trouble> {
-    let trouble = |error: io::Error| Trouble::new(format!("list who is in {}", folder.display()), error);
+    let trouble = |error: io::Error| {
+        let threaded = error.raw_os_error() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error());
+        let trouble = Trouble::new(format!("list who is in {}", folder.display()), error);
+        if threaded { trouble.help(THREADED) } else { trouble }
+    };
     let mut all = Vec::new();
     for group in with_those_below(folder).map_err(trouble)? {
         match std::fs::read_to_string(group.join("cgroup.procs")) {
@@ -150,6 +162,12 @@ pub fn members(folder: &Path) -> Result<Vec<i32>, Trouble> {
         }
     }
     Ok(all)
+}
+
+/// The highest group, from this one up, whose processes the kernel kills all together where memory ends (version 2).
+pub fn dies_together(folder: &Path) -> Option<PathBuf> {
+    let together = |group: &&Path| read(&group.join("memory.oom.group"), None).is_ok_and(|value| value == "1");
+    folder.ancestors().filter(together).last().map(Path::to_owned)
 }
 
 /// Whether a group is there.
@@ -241,7 +259,7 @@ fn is_gone(error: &io::Error) -> bool {
 mod tests {
     use std::path::Path;
 
-    use super::{Hierarchy, is_there, make, members, name, ours, parents, read_name, remove};
+    use super::{Hierarchy, dies_together, is_there, make, members, name, ours, parents, read_name, remove};
     use crate::host::linux::cgroup::testing::folder;
     use crate::model::cgroup::Controller;
     use crate::model::step::ProcessIdentity;
@@ -282,13 +300,33 @@ mod tests {
 
     #[test]
     fn a_group_is_made_beside_ours_in_version_2_where_the_one_above_hands_its_controllers_on() {
-        let top = folder(&[("cgroup.subtree_control", "cpu memory\n")]);
+        let top = folder(&[("cgroup.subtree_control", "cpu memory\n"), ("cgroup.procs", "")]);
         make(&top.path().join("app")).expect("makes it");
         let all = [hierarchy(2, top.path(), &["cpu", "io", "memory"])];
         let found = parents("0::/app\n", &all, &[Controller::Cpu, Controller::Memory]).expect("may");
         assert_eq!(found, [top.path()]);
         let (_, why) = parents("0::/app\n", &all, &[Controller::Io]).expect_err("is not handed on");
         assert!(why.contains("does not hand the controller io on"), "{why}");
+        let bare = folder(&[("cgroup.subtree_control", "cpu\n")]);
+        let all = [hierarchy(2, bare.path(), &["cpu"])];
+        let (_, why) = parents("0::/app\n", &all, &[Controller::Cpu]).expect_err("nobody can be moved");
+        assert!(why.contains("so nobody can be moved below it"), "{why}");
+    }
+
+    #[test]
+    fn the_highest_group_that_dies_together_is_found() {
+        let top = folder(&[("memory.oom.group", "0\n")]);
+        let (pod, inner) = (top.path().join("pod"), top.path().join("pod/inner"));
+        make(&pod).and_then(|()| make(&inner)).expect("makes them");
+        let say = |group: &Path, value: &str| {
+            crate::host::files::write_atomic(&group.join("memory.oom.group"), value.as_bytes()).expect("writes");
+        };
+        say(&inner, "1\n");
+        say(&pod, "0\n");
+        assert_eq!(dies_together(&inner), Some(inner.clone()));
+        say(&pod, "1\n");
+        assert_eq!(dies_together(&inner), Some(pod));
+        assert_eq!(dies_together(top.path()), None);
     }
 
     #[test]

@@ -58,6 +58,11 @@ pub(super) fn may_write(folder: &Path) -> Result<(), String> {
     accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(|error| error.to_string())
 }
 
+/// Asks the kernel whether we may write into a file, without writing.
+pub(super) fn may_change(file: &Path) -> Result<(), String> {
+    accessat(CWD, file, Access::WRITE_OK, AtFlags::EACCESS).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{controllers, may_write};

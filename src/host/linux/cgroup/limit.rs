@@ -1,12 +1,12 @@
 //! Which values a limit is, in version 1 and 2.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::io::Errno;
 
 use super::Place;
-use super::value::{put, read, unlimited};
+use super::value::{of, put, read};
 use crate::host::Trouble;
 use crate::host::system::whole_disk_of;
 use crate::model::cgroup::{GroupSetting, Limit, PidsRoom};
@@ -33,8 +33,8 @@ pub struct Planned {
 pub fn settings(limit: &Limit, place: &Place) -> Result<Planned, Trouble> {
     let group = &place.folder;
     let trouble = |error: io::Error| {
-        Trouble::new(format!("limit the control group {}", group.display()), error)
-            .help(format!("is the controller {} there? `chaos doctor` says so", place.controller))
+        let help = not_handed_on(place, &error);
+        Trouble::new(format!("limit the control group {}", group.display()), error).help(help)
     };
     let plain = |settings| Planned { settings, notes: Vec::new() };
     match limit {
@@ -47,7 +47,7 @@ pub fn settings(limit: &Limit, place: &Place) -> Result<Planned, Trouble> {
             let device = whole_disk_of(path)?;
             let set = match place.version {
                 1 => throttle(group, &device, limit).map_err(trouble)?,
-                _ => vec![io_max(group, &device, limit).map_err(trouble)?],
+                _ => io_max(group, &device, limit).map_err(trouble)?,
             };
             Ok(plain(set))
         }
@@ -71,7 +71,7 @@ pub fn set(setting: &GroupSetting, value: &str) -> Result<Set, Trouble> {
         let busy = error.raw_os_error() == Some(Errno::BUSY.raw_os_error());
         return if busy { Ok(Set::NotYet(trouble)) } else { Err(trouble) };
     }
-    let there = read(&setting.file, setting.device.as_deref()).map_err(|error| Trouble::new(what(), error))?;
+    let there = of(setting).map_err(|error| Trouble::new(what(), error))?;
     if there == value { Ok(Set::Done) } else { Err(Trouble::new(what(), format!("it reads back as `{there}`"))) }
 }
 
@@ -86,23 +86,54 @@ fn refused(trouble: Trouble, error: &io::Error) -> Trouble {
     }
 }
 
+/// Version 2 has the files of a controller only in groups that it was handed on to.
+fn not_handed_on(Place { version, controller, folder, .. }: &Place, error: &io::Error) -> String {
+    match folder.parent() {
+        Some(above) if *version == 2 && error.kind() == io::ErrorKind::NotFound && folder.is_dir() => format!(
+            "the controller {controller} is not handed on to it: whoever manages the group writes +{controller} into {}",
+            above.join("cgroup.subtree_control").display()
+        ),
+        _ => format!("is the controller {controller} there? `chaos doctor` says so"),
+    }
+}
+
 fn value(group: &Path, name: &str, ours: Vec<String>) -> io::Result<GroupSetting> {
     let file = group.join(name);
-    Ok(GroupSetting { before: read(&file, None)?, file, device: None, ours })
+    Ok(GroupSetting { before: read(&file, None)?, file, device: None, key: None, ours })
 }
 
 fn cpu(group: &Path, version: u8, cores: f64) -> io::Result<Vec<GroupSetting>> {
-    let quota = |period: u64| ((period as f64 * cores).round() as u64).max(1000).to_string();
+    let quota = |period: u64| ((period as f64 * cores).round() as u64).max(1000);
+    let mut settings = Vec::new();
     if version != 1 {
-        return Ok(vec![value(group, "cpu.max", vec![format!("{} {PERIOD}", quota(PERIOD))])?]);
+        settings.extend(burst(&group.join("cpu.max.burst"), quota(PERIOD))?);
+        settings.push(value(group, "cpu.max", vec![format!("{} {PERIOD}", quota(PERIOD))])?);
+        return Ok(settings);
     }
     let mut period = value(group, "cpu.cfs_period_us", Vec::new())?;
     let there = period.before.parse().unwrap_or(PERIOD);
-    if there >= SHORTEST_PERIOD {
-        return Ok(vec![value(group, "cpu.cfs_quota_us", vec![quota(there)])?]);
-    }
-    period.ours = vec![PERIOD.to_string()];
-    Ok(vec![period, value(group, "cpu.cfs_quota_us", vec![quota(PERIOD)])?])
+    let period = if there >= SHORTEST_PERIOD {
+        there
+    } else {
+        period.ours = vec![PERIOD.to_string()];
+        settings.push(period);
+        PERIOD
+    };
+    settings.extend(burst(&group.join("cpu.cfs_burst_us"), quota(period))?);
+    settings.push(value(group, "cpu.cfs_quota_us", vec![quota(period).to_string()])?);
+    Ok(settings)
+}
+
+/// What a group may save up of its quota for later. The kernel refuses a quota that is less than that (`EINVAL`), so
+/// nothing is saved up while ours holds. Older kernels have no such file.
+fn burst(file: &Path, quota: u64) -> io::Result<Option<GroupSetting>> {
+    let before = match read(file, None) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        before => before?,
+    };
+    let file = file.to_owned();
+    let more = before.parse::<u64>().is_ok_and(|before| before > quota);
+    Ok(more.then(|| GroupSetting { file, device: None, key: None, before, ours: vec!["0".to_owned()] }))
 }
 
 fn memory(group: &Path, version: u8, size: u64) -> io::Result<Planned> {
@@ -159,35 +190,35 @@ fn throttle(group: &Path, device: &str, limit: &Limit) -> io::Result<Vec<GroupSe
     let one = |(name, number): (&&str, u64)| {
         let file = group.join(format!("blkio.throttle.{name}_device"));
         let before = read(&file, Some(device))?;
-        Ok(GroupSetting { file, device: Some(device.to_owned()), before, ours: vec![number.to_string()] })
+        Ok(GroupSetting { file, device: Some(device.to_owned()), key: None, before, ours: vec![number.to_string()] })
     };
     asked.map(one).collect()
 }
 
-/// Version 2: one line for all of them. What is not asked stays as it is.
-fn io_max(group: &Path, device: &str, limit: &Limit) -> io::Result<GroupSetting> {
-    let file: PathBuf = group.join("io.max");
-    let before = read(&file, Some(device))?;
+/// Version 2: a line for the device with all of them, each of which is a value of its own: what somebody else does to
+/// another number meanwhile is none of our business, and no reason to leave ours there.
+fn io_max(group: &Path, device: &str, limit: &Limit) -> io::Result<Vec<GroupSetting>> {
     let keys = ["rbps", "wbps", "riops", "wiops"];
-    let old = |key: &str| {
-        let of =
-            |line: &'static str| line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-        let there = before.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-        there.or_else(|| of(unlimited(&file))).unwrap_or("max").to_owned()
+    let asked = keys.iter().zip(numbers(limit)).filter_map(|(key, number)| Some((key, number?)));
+    let one = |(key, number): (&&str, u64)| {
+        let mut setting = GroupSetting {
+            file: group.join("io.max"),
+            device: Some(device.to_owned()),
+            key: Some((*key).to_owned()),
+            before: String::new(),
+            ours: vec![number.to_string()],
+        };
+        setting.before = of(&setting)?;
+        Ok(setting)
     };
-    let words = keys.iter().zip(numbers(limit)).map(|(key, number)| {
-        let value = number.map_or_else(|| old(key), |number| number.to_string());
-        format!("{key}={value}")
-    });
-    let ours = vec![words.collect::<Vec<_>>().join(" ")];
-    Ok(GroupSetting { file, device: Some(device.to_owned()), before, ours })
+    asked.map(one).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{cpu, io_max, memory, pids, set, throttle};
+    use super::{Place, cpu, io_max, memory, pids, set, settings, throttle};
     use crate::host::linux::cgroup::testing::folder;
-    use crate::model::cgroup::{Limit, PidsRoom};
+    use crate::model::cgroup::{Controller, Limit, PidsRoom};
     use crate::model::units::{ByteRate, Rate};
 
     fn names(settings: &[super::GroupSetting]) -> Vec<(String, String, String)> {
@@ -219,6 +250,29 @@ mod tests {
         let short = folder(&[("cpu.cfs_period_us", "1000\n"), ("cpu.cfs_quota_us", "-1\n")]);
         let set = cpu(short.path(), 1, 0.5).expect("reads");
         assert_eq!(names(&set), told(&[("cpu.cfs_period_us", "1000", "100000"), ("cpu.cfs_quota_us", "-1", "50000")]));
+    }
+
+    #[test]
+    fn nothing_is_saved_up_of_a_quota_where_that_would_be_more_than_the_quota() {
+        let new = folder(&[("cpu.max", "90000 200000\n"), ("cpu.max.burst", "30000\n")]);
+        let set = cpu(new.path(), 2, 0.2).expect("reads");
+        assert_eq!(names(&set), told(&[("cpu.max.burst", "30000", "0"), ("cpu.max", "90000 200000", "20000 100000")]));
+        assert_eq!(cpu(new.path(), 2, 0.3).expect("reads").len(), 1, "so much may be saved up");
+        let old =
+            folder(&[("cpu.cfs_period_us", "100000\n"), ("cpu.cfs_quota_us", "-1\n"), ("cpu.cfs_burst_us", "30000\n")]);
+        let set = cpu(old.path(), 1, 0.2).expect("reads");
+        assert_eq!(names(&set), told(&[("cpu.cfs_burst_us", "30000", "0"), ("cpu.cfs_quota_us", "-1", "20000")]));
+    }
+
+    #[test]
+    fn a_group_without_the_controller_is_told_who_hands_it_on() {
+        let top = folder(&[]);
+        let group = top.path().join("app");
+        crate::host::linux::cgroup::make(&group).expect("makes it");
+        let place = Place { version: 2, controller: Controller::Pids, folder: group, is_root: false };
+        let told = settings(&Limit::Pids { most: PidsRoom::Max(5) }, &place).expect_err("no pids.max").to_string();
+        let file = top.path().join("cgroup.subtree_control");
+        assert!(told.contains(&format!("writes +pids into {}", file.display())), "{told}");
     }
 
     #[test]
@@ -270,14 +324,13 @@ mod tests {
 
     #[test]
     fn a_disk_has_one_line_in_version_2_and_what_is_not_asked_stays() {
-        let group = folder(&[("io.max", "8:0 rbps=max wbps=9 riops=max wiops=max\n")]);
+        let group = folder(&[("io.max", "8:0 rbps=77 wbps=9 riops=max wiops=max\n")]);
         let set = io_max(group.path(), "8:0", &io_limit()).expect("reads");
-        assert_eq!(
-            (set.before.as_str(), set.last()),
-            ("rbps=max wbps=9 riops=max wiops=max", "rbps=1048576 wbps=9 riops=max wiops=50")
-        );
+        assert_eq!(names(&set), told(&[("io.max", "77", "1048576"), ("io.max", "max", "50")]));
+        let lines: Vec<String> = set.iter().map(|one| one.line(one.last())).collect();
+        assert_eq!(lines, ["8:0 rbps=1048576", "8:0 wiops=50"], "and wbps is not touched");
         let fresh = io_max(group.path(), "254:0", &io_limit()).expect("reads");
-        assert_eq!(fresh.before, "rbps=max wbps=max riops=max wiops=max");
+        assert_eq!(names(&fresh), told(&[("io.max", "max", "1048576"), ("io.max", "max", "50")]));
     }
 
     #[test]

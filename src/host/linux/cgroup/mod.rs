@@ -11,7 +11,9 @@ mod testing;
 mod value;
 
 pub use counters::{Counters, Source};
-pub use group::{Ours, is_there, join, make, members, missing, name, our_listing, ours, parents, remove};
+pub use group::{
+    Ours, dies_together, is_there, join, make, members, missing, name, our_listing, ours, parents, remove,
+};
 pub use hierarchy::{Hierarchy, hierarchies};
 pub use limit::{Planned, Set, set, settings};
 use place::place;

@@ -11,7 +11,7 @@ use crate::model::cgroup::{GroupSetting, Whose};
 
 /// The value that is there now; none when the group is gone.
 pub fn now(setting: &GroupSetting) -> Result<Option<String>, Trouble> {
-    match read(&setting.file, setting.device.as_deref()) {
+    match of(setting) {
         Ok(value) => Ok(Some(value)),
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(Trouble::new(format!("read {}", setting.file.display()), error)),
@@ -36,6 +36,18 @@ pub fn restore(setting: &GroupSetting) -> Result<(), Trouble> {
         Whose::Ours => write(setting, &setting.before),
         Whose::Before | Whose::Nobodys | Whose::Others(_) => Ok(()),
     }
+}
+
+/// The value that is there now.
+pub(super) fn of(setting: &GroupSetting) -> io::Result<String> {
+    let value = read(&setting.file, setting.device.as_deref())?;
+    Ok(setting.key.as_deref().map_or_else(|| value.clone(), |key| number_of(&value, key)))
+}
+
+/// One number of a line of several, `max` where it is not there: `rbps=5 wbps=max`.
+fn number_of(line: &str, key: &str) -> String {
+    let number = line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    number.unwrap_or("max").to_owned()
 }
 
 /// A value; that of a device where the file has a line for each. A device without a line has no limit.
@@ -69,7 +81,7 @@ mod tests {
 
     fn setting(file: &std::path::Path, device: Option<&str>) -> GroupSetting {
         let device = device.map(ToOwned::to_owned);
-        GroupSetting { file: file.to_owned(), device, before: String::new(), ours: Vec::new() }
+        GroupSetting { file: file.to_owned(), device, key: None, before: String::new(), ours: Vec::new() }
     }
 
     #[test]
@@ -86,6 +98,25 @@ mod tests {
         assert_eq!(value("blkio.throttle.read_bps_device", Some("254:0")).as_deref(), Some("1048576"));
         assert_eq!(value("blkio.throttle.read_bps_device", Some("8:0")).as_deref(), Some("0"));
         assert_eq!(value("gone", None), None);
+    }
+
+    #[test]
+    fn one_number_of_a_line_is_read_and_written_alone() {
+        let group = folder(&[("io.max", "8:16 rbps=1 wbps=max riops=max wiops=max\n254:0 rbps=5 wbps=7 riops=max\n")]);
+        let of = |device, key: &str| GroupSetting {
+            key: Some(key.into()),
+            before: "max".into(),
+            ours: vec!["5".into()],
+            ..setting(&group.path().join("io.max"), Some(device))
+        };
+        let value = |device, key| now(&of(device, key)).expect("reads").expect("is there");
+        assert_eq!((value("254:0", "rbps"), value("254:0", "wbps")), ("5".into(), "7".into()));
+        assert_eq!((value("254:0", "wiops"), value("4:0", "rbps")), ("max".into(), "max".into()), "not there");
+        restore(&of("254:0", "wbps")).expect("leaves what somebody else set");
+        assert_eq!(value("254:0", "wbps"), "7");
+        restore(&of("254:0", "rbps")).expect("sets it back, whatever became of the other numbers");
+        let written = std::fs::read_to_string(group.path().join("io.max")).expect("reads");
+        assert_eq!(written, "254:0 rbps=max", "the kernel leaves numbers that are not named as they are");
     }
 
     #[test]
