@@ -307,7 +307,8 @@ mod tests {
         assert_eq!(found, [top.path()]);
         let (_, why) = parents("0::/app\n", &all, &[Controller::Io]).expect_err("is not handed on");
         assert!(why.contains("does not hand the controller io on"), "{why}");
-        std::fs::remove_file(top.path().join("cgroup.procs")).expect("removes it");
+        let bare = folder(&[("cgroup.subtree_control", "cpu\n")]);
+        let all = [hierarchy(2, bare.path(), &["cpu"])];
         let (_, why) = parents("0::/app\n", &all, &[Controller::Cpu]).expect_err("nobody can be moved");
         assert!(why.contains("so nobody can be moved below it"), "{why}");
     }
