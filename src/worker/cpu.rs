@@ -1,12 +1,13 @@
 //! Burns a share of the time of some cores: one thread a core, bound to it.
 //!
 //! Each period has a goal of CPU time, counted from the start, so that errors never add up: a thread burns until its own
-//! CPU clock says that the goal is reached, then sleeps to the end of the period, an absolute moment. Time that others
-//! took away is made up for later, but no more than one period of it, lest a burst follows a long wait. A goal is what
-//! the profile asks in its period, so a ramp rises with every one.
+//! CPU clock says that the goal is reached, then sleeps to the end of the period, an absolute moment. What reports took
+//! is a part of what the first thread owes. Time that others took away is made up for later, but no more than one period of
+//! it, lest a burst follows a long wait. A goal is what the profile asks in its period, so a ramp rises with every one.
 
 use std::hint::black_box;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -27,11 +28,11 @@ const SPREAD: Duration = Duration::from_micros(10);
 pub fn burn(load: Share, profile: Profile, cores: &[usize]) -> Result<Duration, Trouble> {
     let (tell, started) = channel();
     let start = thread::now();
-    for &core in cores {
+    for (place, &core) in cores.iter().enumerate() {
         let tell = tell.clone();
         let burner = move || {
             if pinned(core, tell) {
-                keep_pace(load.0, profile, start);
+                keep_pace(load.0, profile, start, place == 0);
             }
         };
         let thread = std::thread::Builder::new().name(format!("burn {core}")).spawn(burner);
@@ -53,18 +54,29 @@ fn pinned(core: usize, tell: Sender<(usize, io::Result<()>)>) -> bool {
     worked
 }
 
-fn keep_pace(load: f64, profile: Profile, start: Duration) -> ! {
+/// CPU time that reports took, in nanoseconds.
+static REPORTING: AtomicU64 = AtomicU64::new(0);
+
+/// Tells the burners what reports have cost up to now: some two thousandths of a core, and the dose is what the whole
+/// process takes of the machine.
+pub fn reports_took(time: Duration) {
+    REPORTING.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+fn keep_pace(load: f64, profile: Profile, start: Duration, for_all: bool) -> ! {
+    let reporting = || Duration::from_nanos(REPORTING.load(Ordering::Relaxed));
+    let used = || thread::cpu_time() + if for_all { reporting() } else { Duration::ZERO };
     thread::wake_exactly();
     let mut dice = rand::rng();
     let period = PERIODS[dice.random_range(0..PERIODS.len())] + SPREAD.mul_f64(dice.random());
     let mut end = start + period.mul_f64(dice.random());
     thread::sleep_until(end);
-    let mut goal = Goal { load, period, cpu: thread::cpu_time() };
+    let mut goal = Goal { load, period, cpu: used() };
     loop {
         let begin = end;
         end += period;
-        let until = goal.next(thread::cpu_time(), profile.mean(begin - start, end - start));
-        while thread::cpu_time() < until && thread::now() < end {
+        let until = goal.next(used(), profile.mean(begin - start, end - start));
+        while used() < until && thread::now() < end {
             spin();
         }
         thread::sleep_until(end);

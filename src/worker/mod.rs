@@ -79,6 +79,7 @@ fn begin(job: &str) -> Result<Load, Trouble> {
 
 fn report(mut load: Load) -> Result<(), Trouble> {
     let cpu_before = this_process::cpu_time();
+    let own_before = thread::cpu_time();
     let mut heard = tell(&Told::Ready);
     let mut due = thread::now();
     loop {
@@ -87,6 +88,7 @@ fn report(mut load: Load) -> Result<(), Trouble> {
             return Ok(());
         }
         heard = tell(&Told::Reading(load.reading(cpu_before)?));
+        cpu::reports_took(thread::cpu_time() - own_before);
     }
 }
 
