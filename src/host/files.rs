@@ -122,6 +122,19 @@ pub fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
+/// Reads the start of a plain file as text: at most `limit` bytes. Anything else, such as a pipe that nobody writes to,
+/// would be waited for without end, and is refused.
+pub fn read_plain(path: &Path, limit: u64) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file: File = rustix::fs::open(path, flags, Mode::empty())?.into();
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let mut text = String::new();
+    file.take(limit).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Reads the end of a file: at most `limit` bytes, and nothing before `start`.
 pub fn read_end(path: &Path, start: u64, limit: u64) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;

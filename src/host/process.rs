@@ -52,6 +52,8 @@ pub fn state_folder() -> Option<PathBuf> {
 
 /// What is kept of one stream of a command's output.
 const OUTPUT_LIMIT: usize = 1 << 20;
+/// More of a file that holds a process id is not read.
+const LONGEST_PID_FILE: u64 = 4096;
 
 /// How long the rest is awaited once the outcome is known: the end of the output, which somebody who left the group may
 /// hold open, or the end of a killed process.
@@ -141,6 +143,13 @@ impl Signal {
 /// Every living process that this process started, and theirs, wherever they went; empty before [`mark_children`].
 pub fn children_left() -> Result<Vec<ProcessIdentity>, Trouble> {
     super::linux::marked::mark().map_or(Ok(Vec::new()), marked)
+}
+
+/// The process id that a file holds, or why it holds none.
+pub fn pid_in(file: &Path) -> Result<i32, String> {
+    let text = super::files::read_plain(file, LONGEST_PID_FILE).map_err(|error| error.to_string())?;
+    let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
+    pid.ok_or_else(|| "the file holds no process id".to_owned())
 }
 
 /// The path of a program word: `chaos` is this very binary, anything else stays as it is.

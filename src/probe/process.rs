@@ -10,7 +10,7 @@ use super::share::{Look, ShareMeter};
 use super::{ServiceLookup, Surroundings};
 use crate::host::Prober;
 use crate::host::clock::Clock;
-use crate::host::process::{Usage, identity, state, usage};
+use crate::host::process::{Usage, identity, pid_in, state, usage};
 use crate::model::about::ProbeAbout;
 use crate::model::dose::ProcessState;
 use crate::model::probe::{ProcessMeasure, ProcessProbe, ProcessSelector};
@@ -66,7 +66,7 @@ pub(super) fn prepare(process: &ProcessProbe, around: &Surroundings) -> impl Pro
 impl Prober for Process {
     fn take(&self) -> Pin<Box<dyn Future<Output = Measurement> + Send + '_>> {
         Box::pin(async {
-            match self.find() {
+            match self.find_now().await {
                 Ok(process) => self.look_at(&process).await,
                 Err(measurement) => measurement,
             }
@@ -75,19 +75,23 @@ impl Prober for Process {
 }
 
 impl Process {
+    /// The same as [`Self::find`], and where a file has to be read for it, by a thread that may be held up.
+    async fn find_now(&self) -> Result<ProcessIdentity, Measurement> {
+        let ProcessSelector::PidFile(path) = &self.target else { return self.find() };
+        let path = path.clone();
+        let found = tokio::task::spawn_blocking(move || of_file(&path)).await;
+        found.unwrap_or_else(|error| Err(Measurement::failed(Outcome::NoData, error.to_string())))
+    }
+
     /// The process the target means now.
     fn find(&self) -> Result<ProcessIdentity, Measurement> {
-        let gone = |detail: String| Measurement::failed(Outcome::Wrong, one_line(&detail));
         match &self.target {
             ProcessSelector::Service(name) => match (self.services)(name) {
                 Some(view) => Ok(view.identity),
                 None => Err(gone(format!("service {name} has no process"))),
             },
             ProcessSelector::Pid(pid) => self.known(*pid).ok_or_else(|| gone(format!("pid {pid} is gone"))),
-            ProcessSelector::PidFile(path) => {
-                let pid = read_pid(path).map_err(gone)?;
-                identity(pid).ok_or_else(|| gone(format!("pid {pid} of {} is gone", path.display())))
-            }
+            ProcessSelector::PidFile(path) => of_file(path),
         }
     }
 
@@ -176,11 +180,14 @@ fn not_running(process: &ProcessIdentity) -> Option<Measurement> {
     Some(Measurement::failed(Outcome::Wrong, wrong))
 }
 
+fn gone(detail: String) -> Measurement {
+    Measurement::failed(Outcome::Wrong, one_line(&detail))
+}
+
 /// Read anew each time: whoever restarts a daemon rewrites its file.
-fn read_pid(path: &Path) -> Result<i32, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
-    pid.ok_or_else(|| format!("{} holds no process id", path.display()))
+fn of_file(path: &Path) -> Result<ProcessIdentity, Measurement> {
+    let pid = pid_in(path).map_err(|why| gone(format!("{}: {why}", path.display())))?;
+    identity(pid).ok_or_else(|| gone(format!("pid {pid} of {} is gone", path.display())))
 }
 
 #[cfg(test)]
@@ -199,6 +206,17 @@ mod tests {
     use crate::model::step::ProcessIdentity;
     use crate::probe::testing::{prepared, sample, spec, surroundings};
     use crate::probe::{ServiceView, Surroundings, prepare};
+
+    #[tokio::test]
+    async fn a_file_that_would_be_waited_for_without_end_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("a pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+        let found = sample(&spec(look(ProcessSelector::PidFile(pipe), ProcessMeasure::Alive))).await;
+        assert_eq!(found.outcome, Outcome::Wrong);
+        assert!(found.detail.as_ref().is_some_and(|why| why.contains("it is no plain file")), "{found:?}");
+    }
 
     /// A process that sleeps until the test ends.
     struct Sleeper {

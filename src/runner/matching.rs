@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::host::Trouble;
-use crate::host::process::Seen;
+use crate::host::process::{self, Seen};
 use crate::model::target::Victim;
 use crate::spec::suggest;
 
@@ -55,10 +55,7 @@ pub(super) fn descendants(of: &[Victim], all: &[Seen]) -> Vec<Victim> {
 
 /// The pid that a file holds.
 pub(super) fn pid_in(path: &Path) -> Result<i32, Trouble> {
-    let what = || format!("find the process in {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| Trouble::new(what(), error))?;
-    let pid = text.trim().parse().ok().filter(|pid| *pid > 0);
-    pid.ok_or_else(|| Trouble::new(what(), "the file holds no process id"))
+    process::pid_in(path).map_err(|why| Trouble::new(format!("find the process in {}", path.display()), why))
 }
 
 /// For whom no name fits.
