@@ -57,13 +57,15 @@ fn timer(first: Instant, interval: Duration) -> std::io::Result<AsyncFd<OwnedFd>
     Ok(unsafe { AsyncFd::register(timer) }?)
 }
 
-/// A moment as the kernel counts it: never sooner, and later by less than a microsecond unless we are held up each time.
+/// A moment as the kernel counts it: never sooner, and later by less than a microsecond unless we are held up each time. One
+/// that has passed stays where it was: all that follow count from it.
 fn monotonic(moment: Instant) -> Duration {
     let once = |_| {
         let before = Clock::Real.now();
         let since_boot = thread::now();
         let took = Clock::Real.now() - before;
-        (took, since_boot + moment.saturating_duration_since(before))
+        let (to_come, passed) = (moment.saturating_duration_since(before), before.saturating_duration_since(moment));
+        (took, (since_boot + to_come).saturating_sub(passed))
     };
     (0..TRIES).map(once).min().map_or_else(thread::now, |(_, moment)| moment)
 }
@@ -89,8 +91,9 @@ async fn heard(timer: &AsyncFd<OwnedFd>) -> std::io::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use super::Beat;
+    use super::{Beat, monotonic};
     use crate::host::clock::Clock;
+    use crate::host::thread;
 
     const INTERVAL: Duration = Duration::from_millis(3);
 
@@ -116,6 +119,14 @@ mod tests {
             beat.reach(moment).await;
             assert!(Clock::Real.now() >= moment, "beat {k} came too soon");
         }
+    }
+
+    #[test]
+    fn moments_that_have_passed_are_not_moved_to_now() {
+        let past = Clock::Real.now() - Duration::from_secs(1);
+        assert!(monotonic(past) <= thread::now() - Duration::from_secs(1));
+        let future = Clock::Real.now() + Duration::from_secs(1);
+        assert!(monotonic(future) >= thread::now());
     }
 
     #[tokio::test(start_paused = true)]
