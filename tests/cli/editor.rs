@@ -10,8 +10,9 @@ use crate::support::{Sandbox, committed, repository, skip};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/editor.py");
 
 /// Files of `tests/refused` that have the form of an experiment all the same, and why a schema cannot know better.
-const BEYOND_A_SCHEMA: [(&str, &str); 17] = [
+const BEYOND_A_SCHEMA: [(&str, &str); 18] = [
     ("blast_too_long", "600s is a limit of lengths of time: a schema sees texts"),
+    ("commands_with_one_undo", "times and undos of several faults against each other"),
     ("duplicate_keys", "a key that stands there twice is lost before a schema sees it"),
     ("duplicate_names", "that names are unique across entries"),
     ("fault_share", "a share of 0%, and one against another setting"),
