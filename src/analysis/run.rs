@@ -376,9 +376,7 @@ impl Run {
 
 /// How many samples a run of this experiment takes when everything goes as long as it may.
 fn foreseen(experiment: &Experiment) -> usize {
-    let watched = experiment.baseline.0 + experiment.fault_window().0.max(experiment.baseline.0);
-    let watched = watched + experiment.recovery.within.0 + experiment.recovery.watch.unwrap_or_default().0;
-    let of = |probe: &ProbeSpec| watched.as_nanos().div_ceil(probe.interval.0.as_nanos().max(1));
+    let of = |probe: &ProbeSpec| experiment.watched().as_nanos().div_ceil(probe.interval.0.as_nanos().max(1));
     let all: u128 = experiment.steady_state.iter().map(of).sum();
     usize::try_from(all).unwrap_or(usize::MAX).min(MOST_FORESEEN)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,12 @@ impl Experiment {
     /// From the first fault's start to the last fault's end, counted from the start of the observe phase.
     pub fn fault_window(&self) -> Timespan {
         self.faults.iter().map(FaultSpec::end).max().unwrap_or_default()
+    }
+
+    /// How long the system is watched when every phase takes as long as it may.
+    pub fn watched(&self) -> Duration {
+        let observed = self.fault_window().0.max(self.baseline.0);
+        self.baseline.0 + observed + self.recovery.within.0 + self.recovery.watch.unwrap_or_default().0
     }
 
     /// Everything that is written as `***`, with its place.

@@ -14,6 +14,5 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub fn longest(experiment: &Experiment) -> Duration {
     let steps = set_up::steps(experiment).len() + experiment.faults.len();
     let each = (LONGEST_ACT + LONGEST_UNDO) * u32::try_from(steps).unwrap_or(u32::MAX);
-    let watched = experiment.baseline.0 + experiment.fault_window().0.max(experiment.baseline.0);
-    each + watched + experiment.recovery.within.0 + experiment.recovery.watch.unwrap_or_default().0 + MARGIN
+    each + experiment.watched() + MARGIN
 }

@@ -106,25 +106,31 @@ impl<M: Machine> Hands<M> {
 
     /// One undo and its read-back. A second signal cuts the machine's graces short, never the undo itself.
     async fn try_once(&self, entry: &Entry, patience: Patience) -> Result<(), Stays> {
-        let undo = tokio::time::timeout(patience.one, self.machine.undo(&entry.step.undo, &entry.receipt));
-        tokio::pin!(undo);
-        let undone = tokio::select! {
-            undone = &mut undo => undone,
-            () = self.hurried() => tokio::time::timeout(HURRIED.one, undo).await.unwrap_or_else(Err),
-        };
-        let refused = match undone {
-            Ok(Ok(())) => None,
-            Ok(Err(trouble)) => Some(trouble.to_string()),
-            Err(_) => Some(format!("no answer within {:?}", patience.one)),
+        let undo = self.machine.undo(&entry.step.undo, &entry.receipt);
+        let refused = match self.in_time(patience.one, undo).await {
+            Some(Ok(())) => None,
+            Some(Err(trouble)) => Some(trouble.to_string()),
+            None => Some(format!("no answer within {:?}", patience.one)),
         };
         // The read-back decides, not what the undo said: it may have failed because there was nothing left to undo.
         let check = self.machine.check(&entry.step.verify, &entry.receipt);
-        match tokio::time::timeout(HURRIED.one + entry.step.verify.takes(), check).await {
-            Ok(Checked::Yes) => Ok(()),
-            Ok(Checked::No { because } | Checked::Unknown { because }) => Err(Stays::Yet(refused.unwrap_or(because))),
-            Ok(Checked::Others { because }) => Err(Stays::ForGood(because)),
-            Err(_) => Err(Stays::Yet(refused.unwrap_or_else(|| "the read-back gave no answer".to_owned()))),
+        match self.in_time(HURRIED.one + entry.step.verify.takes(), check).await {
+            Some(Checked::Yes) => Ok(()),
+            Some(Checked::No { because } | Checked::Unknown { because }) => Err(Stays::Yet(refused.unwrap_or(because))),
+            Some(Checked::Others { because }) => Err(Stays::ForGood(because)),
+            None => Err(Stays::Yet(refused.unwrap_or_else(|| "the read-back gave no answer".to_owned()))),
         }
+    }
+
+    /// Waits for it so long at most; from a second signal on, no longer than whoever is in a hurry.
+    async fn in_time<T>(&self, longest: Duration, what: impl Future<Output = T>) -> Option<T> {
+        let what = tokio::time::timeout(longest, what);
+        tokio::pin!(what);
+        let done = tokio::select! {
+            done = &mut what => done,
+            () = self.hurried() => tokio::time::timeout(HURRIED.one, what).await.unwrap_or_else(Err),
+        };
+        done.ok()
     }
 
     async fn hurried(&self) {
