@@ -1,7 +1,7 @@
 //! `chaos demo`
 
 use super::arguments::{DemoArguments, HealthCheck, ServiceName};
-use super::run::runtime;
+use super::threads::runtime;
 use crate::demo::{self, Breaker, Health, Pool, Retry, Serve, Settings};
 use crate::host::clock::Clock;
 use crate::host::{output, signals};

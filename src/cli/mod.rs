@@ -31,6 +31,7 @@ mod scan;
 mod schema;
 mod stop;
 mod stored;
+mod threads;
 mod validate;
 
 use std::ffi::OsString;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::arguments::ProxyArguments;
-use super::run::runtime;
+use super::threads::runtime;
 use crate::host::clock::Clock;
 use crate::host::{dice, files, output, signals, this_process};
 use crate::proxy::ProxySet;

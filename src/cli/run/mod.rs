@@ -21,8 +21,6 @@ use crate::runner::Ending;
 use one::{Admitted, Ran};
 use told::Reports;
 
-pub(super) use one::runtime;
-
 /// One run of a suite: the next word is its id, the others are those of `chaos run`. No verb: nobody types it.
 pub(super) const COMMAND: &str = "__run";
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::super::arguments::RunArguments;
 use super::super::listener::Listener;
 use super::super::run_folder::RunFolder;
+use super::super::threads::runtime;
 use super::super::{claims, colour, residue, run_folder};
 use crate::analysis::{self, Analysis, Run};
 use crate::console::{Console, Look};
@@ -104,12 +105,6 @@ fn guarded(
     guardian.dismiss();
     locks.release();
     done
-}
-
-/// A runtime whose threads live as long as the process: workers die with the thread that made them.
-pub(in crate::cli) fn runtime(threads: usize) -> anyhow::Result<tokio::runtime::Runtime> {
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    threads.context("cannot start threads")
 }
 
 /// Runs it and listens.
