@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::experiment::{experiment, free_ports};
+use crate::experiment::{PORTS, experiment, free_ports};
 use crate::matrix::Failure;
 use crate::oracle::{self, Seen};
 use crate::stranger::Stranger;
@@ -42,7 +42,7 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
-        Self::of(free_ports(5))
+        Self::of(free_ports(PORTS))
     }
 
     /// Somebody else's, which wants the same ports: nothing but the kernel keeps the two apart.
