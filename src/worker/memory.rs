@@ -1,8 +1,10 @@
 //! Makes memory resident and keeps it so, as much as its profile asks at each moment, and never of what must stay free.
 
+use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use crate::host::memory::Region;
@@ -159,11 +161,15 @@ impl Keeper {
         let populate = |from: u64, to: u64| region.populate(as_length(from), as_length(to));
         std::thread::scope(|scope| {
             let others = (1..count).map(|index| (from + index * part, (from + (index + 1) * part).min(to)));
-            let others: Vec<_> = others.filter(|(from, to)| from < to).collect();
-            let others: Vec<_> = others.into_iter().map(|(from, to)| scope.spawn(move || populate(from, to))).collect();
+            let others = others.filter(|(from, to)| from < to).map(|(from, to)| {
+                // Where there is no room for one more thread, this one does it.
+                let thread = std::thread::Builder::new().spawn_scoped(scope, move || populate(from, to));
+                thread.map_err(|_| populate(from, to))
+            });
+            let others: Vec<_> = others.collect();
             let mut done = populate(from, to.min(from + part));
-            for thread in others {
-                done = done.and(thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a thread ended"))));
+            for other in others {
+                done = done.and(other.map_or_else(|done| done, joined));
             }
             done
         })
@@ -177,6 +183,10 @@ impl Keeper {
         self.filled = size;
         Ok(())
     }
+}
+
+fn joined(thread: ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread ended")))
 }
 
 fn threads() -> u64 {

@@ -3,8 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use chaos::host::dice;
+use chaos::host::{dice, workers};
 use chaos::model::cgroup::Controller;
+use chaos::model::profile::Profile;
+use chaos::model::step::Job;
+use chaos::model::units::Bytes;
 use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
@@ -326,6 +329,26 @@ async fn a_limit_on_the_group_of_a_stranger_is_the_runs_alone_and_is_restored_by
     assert_eq!(again.report["doses"][0]["fault"], "few", "{:#}", again.report["doses"]);
     assert_eq!(stranger.most(), "max");
     assert!(stranger.group.exists(), "it is none of ours to remove");
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a worker without its tool, and the group of somebody else")]
+async fn a_worker_that_gets_no_thread_says_why_it_ends() {
+    if without_control_groups() {
+        return;
+    }
+    let Some(stranger) = Stranger::start() else { return };
+    let (size, leave_free) = (Bytes(64 << 20), Bytes(64 << 20));
+    let job = Job::Memory { size, leave_free, profile: Profile::Constant };
+    let job = serde_json::to_string(&job).expect("a job");
+    // What is in the group already stays, and nothing is added to it.
+    let script = "echo $$ > \"$0/cgroup.procs\" && echo 0 > \"$0/pids.max\" && exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script]).arg(&stranger.group).arg(crate::binary()).args([workers::COMMAND, &job]);
+    let ended = command.output().expect("sh");
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert!(told.contains("failed") && told.contains("start a thread"), "{ended:?}");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
 }
 
 #[tokio::test]
