@@ -1,6 +1,7 @@
 //! Commands of an experiment's own as faults: undone by whoever is left to do it, and never on top of somebody else's.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chaos::host::files;
 use chaos::host::process::{self, Signal};
@@ -124,6 +125,24 @@ async fn a_check_that_takes_its_time_is_waited_for() {
     let ended = Home::new().start(&experiment(&fault)).ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.home.told());
     assert_eq!(ended.report["residue"], serde_json::json!([]), "{:#}", ended.report["residue"]);
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_slow_check() {
+    let flag = Flag::new();
+    let (file, undone) = (flag.file(), flag.folder.path().join("undone"));
+    let (file, undone) = (file.display(), undone.display());
+    let undo = format!("undo: [sh, -c, 'rm -f \"{file}\"; touch \"{undone}\"']");
+    let check = format!("check: [sh, -c, 'test -e \"{undone}\" && sleep 14; test -e \"{file}\"'], within: 15s");
+    let run = in_place(&format!("command: [touch, '{file}'], {undo}, {check}")).await;
+    run.signal(Raw::INT);
+    until("the undo was run", || is_there(&flag.folder.path().join("undone"))).await;
+    let began = Instant::now();
+    run.signal(Raw::INT);
+    let ended = run.ended().await;
+    assert!(began.elapsed() < Duration::from_secs(9), "hurried, it took {:?}", began.elapsed());
+    assert_eq!(ended.code, Some(7), "what is not verified is not clean: {}", ended.home.told());
+    assert!(ended.home.told().contains("rm -f") && !is_there(&flag.file()), "{}", ended.home.told());
 }
 
 #[tokio::test]
