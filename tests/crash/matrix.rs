@@ -12,6 +12,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{home, table};
 
+/// After so many points it is told how far it is: all of them take an hour.
+const SAY_EVERY: usize = 200;
+
 /// A row of the matrix.
 pub struct Mode {
     pub name: &'static str,
@@ -198,7 +201,11 @@ fn strike_all(rows: &mut [Row]) {
             scope.spawn(|| {
                 while let Some((row, mode, point)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = strike(mode, point);
-                    struck.lock().expect("no thread panics").push((*row, point.clone(), result));
+                    let mut struck = struck.lock().expect("no thread panics");
+                    struck.push((*row, point.clone(), result));
+                    if struck.len() % SAY_EVERY == 0 {
+                        println!("  {} of {} points", struck.len(), all.len());
+                    }
                 }
             });
         }
