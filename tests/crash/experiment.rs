@@ -1,6 +1,6 @@
 //! The experiment that breaks everything at once, and its ports.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};
 
@@ -84,17 +84,21 @@ fn of_stranger(pid: i32) -> String {
     )
 }
 
-/// Ports below those that the kernel gives to outgoing connections, free just now, and none of them given twice.
+/// Ports below those that the kernel gives to outgoing connections, free just now, and not given before for a long time.
 pub fn free_ports(count: usize) -> Vec<u16> {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    static GIVEN: Mutex<VecDeque<u16>> = Mutex::new(VecDeque::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut ports = Vec::new();
     while ports.len() < count {
         let port = 20_000 + (rand::random::<u16>() % 12_000);
-        if given.insert(port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            given.push_back(port);
             ports.push(port);
         }
     }
+    // There are fewer ports than the whole matrix asks for. Whoever had the oldest of so many is gone.
+    let old = given.len().saturating_sub(2_000);
+    given.drain(..old);
     ports
 }
 
