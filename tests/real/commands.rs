@@ -1,8 +1,9 @@
 //! Commands of an experiment's own as faults: undone by whoever is left to do it, and never on top of somebody else's.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use chaos::host::clock::Clock;
 use chaos::host::files;
 use chaos::host::process::{self, Signal};
 use chaos::model::dose::ProcessState;
@@ -137,7 +138,7 @@ async fn a_second_signal_does_not_wait_for_a_slow_check() {
     let run = in_place(&format!("command: [touch, '{file}'], {undo}, {check}")).await;
     run.signal(Raw::INT);
     until("the undo was run", || is_there(&flag.folder.path().join("undone"))).await;
-    let began = Instant::now();
+    let began = Clock::Real.now();
     run.signal(Raw::INT);
     let ended = run.ended().await;
     assert!(began.elapsed() < Duration::from_secs(9), "hurried, it took {:?}", began.elapsed());
