@@ -305,18 +305,19 @@ fn prefix() -> String {
     format!("crash-{}-", std::process::id())
 }
 
-/// What `ps` shows of all runs of this suite, when all of them are over.
+/// What `ps` shows of all runs of this suite, when all of them are over, and the control groups they were in.
 pub fn left_behind() -> Vec<String> {
     let all = Command::new("ps").args(["axeww", "-o", "pid=,args="]).output().expect("ps");
     let text = String::from_utf8_lossy(&all.stdout).into_owned();
     let ours = |line: &&str| line.split(' ').any(|word| word.starts_with(MARK) && word.contains(&prefix()));
-    text.lines().filter(ours).map(ToOwned::to_owned).collect()
+    let processes = text.lines().filter(ours).map(ToOwned::to_owned);
+    processes.chain(oracle::groups_named(|name| name.starts_with(&prefix()))).collect()
 }
 
 /// An empty control group of a hierarchy that limits nothing.
 fn make_group() -> Option<PathBuf> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let name = format!("crash-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let name = format!("{}{}", prefix(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup"];
     let groups = roots.iter().map(|root| PathBuf::from(root).join(&name));
     groups.into_iter().find(|group| fs::create_dir(group).is_ok() && group.join("cgroup.procs").exists())

@@ -118,6 +118,12 @@ impl Row {
         one_at_a_time() && self.mode.figure.is_some_and(|figure| quantile(&times, 0.99).is_some_and(|p99| p99 > figure))
     }
 
+    /// The points after which it took longer until all was clean.
+    pub fn slower_than(&self, limit: Duration) -> impl Iterator<Item = &str> {
+        let slow = move |struck: &_| matches!(struck, Ok(Struck::Clean(Some(time))) if *time > limit);
+        self.struck.iter().filter(move |(_, struck)| slow(struck)).map(|(point, _)| point.as_str())
+    }
+
     pub fn leaks(&self) -> usize {
         self.struck.iter().filter(|(_, struck)| matches!(struck, Err(Failure::Leak(_)))).count()
     }
@@ -157,7 +163,7 @@ pub fn run(modes: &[&'static Mode]) -> ExitCode {
     }
     strike_all(&mut rows);
     let left = home::left_behind();
-    assert!(left.is_empty(), "this suite leaves processes itself: {left:?}");
+    assert!(left.is_empty(), "this suite leaves something itself: {left:?}");
     rows.iter().for_each(table::failures);
     println!("{}", table::draw(&rows));
     println!("{:.0} s; CRASH_SEED={seed} draws the same points again\n", began.elapsed().as_secs_f64());

@@ -102,9 +102,12 @@ pub fn guardian(home: &Home) -> Option<i32> {
     processes(home).iter().find(|process| process.is_guardian()).map(|process| process.pid)
 }
 
+/// Those in groups below it, which the tool makes for services, are in it, too.
 fn in_group(group: &Path) -> BTreeSet<i32> {
-    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    list.lines().filter_map(|line| line.parse().ok()).collect()
+    let listed = |group: &Path| fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    let mut lists = listed(group);
+    find_folders(group, 2, &mut |below| lists.push_str(&listed(below)));
+    lists.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Every process that was started with this variable.
@@ -172,10 +175,14 @@ pub fn groups(home: &Home) -> Vec<String> {
     let folders = home.folders();
     let names: Vec<_> =
         folders.iter().filter_map(|run| Some(run.file_name()?.to_string_lossy().into_owned())).collect();
+    groups_named(|name| names.iter().any(|known| name.contains(known)))
+}
+
+/// Every control group with such a name.
+pub fn groups_named(fits: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     find_folders(Path::new("/sys/fs/cgroup"), 6, &mut |path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if names.iter().any(|known| name.contains(known)) {
+        if fits(&path.file_name().unwrap_or_default().to_string_lossy()) {
             found.push(path.display().to_string());
         }
     });

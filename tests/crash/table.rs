@@ -41,7 +41,9 @@ pub fn failures(row: &Row) {
         println!("FAILED {}: nothing leaked, so the oracle is blind and the matrix proves nothing", row.mode.name);
     }
     if row.is_too_slow() {
-        println!("FAILED {}: p99 is above {:?}", row.mode.name, row.mode.figure.unwrap_or_default());
+        let figure = row.mode.figure.unwrap_or_default();
+        let slow: Vec<&str> = row.slower_than(figure).collect();
+        println!("FAILED {}: p99 is above {figure:?}; slower were {}", row.mode.name, slow.join(", "));
     }
     for (point, struck) in &row.struck {
         let why = match struck {
